@@ -1,0 +1,30 @@
+"""A minimal feedforward neural-network trainer: the note's equations as code, from one layer to a trained network."""
+
+from mlp.activations import ACTIVATIONS, Activation
+from mlp.layers import Layer, LayerBars, LayerValues
+from mlp.losses import L2Penalty, LogisticCrossEntropy, SoftmaxCrossEntropy, SquaredError
+from mlp.network import Network
+from mlp.optimizers import SGD, Adam
+from mlp.training import DivergedError, EpochRecord, Progress, evaluate, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ACTIVATIONS",
+    "SGD",
+    "Activation",
+    "Adam",
+    "DivergedError",
+    "EpochRecord",
+    "L2Penalty",
+    "Layer",
+    "LayerBars",
+    "LayerValues",
+    "LogisticCrossEntropy",
+    "Network",
+    "Progress",
+    "SoftmaxCrossEntropy",
+    "SquaredError",
+    "evaluate",
+    "train",
+]

@@ -1,0 +1,142 @@
+"""Activation functions: g, applied to each element of A, and its slope g'.
+
+The note's element-wise rule is H = g(A)  =>  A_bar = g'(A) * H_bar. Each activation below is that pair and nothing
+more. `slope` is handed A and H = g(A) and uses whichever makes the formula short; it returns g'(A), never a product.
+
+All of them keep the dtype they are given, raise no warning at A = +-1000, and accept complex A, so that a complex step
+goes through them exactly. Those that are only piecewise analytic (relu, leaky_relu, elu, softsign) use the piece that
+the real part selects.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An element-wise function and its derivative; make your own and hand it to a `Layer`.
+
+    `value(A)` returns H = g(A); `slope(A, H)` returns g'(A). Both return an array of A's shape and dtype and leave
+    their arguments as they are. `scheme` names the initialization that suits the function (see `Layer.initialize`).
+
+    >>> square = Activation("square", value=lambda A: A * A, slope=lambda A, H: 2 * A)
+    """
+
+    name: str
+    value: Callable[[Array], Array]
+    slope: Callable[[Array, Array], Array]
+    scheme: str = "glorot_uniform"
+
+    def __call__(self, A: Array) -> Array:
+        return self.value(A)
+
+
+def minus_abs(A: Array) -> Array:
+    """-|a| by the sign of the real part: exp of it never overflows, and a complex step survives it."""
+    return np.where(A > 0, -A, A)
+
+
+def logistic_value(A: Array) -> Array:
+    """1 / (1 + exp(-a)), written as exp(a) / (1 + exp(a)) where a <= 0: neither form overflows on its side."""
+    E = np.exp(minus_abs(A))
+    return np.where(A > 0, A.dtype.type(1), E) / (1 + E)
+
+
+def softplus_value(A: Array) -> Array:
+    """log(1 + exp(a)) = max(a, 0) + log(1 + exp(-|a|))."""
+    return np.maximum(A, 0) + np.log1p(np.exp(minus_abs(A)))
+
+
+def softsign_slope(A: Array, H: Array) -> Array:
+    R = 1 / (1 - minus_abs(A))
+    return R * R
+
+
+def silu_slope(A: Array, H: Array) -> Array:
+    S = logistic_value(A)
+    return S + H * (1 - S)
+
+
+GELU_SCALE = 2 * math.sqrt(2 / math.pi)
+GELU_CUBIC = 0.044715
+
+
+def gelu_logit(A: Array) -> Array:
+    return GELU_SCALE * (A + GELU_CUBIC * A * A * A)
+
+
+def gelu_slope(A: Array, H: Array) -> Array:
+    S = logistic_value(gelu_logit(A))
+    return S + H * (1 - S) * (GELU_SCALE * (1 + 3 * GELU_CUBIC * A * A))
+
+
+# g(a) = a,  g' = 1
+identity = Activation("identity", value=lambda A: A, slope=lambda A, H: np.ones_like(A))
+
+# g(a) = 1 / (1 + exp(-a)),  g' = h (1 - h)
+logistic = Activation("logistic", value=logistic_value, slope=lambda A, H: H * (1 - H))
+
+# g(a) = tanh(a),  g' = 1 - h^2
+tanh = Activation("tanh", value=np.tanh, slope=lambda A, H: 1 - H * H)
+
+# g(a) = max(a, 0),  g' = 1 where a > 0, else 0 (at the kink a = 0 we take the left slope)
+relu = Activation(
+    "relu",
+    value=lambda A: np.maximum(A, 0),
+    slope=lambda A, H: (A > 0).astype(A.dtype),
+    scheme="he_normal",
+)
+
+# g(a) = a where a > 0, else 0.01 a  (Maas, Hannun and Ng 2013)
+leaky_relu = Activation(
+    "leaky_relu",
+    value=lambda A: np.where(A > 0, A, 0.01 * A),
+    slope=lambda A, H: np.where(A > 0, A.dtype.type(1), A.dtype.type(0.01)),
+    scheme="he_normal",
+)
+
+# g(a) = a where a > 0, else exp(a) - 1,  g' = 1 or h + 1  (Clevert, Unterthiner and Hochreiter 2016, alpha = 1)
+elu = Activation(
+    "elu",
+    value=lambda A: np.where(A > 0, A, np.expm1(np.minimum(A, 0))),
+    slope=lambda A, H: np.where(A > 0, A.dtype.type(1), H + 1),
+    scheme="he_normal",
+)
+
+# g(a) = log(1 + exp(a)),  g' = 1 / (1 + exp(-a)) = 1 - exp(-h)  (Dugas et al. 2001)
+softplus = Activation("softplus", value=softplus_value, slope=lambda A, H: -np.expm1(-H), scheme="he_normal")
+
+# g(a) = a / (1 + |a|),  g' = 1 / (1 + |a|)^2  (Bergstra et al. 2009)
+softsign = Activation("softsign", value=lambda A: A / (1 - minus_abs(A)), slope=softsign_slope)
+
+# g(a) = a s,  s = logistic(a),  g' = s + h (1 - s)  (Elfwing, Uchibe and Doya 2018)
+silu = Activation("silu", value=lambda A: A * logistic_value(A), slope=silu_slope, scheme="he_normal")
+
+# g(a) = a s,  s = logistic(v),  v = 2 sqrt(2/pi) (a + 0.044715 a^3),  g' = s + h (1 - s) dv/da
+# The tanh form of Hendrycks and Gimpel 2016 (1/2 (1 + tanh(v/2)) is logistic(v)): analytic, and needs no erf.
+gelu = Activation("gelu", value=lambda A: A * logistic_value(gelu_logit(A)), slope=gelu_slope, scheme="he_normal")
+
+ACTIVATIONS: dict[str, Activation] = {
+    g.name: g
+    for g in (
+        identity,
+        logistic,
+        tanh,
+        relu,
+        leaky_relu,
+        elu,
+        softplus,
+        softsign,
+        silu,
+        gelu,
+    )
+}

@@ -1,0 +1,178 @@
+"""Optimizers: what a step does to the parameters with their bars, and clipping.
+
+An optimizer of your own is any object with a `learning_rate` and `step(network, bars)`, which changes the parameters in
+place; `state()` and `load_state(...)` are asked for only by a run that must be resumed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from mlp.activations import Array
+from mlp.network import Network
+
+
+class Optimizer(Protocol):
+    """What `train` asks of an optimizer."""
+
+    learning_rate: float
+
+    def step(self, network: Network, bars: Sequence[Any]) -> None:
+        """Change the network's parameters in place, once, by the bars of one minibatch."""
+
+
+class SGD:
+    """Stochastic gradient descent, plain or with momentum mu.
+
+        V     <- mu V + W_bar
+        W     <- W - eta V                    (Polyak 1964)
+        W     <- W - eta (W_bar + mu V)       with nesterov=True (Nesterov 1983; Sutskever et al. 2013, eq. 3-4)
+
+    eta is `learning_rate`, V starts at 0. The velocity V is in units of the bar, so a change of eta acts at once; with
+    constant eta this is Sutskever's form with v = -eta V. Nesterov's form is written in terms of the point where the
+    gradient was taken, as in Bengio, Boulanger-Lewandowski and Pascanu 2013, eq. 7.
+
+    Raises ValueError unless eta > 0, 0 <= mu < 1, and mu > 0 where nesterov is on.
+    """
+
+    def __init__(self, learning_rate: float = 0.1, momentum: float = 0.0, nesterov: bool = False) -> None:
+        check_range("learning_rate", learning_rate, above=0)
+        check_range("momentum", momentum, least=0, below=1)
+        if nesterov and momentum == 0:
+            raise ValueError("nesterov=True needs a momentum above 0")
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.velocity: dict[str, Array] = {}
+
+    def step(self, network: Network, bars: Sequence[Any]) -> None:
+        for name, W, W_bar in network.with_bars(bars):
+            if self.momentum == 0:
+                W -= self.learning_rate * W_bar
+                continue
+            if name not in self.velocity:
+                self.velocity[name] = np.zeros_like(W)
+            V = self.velocity[name]
+            V *= self.momentum
+            V += W_bar
+            if self.nesterov:
+                W -= self.learning_rate * (W_bar + self.momentum * V)
+            else:
+                W -= self.learning_rate * V
+
+    def state(self) -> dict[str, Array]:
+        """The arrays that the next step depends on: the velocities, as "velocity.W1"."""
+        return {f"velocity.{name}": V.copy() for name, V in self.velocity.items()}
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        self.velocity = part(state, "velocity.")
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015, algorithm 1), with decoupled weight decay as an option (AdamW).
+
+        M <- beta1 M + (1 - beta1) W_bar          M_hat = M / (1 - beta1^t)
+        S <- beta2 S + (1 - beta2) W_bar^2        S_hat = S / (1 - beta2^t)
+        W <- W - eta (M_hat / (sqrt(S_hat) + epsilon) + weight_decay W)
+
+    The last term (Loshchilov and Hutter 2019, algorithm 2) acts on weights and never on biases; it is scaled by the
+    learning rate and its schedule, and unlike an L2 penalty it does not pass through the moments. t counts steps
+    from 1.
+
+    Raises ValueError unless eta > 0, 0 <= beta1 < 1, 0 <= beta2 < 1, epsilon > 0 and weight_decay >= 0.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        check_range("learning_rate", learning_rate, above=0)
+        check_range("beta1", beta1, least=0, below=1)
+        check_range("beta2", beta2, least=0, below=1)
+        check_range("epsilon", epsilon, above=0)
+        check_range("weight_decay", weight_decay, least=0)
+        self.learning_rate = learning_rate
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.weight_decay = weight_decay
+        self.steps = 0
+        self.first: dict[str, Array] = {}
+        self.second: dict[str, Array] = {}
+
+    def step(self, network: Network, bars: Sequence[Any]) -> None:
+        self.steps += 1
+        correction1 = 1 - self.beta1**self.steps
+        correction2 = 1 - self.beta2**self.steps
+        for name, W, W_bar in network.with_bars(bars):
+            if name not in self.first:
+                self.first[name], self.second[name] = np.zeros_like(W), np.zeros_like(W)
+            M, S = self.first[name], self.second[name]
+            M *= self.beta1
+            M += (1 - self.beta1) * W_bar
+            S *= self.beta2
+            S += (1 - self.beta2) * W_bar * W_bar
+            if self.weight_decay and name in network.penalized:
+                W *= 1 - self.learning_rate * self.weight_decay
+            W -= (self.learning_rate / correction1) * M / (np.sqrt(S / correction2) + self.epsilon)
+
+    def state(self) -> dict[str, Array]:
+        """The arrays that the next step depends on: both moments, as "first.W1", and the number of steps."""
+        return {
+            "steps": np.array(self.steps),
+            **{f"first.{name}": M.copy() for name, M in self.first.items()},
+            **{f"second.{name}": S.copy() for name, S in self.second.items()},
+        }
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        self.steps = int(state["steps"])
+        self.first, self.second = part(state, "first."), part(state, "second.")
+
+
+def gradient_norm(network: Network, bars: Sequence[Any]) -> float:
+    """The global norm: the square root of the sum of squares over the bars of all parameters together."""
+    return math.sqrt(sum(float(np.vdot(bar, bar).real) for _, _, bar in network.with_bars(bars)))
+
+
+def clip_gradient(network: Network, bars: Sequence[Any], limit: float, norm: float) -> None:
+    """Scale all parameter bars by limit / norm, in place, where their global norm is above the limit.
+
+    Clipping by global norm (Pascanu, Mikolov and Bengio 2013, algorithm 1) keeps the direction of the step.
+    """
+    if norm > limit:
+        for _, _, bar in network.with_bars(bars):
+            bar *= limit / norm
+
+
+def part(state: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    """The entries under a prefix, without it."""
+    return {k.removeprefix(prefix): v.copy() for k, v in state.items() if k.startswith(prefix)}
+
+
+def check_range(
+    name: str,
+    value: float,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+) -> None:
+    wanted = " and ".join(
+        f"{sign} {bound:g}" for sign, bound in ((">", above), (">=", least), ("<", below)) if bound is not None
+    )
+    good = (
+        math.isfinite(value)
+        and (above is None or value > above)
+        and (least is None or value >= least)
+        and (below is None or value < below)
+    )
+    if not good:
+        raise ValueError(f"{name} must be a number {wanted}, got {value}")
