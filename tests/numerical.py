@@ -31,4 +31,5 @@ def central_differences(f, array, h=3e-4):
 
 def relative_error(found, wanted):
     """Norm of the difference over the norm of what is wanted, so that no small entry hides a large mistake."""
-    return np.linalg.norm(found - wanted) / np.linalg.norm(wanted)
+    difference = np.linalg.norm(found - wanted)
+    return difference / np.linalg.norm(wanted) if difference else 0.0

@@ -1,0 +1,1 @@
+"""From a YAML config to a run directory: config, run, model file, plots."""

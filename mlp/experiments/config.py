@@ -1,0 +1,186 @@
+"""A YAML config to a checked `Config`: every mistake at once, each with its place, key, value and a hint."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from mlp.experiments import schema
+from mlp.experiments.mistakes import located, mistake, shown
+from mlp.experiments.schema import Config
+from mlp.experiments.yaml_text import MAX_BYTES, ConfigError, KeyPath, Tree, dump_yaml, parse_yaml
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A valid config with every default filled in; its data paths are usable from the working directory."""
+
+    config: Config
+    name: str
+    source: str
+
+    def error(self, key: str, message: str) -> ConfigError:
+        """A mistake that only the data could show."""
+        return ConfigError(f"{self.source}: {key}: {message}")
+
+
+def load_config(path: Path | str, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Read, check and complete a config; "-" is standard input.
+
+    `overrides` are "dotted.key=value" with the value in YAML, applied in order before anything is checked. Data paths
+    are relative to the config's folder (for "-" to the working directory), `~` is the home folder, and $NAME is not
+    expanded. Raises ConfigError with one line for each mistake.
+    """
+    source = "standard input" if str(path) == "-" else str(path)
+    tree = parse_yaml(read_config_file(path), source)
+    if tree.data is None:
+        raise ConfigError(f"{source}: config is empty")
+    if not isinstance(tree.data, dict):
+        raise ConfigError(f"{tree.values[()]}: expected a mapping, got {shown(tree.data)}")
+    for override in overrides:
+        apply_override(tree, override)
+    config = complete(validate(tree))
+    folder = Path() if str(path) == "-" else Path(path).parent
+    data = config.data.model_copy(
+        update={
+            key: usable_path(folder, value)
+            for key in ("path", "valid_path", "test_path")
+            if (value := getattr(config.data, key)) is not None
+        }
+    )
+    name = "stdin" if str(path) == "-" else Path(path).stem
+    return LoadedConfig(config.model_copy(update={"data": data}), name, source)
+
+
+def dump_config(config: Config, folder: Path) -> str:
+    """The config as YAML, its data paths relative to the folder that it is to be put into."""
+    tree = config.model_dump()
+    for key in ("path", "valid_path", "test_path"):
+        if tree["data"][key] is not None:
+            tree["data"][key] = os.path.relpath(tree["data"][key], folder)
+    return dump_yaml(tree)
+
+
+def read_config_file(path: Path | str) -> bytes:
+    try:
+        if str(path) == "-":
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
+        if Path(path).is_dir():
+            raise ConfigError(f"{path}: is a directory, expected a YAML file")
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+
+
+def usable_path(folder: Path, path: str) -> str:
+    """The path from the working directory where it lies below that, else the absolute path."""
+    absolute = (folder / Path(path).expanduser()).resolve()
+    relative = os.path.relpath(absolute)
+    return str(absolute) if relative.startswith("..") else relative
+
+
+def apply_override(tree: Tree, override: str) -> None:
+    """Put the value of "a.b.c=value" into the tree; numbers index lists."""
+    origin = f"--set {override}"
+    dotted, equals, text = override.partition("=")
+    keys = dotted.strip().split(".")
+    if not equals or "" in keys:
+        raise ConfigError(f"{origin}: expected key=value, such as training.epochs=5")
+    value = parse_yaml(text.encode(), origin).data
+    node: Any = tree.data
+    path: KeyPath = ()
+    for depth, key in enumerate(keys):
+        step: Any = key
+        if isinstance(node, list):
+            if not key.isdecimal() or int(key) >= len(node):
+                raise ConfigError(f"{origin}: {'.'.join(keys[:depth])} is a list of {len(node)}; got {key!r}")
+            step = int(key)
+        elif not isinstance(node, dict):
+            raise ConfigError(f"{origin}: {'.'.join(keys[:depth])} is {shown(node)}, not a mapping")
+        path = (*path, step)
+        tree.keys[path] = tree.values[path] = origin
+        if depth == len(keys) - 1:
+            node[step] = value
+        elif isinstance(node, dict) and node.get(step) is None:
+            node[step] = {}
+        node = node[step]
+
+
+def validate(tree: Tree) -> Config:
+    """The tree as a Config, or a ConfigError with a line for every mistake."""
+    try:
+        config = Config.model_validate(tree.data)
+        sections: dict[str, Any] = dict(config)
+        lines = []
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        lines = [mistake(tree, details) for details in found]
+        failed = {details["loc"][0] for details in found if details["loc"]}
+        sections = {
+            name: TypeAdapter(field.rebuild_annotation()).validate_python(tree.data[name])
+            for name, field in Config.model_fields.items()
+            if name in tree.data and name not in failed
+        }
+    lines += [located(tree, path, message) for path, message in contradictions(sections)]
+    if lines:
+        raise ConfigError(*lines)
+    return config
+
+
+def contradictions(sections: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Keys that are fine alone and wrong together, among the sections that are valid."""
+    data: schema.Data | None = sections.get("data")
+    task, loss = sections.get("task"), sections.get("loss")
+    optimizer, training = sections.get("optimizer"), sections.get("training")
+    if data is not None:
+        for key in ("valid", "test"):
+            if getattr(data, f"{key}_path") is not None and getattr(data.split, key) > 0:
+                yield ("data", f"{key}_path"), f"and data.split.{key} both ask for a {key} set; keep one"
+        if data.split.valid + data.split.test >= 1:
+            yield ("data", "split"), "valid and test together must leave rows for training (sum < 1)"
+        shared = [name for name in data.target if name in (data.inputs or ())]
+        if shared:
+            yield ("data", "inputs"), f"{shown(shared[0])} is also the target: the answer would leak into the inputs"
+        if task == "regression" and data.split.method == "stratified":
+            yield ("data", "split", "method"), "stratified needs classes; a regression takes shuffled or file_order"
+        if len(data.target) > 1 and task == "classification" and loss in (None, "softmax_cross_entropy"):
+            yield (
+                ("data", "target"),
+                f"{len(data.target)} target columns need loss: logistic_cross_entropy (two classes each)",
+            )
+    if (task == "classification" and loss == "squared_error") or (
+        task == "regression" and loss not in (None, "squared_error")
+    ):
+        fitting = "softmax_cross_entropy or logistic_cross_entropy" if task == "classification" else "squared_error"
+        yield ("loss",), f"{loss} does not fit task: {task}; choose {fitting}"
+    if isinstance(optimizer, schema.SGDSection) and optimizer.nesterov and optimizer.momentum == 0:
+        yield ("optimizer", "nesterov"), "needs a momentum above 0"
+    without_valid = data is not None and data.split.valid == 0 and data.valid_path is None
+    if without_valid and training is not None and training.early_stopping is not None:
+        yield ("training", "early_stopping"), "needs a validation set (data.split.valid or data.valid_path)"
+
+
+def complete(config: Config) -> Config:
+    """Fill in the defaults that depend on other keys: the loss, the way to split, a random seed."""
+    classes = config.task == "classification"
+    split = config.data.split
+    if split.method is None:
+        split = split.model_copy(update={"method": "stratified" if classes else "shuffled"})
+    training = config.training
+    if training.seed is None:
+        training = training.model_copy(update={"seed": secrets.randbits(32)})
+    return config.model_copy(
+        update={
+            "data": config.data.model_copy(update={"split": split}),
+            "loss": config.loss or ("softmax_cross_entropy" if classes else "squared_error"),
+            "training": training,
+        }
+    )

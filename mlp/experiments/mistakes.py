@@ -1,0 +1,119 @@
+"""What is wrong with a config, in words: pydantic's errors as `place: dotted.key: message` with the value and a
+hint."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from mlp.experiments.schema import Config
+from mlp.experiments.yaml_text import KeyPath, Tree
+
+
+def mistake(tree: Tree, details: Any) -> str:
+    """One of pydantic's errors as a line of ours."""
+    path = key_path(tree.data, details["loc"])
+    kind, value, context = details["type"], details["input"], details.get("ctx", {})
+    got = f", got {shown(value)}"
+    if kind == "missing":
+        return located(tree, path, "required key is missing")
+    if kind == "extra_forbidden":
+        known = known_keys(details["loc"][:-1])
+        return located(tree, path, f"unknown key ({did_you_mean(str(path[-1]), known, 'the keys here are')})")
+    if kind == "union_tag_not_found":
+        return located(tree, (*path, "name"), "required key is missing")
+    if kind in ("literal_error", "union_tag_invalid"):
+        if kind == "union_tag_invalid":
+            path, value = (*path, "name"), context["tag"]
+        choices = [
+            word.strip("' ")
+            for word in context.get("expected", context.get("expected_tags")).replace(" or ", ", ").split(",")
+        ]
+        hint = did_you_mean(str(value), choices, "choose from")
+        if value in ("off", "no", "on", "yes"):
+            hint += f"; {value} is text here, though YAML 1.1 read it as {str(value in ('on', 'yes')).lower()}"
+        return located(tree, path, f"unknown value {shown(value)} ({hint})")
+    if kind == "float_type" and isinstance(value, str):
+        return located(tree, path, f"expected a number{got} (numbers are written without quotes, as 0.001 or 1e-3)")
+    if kind == "bool_type":
+        return located(tree, path, f"expected true or false{got}")
+    bound = next((f"{context[key]:,g}" for key in ("gt", "ge", "lt", "le") if key in context), "")
+    expected = {
+        "int_type": "expected a whole number",
+        "float_type": "expected a number",
+        "finite_number": "expected a finite number",
+        "string_type": "expected text",
+        "list_type": "expected a list",
+        "model_type": "expected a mapping",
+        "model_attributes_type": "expected a mapping",
+        "string_too_short": "expected text that is not empty",
+        "string_too_long": f"expected {context.get('max_length')} character",
+        "initialization": context.get("wanted"),
+        "too_short": "expected at least one",
+        "greater_than": f"must be > {bound}",
+        "greater_than_equal": f"must be >= {bound}",
+        "less_than": f"must be < {bound}",
+        "less_than_equal": f"must be <= {bound}",
+    }.get(kind, details["msg"])
+    return located(tree, path, expected + got)
+
+
+def located(tree: Tree, path: KeyPath, message: str) -> str:
+    """`place: dotted.key: message`, with the place of the nearest key above that the text has."""
+    for length in range(len(path), -1, -1):
+        place = tree.keys.get(path[:length]) or tree.values.get(path[:length])
+        if place:
+            break
+    return f"{place or tree.source}: {'.'.join(map(str, path))}: {message}"
+
+
+def key_path(data: Any, loc: Sequence[str | int]) -> KeyPath:
+    """pydantic's loc without the names of union members, which are no keys of the text."""
+    path: KeyPath = ()
+    for i, step in enumerate(loc):
+        inside = (isinstance(data, dict) and step in data) or (isinstance(data, list) and isinstance(step, int))
+        if inside:
+            data = data[step]
+        if inside or i == len(loc) - 1:
+            path = (*path, step)
+    return path
+
+
+def known_keys(loc: Sequence[str | int]) -> list[str]:
+    """The keys that the section at pydantic's loc may have."""
+    models: list[type[BaseModel]] = [Config]
+    for step in loc:
+        fields = [model.model_fields[step] for model in models if step in model.model_fields]
+        if fields:
+            models = [model for field in fields for model in models_in(field.annotation)]
+        elif isinstance(step, str):  # the tag of a union
+            models = [model for model in models if step in get_args(model.model_fields["name"].annotation)]
+    return [key for model in models for key in model.model_fields]
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in models_in(argument)]
+
+
+def did_you_mean(word: str, choices: Sequence[str], otherwise: str) -> str:
+    close = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else f"{otherwise} {', '.join(choices)}"
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: short, in YAML's words, never a whole structure."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return f"a mapping of {len(value)}"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,54 @@
+"""Tables on disk to arrays: CSV with or without a header, `.npy` and `.npz`; one example a row.
+
+Nothing is guessed and nothing is filled in: a cell that is not what its column needs is refused with file, line, column
+and value. A `DataError` is one line that a person can act on.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlp.tables.array_files import read_npy, read_npz
+from mlp.tables.csv_files import read_csv
+from mlp.tables.table import DataError, Table, listed
+
+__all__ = ["DataError", "Table", "listed", "read_table"]
+
+
+def read_table(
+    path: Path | str,
+    *,
+    targets: Sequence[str] = (),
+    inputs: Sequence[str] | None = None,
+    labels: bool = False,
+    delimiter: str = ",",
+    header: bool | None = None,
+) -> Table:
+    """Read a table; the ending decides: `.npy`, `.npz`, and CSV for everything else ("-" is CSV on standard input).
+
+    CSV: UTF-8 (a byte order mark is fine), any line ends, quoted fields, blank lines skipped. `header=None` takes the
+    first row as column names if no cell of it is a number, and refuses to guess otherwise; without a header, columns
+    are called "0", "1", ... The same names serve the columns of a `.npy` matrix. In a `.npz` file `targets` and
+    `inputs` (one name, default "X") name arrays.
+
+    `targets` are the columns of Y, read as text where `labels` is true. `inputs` are the columns of X; None takes all
+    others. Raises DataError for anything that does not fit, with the place and the value.
+    """
+    overlap = sorted(set(targets) & set(inputs or ()))
+    if overlap:
+        raise DataError(f"{path}: {listed(overlap)} among both the targets and the inputs: the answer would leak")
+    if str(path) == "-":
+        return read_csv("standard input", sys.stdin.buffer.read(), targets, inputs, labels, delimiter, header)
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise DataError(f"{path}: is a directory, expected a table (.csv, .npy or .npz)")
+        if path.suffix == ".npy":
+            return read_npy(path, targets, inputs, labels)
+        if path.suffix == ".npz":
+            return read_npz(path, targets, inputs, labels)
+        return read_csv(str(path), path.read_bytes(), targets, inputs, labels, delimiter, header)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error

@@ -1,0 +1,151 @@
+"""CSV to a `Table`: Python's csv module reads the cells, and every cell is then taken literally or refused."""
+
+from __future__ import annotations
+
+import array
+import csv
+import io
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mlp.tables.table import DataError, Table, choose_columns, listed
+
+MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
+
+
+def read_csv(
+    source: str,
+    content: bytes,
+    targets: Sequence[str],
+    inputs: Sequence[str] | None,
+    labels: bool,
+    delimiter: str,
+    header: bool | None,
+) -> Table:
+    rows = csv_rows(source, content, delimiter)
+    number, first = next(rows, (0, []))
+    if not number:
+        raise DataError(f"{source}: 0 rows: the file is empty")
+    if len(first) == 1 and delimiter not in first[0]:
+        for other in {",", ";", "\t", "|"} - {delimiter}:
+            if other in first[0]:
+                raise DataError(
+                    f"{source}:{number}: 1 column found with the delimiter {delimiter!r}; it looks like {other!r} "
+                    f"(set data.delimiter: {other!r})"
+                )
+    if header is None:
+        header = first_row_is_header(source, number, first)
+    if header:
+        names = [cell.strip() for cell in first]
+        names = names[:-1] if len(names) > 1 and not names[-1] else names  # a delimiter at the end of each line
+    else:
+        names = [str(column) for column in range(len(first))]
+        rows = itertools.chain([(number, first)], rows)
+    wanted, answers = choose_columns(source, names, inputs, targets)
+
+    numbers, answer_numbers, answer_labels = array.array("d"), array.array("d"), []
+    missing: Counter[str] = Counter()
+    N = 0
+    for number, row in rows:
+        if len(row) == len(names) + 1 and not row[-1].strip():
+            row.pop()
+        if len(row) != len(names):
+            raise DataError(
+                f"{source}:{number}: {len(row)} cells, but "
+                f"{'the header' if header else 'the first row'} has {len(names)}"
+            )
+        numbers.extend(parse_numbers(source, number, names, wanted, row, missing))
+        if labels:
+            answer_labels.append([parse_label(names[column], row[column], missing) for column in answers])
+        else:
+            answer_numbers.extend(parse_numbers(source, number, names, answers, row, missing))
+        N += 1
+    if missing:
+        raise DataError(
+            f"{source}: missing values: "
+            + listed([f"{count} in {name!r}" for name, count in missing.most_common()])
+            + " (blank, ?, NA, NaN or null); remove these rows or fill them in, nothing is filled in silently"
+        )
+    if N == 0:
+        raise DataError(f"{source}: 0 rows: there is a header but no example below it")
+    Y = np.array(answer_labels, dtype=str) if labels else np.frombuffer(answer_numbers)
+    return Table(
+        source,
+        tuple(names[column] for column in wanted),
+        np.frombuffer(numbers).reshape(N, len(wanted)),
+        tuple(names[column] for column in answers),
+        Y.reshape(N, len(answers)),
+    )
+
+
+def csv_rows(source: str, content: bytes, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of every row that is not blank."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{source}:{line}: not UTF-8 text (byte 0x{content[error.start]:02x}); save the table as CSV in UTF-8"
+        ) from error
+    if "\0" in text:
+        raise DataError(f"{source}: contains NUL characters: not a text file, expected CSV")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise DataError(f"{source}:{reader.line_num}: {error}") from error
+
+
+def first_row_is_header(source: str, number: int, cells: Sequence[str]) -> bool:
+    numeric = [cell for cell in cells if to_number(cell) is not None]
+    if numeric:
+        raise DataError(
+            f"{source}:{number}: cannot tell whether the first row is a header: "
+            f"{len(numeric)} of its {len(cells)} cells are numbers ({listed(numeric)}); "
+            "set data.header: true if these are column names, or false if the row is an example"
+        )
+    return True
+
+
+def parse_numbers(
+    source: str, line: int, names: Sequence[str], columns: Sequence[int], row: Sequence[str], missing: Counter[str]
+) -> list[float]:
+    """The numbers in some columns of a row; counts what is missing and refuses what is not a finite number."""
+    values = []
+    for column in columns:
+        value = to_number(row[column])
+        if value is None or math.isnan(value):
+            cell = row[column].strip()
+            if cell.lower() not in MISSING:
+                hint = " (a decimal comma? write 1.5, not 1,5)" if to_number(cell.replace(",", ".")) is not None else ""
+                raise DataError(f"{source}:{line}: column {names[column]!r}: expected a number, got {cell!r}{hint}")
+            missing[names[column]] += 1
+            value = math.nan
+        elif math.isinf(value):
+            raise DataError(
+                f"{source}:{line}: column {names[column]!r}: {row[column].strip()!r} is infinite or too large for a "
+                "float; expected a finite number"
+            )
+        values.append(value)
+    return values
+
+
+def parse_label(name: str, cell: str, missing: Counter[str]) -> str:
+    label = cell.strip()
+    if label.lower() in MISSING:
+        missing[name] += 1
+    return label
+
+
+def to_number(cell: str) -> float | None:
+    """The cell as a float, or None; Python's own float() would also take 1_000."""
+    try:
+        return float(cell) if "_" not in cell else None
+    except ValueError:
+        return None

@@ -1,0 +1,130 @@
+"""What a column of answers becomes for the network, and how its outputs become answers again; one class a kind.
+
+- `Exclusive`: one column of K classes, one-hot, for softmax cross-entropy;
+- `Binary`: K columns of two classes each, 0 or 1, for logistic cross-entropy;
+- `Quantities`: K columns of numbers, standardized, for squared error.
+
+Each has `size` (K, the network's outputs), `names` (the columns), `encode(Y, where)` (N x K for training), `metrics()`
+(functions of P and Y, both K x N) and `answers(P)` (columns for people, by name).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from mlp.activations import Array
+from mlp.datasets import Classes, Scaler
+from mlp.metrics import accuracy, binary_accuracy, mae, r2, rmse
+
+Metric = Callable[[Array, Array], float]
+
+
+@dataclass(frozen=True)
+class Exclusive:
+    """K classes of which an example has one: row k of Y is 1 where the label is `classes.labels[k]`."""
+
+    classes: Classes
+
+    @property
+    def size(self) -> int:
+        return len(self.classes.labels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.classes.name,)
+
+    def encode(self, Y: Array, where: str) -> Array:
+        return np.eye(self.size, dtype=np.float32)[self.classes.codes(Y[:, 0], where)]
+
+    def metrics(self) -> dict[str, Metric]:
+        return {"accuracy": accuracy}
+
+    def answers(self, P: Array) -> dict[str, Array]:
+        """The most probable label, then the probability of each."""
+        labels = np.array(self.classes.labels)
+        return {self.classes.name: labels[P.argmax(axis=0)]} | {
+            f"probability_{label}": P[k] for k, label in enumerate(self.classes.labels)
+        }
+
+
+@dataclass(frozen=True)
+class Binary:
+    """K independent columns of two classes: Y is 1 where the label is the second of the column's two."""
+
+    columns: tuple[Classes, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(classes.name for classes in self.columns)
+
+    def encode(self, Y: Array, where: str) -> Array:
+        codes = [classes.codes(Y[:, k], where) for k, classes in enumerate(self.columns)]
+        return np.stack(codes, axis=1).astype(np.float32)
+
+    def metrics(self) -> dict[str, Metric]:
+        return {"accuracy": binary_accuracy}
+
+    def answers(self, P: Array) -> dict[str, Array]:
+        """For each column the more probable label, then the probability of its second label."""
+        found: dict[str, Array] = {}
+        for k, classes in enumerate(self.columns):
+            found[classes.name] = np.array(classes.labels)[(P[k] >= 0.5).astype(int)]
+        for k, classes in enumerate(self.columns):
+            prefix = "probability" if self.size == 1 else f"probability_{classes.name}"
+            found[f"{prefix}_{classes.labels[1]}"] = P[k]
+        return found
+
+
+@dataclass(frozen=True)
+class Quantities:
+    """K columns of numbers, standardized for training; metrics and answers are in the columns' own units."""
+
+    names: tuple[str, ...]
+    scaler: Scaler
+
+    @property
+    def size(self) -> int:
+        return len(self.names)
+
+    def encode(self, Y: Array, where: str) -> Array:
+        return self.scaler.transform(Y)
+
+    def metrics(self) -> dict[str, Metric]:
+        functions = {"rmse": rmse, "mae": mae, "r2": r2}
+        if self.size == 1:
+            return {name: partial(self.score, function, 0) for name, function in functions.items()}
+        return {
+            f"{name}_{column}": partial(self.score, function, k)
+            for k, column in enumerate(self.names)
+            for name, function in functions.items()
+        }
+
+    def score(self, function: Metric, k: int, P: Array, Y: Array) -> float:
+        """A metric of output k, in its own units."""
+        return function(self.scaler.inverse(P.T)[:, [k]].T, self.scaler.inverse(Y.T)[:, [k]].T)
+
+    def answers(self, P: Array) -> dict[str, Array]:
+        return dict(zip(self.names, self.scaler.inverse(P.T).T, strict=True))
+
+
+Target = Exclusive | Binary | Quantities
+
+
+def fit_target(loss: str, names: Sequence[str], Y: Array, *, standardize: bool = True) -> Target:
+    """The coding that a loss needs, fitted to the training rows Y (N x K: text for classes, else numbers).
+
+    Raises DataError for labels or numbers that it cannot code (see `Classes.fit` and `Scaler.fit`).
+    """
+    if loss == "softmax_cross_entropy":
+        return Exclusive(Classes.fit(names[0], Y[:, 0]))
+    if loss == "logistic_cross_entropy":
+        return Binary(tuple(Classes.fit(name, Y[:, k], most=2) for k, name in enumerate(names)))
+    return Quantities(tuple(names), Scaler.fit(Y, names) if standardize else Scaler.identity(len(names)))
