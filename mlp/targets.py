@@ -5,7 +5,7 @@
 - `Quantities`: K columns of numbers, standardized, for squared error.
 
 Each has `size` (K, the network's outputs), `names` (the columns), `encode(Y, where)` (N x K for training), `metrics()`
-(functions of P and Y, both K x N) and `answers(P)` (columns for people, by name).
+(functions of P and Y, both K x N), `answers(P)` (columns for people, by name) and `confusion(P, Y)` (for classes).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from mlp.activations import Array
 from mlp.datasets import Classes, Scaler
-from mlp.metrics import accuracy, binary_accuracy, mae, r2, rmse
+from mlp.metrics import accuracy, binary_accuracy, confusion_matrix, mae, r2, rmse
 
 Metric = Callable[[Array, Array], float]
 
@@ -42,6 +42,10 @@ class Exclusive:
 
     def metrics(self) -> dict[str, Metric]:
         return {"accuracy": accuracy}
+
+    def confusion(self, P: Array, Y: Array) -> dict[str, tuple[tuple[str, ...], Array]]:
+        """For the column, its labels and the counts of `mlp.metrics.confusion_matrix`."""
+        return {self.classes.name: (self.classes.labels, confusion_matrix(P, Y))}
 
     def answers(self, P: Array) -> dict[str, Array]:
         """The most probable label, then the probability of each."""
@@ -71,6 +75,16 @@ class Binary:
 
     def metrics(self) -> dict[str, Metric]:
         return {"accuracy": binary_accuracy}
+
+    def confusion(self, P: Array, Y: Array) -> dict[str, tuple[tuple[str, ...], Array]]:
+        """For each column, its labels and the counts of `mlp.metrics.confusion_matrix`."""
+        return {
+            classes.name: (
+                classes.labels,
+                confusion_matrix(np.stack([1 - P[k], P[k]]), np.stack([1 - Y[k], Y[k]])),
+            )
+            for k, classes in enumerate(self.columns)
+        }
 
     def answers(self, P: Array) -> dict[str, Array]:
         """For each column the more probable label, then the probability of its second label."""
@@ -110,6 +124,9 @@ class Quantities:
     def score(self, function: Metric, k: int, P: Array, Y: Array) -> float:
         """A metric of output k, in its own units."""
         return function(self.scaler.inverse(P.T)[:, [k]].T, self.scaler.inverse(Y.T)[:, [k]].T)
+
+    def confusion(self, P: Array, Y: Array) -> dict[str, tuple[tuple[str, ...], Array]]:
+        return {}
 
     def answers(self, P: Array) -> dict[str, Array]:
         return dict(zip(self.names, self.scaler.inverse(P.T).T, strict=True))

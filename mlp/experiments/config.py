@@ -20,11 +20,15 @@ from mlp.experiments.yaml_text import MAX_BYTES, ConfigError, KeyPath, Tree, dum
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """A valid config with every default filled in; its data paths are usable from the working directory."""
+    """A valid config with every default filled in; its data paths are usable from the working directory.
+
+    `notes` says what `--set` replaced.
+    """
 
     config: Config
     name: str
     source: str
+    notes: tuple[str, ...] = ()
 
     def error(self, key: str, message: str) -> ConfigError:
         """A mistake that only the data could show."""
@@ -44,8 +48,7 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> LoadedConfig
         raise ConfigError(f"{source}: config is empty")
     if not isinstance(tree.data, dict):
         raise ConfigError(f"{tree.values[()]}: expected a mapping, got {shown(tree.data)}")
-    for override in overrides:
-        apply_override(tree, override)
+    notes = tuple(apply_override(tree, override) for override in overrides)
     config = complete(validate(tree))
     folder = Path() if str(path) == "-" else Path(path).parent
     data = config.data.model_copy(
@@ -56,7 +59,7 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> LoadedConfig
         }
     )
     name = "stdin" if str(path) == "-" else Path(path).stem
-    return LoadedConfig(config.model_copy(update={"data": data}), name, source)
+    return LoadedConfig(config.model_copy(update={"data": data}), name, source, notes)
 
 
 def dump_config(config: Config, folder: Path) -> str:
@@ -87,8 +90,8 @@ def usable_path(folder: Path, path: str) -> str:
     return str(absolute) if relative.startswith("..") else relative
 
 
-def apply_override(tree: Tree, override: str) -> None:
-    """Put the value of "a.b.c=value" into the tree; numbers index lists."""
+def apply_override(tree: Tree, override: str) -> str:
+    """Put the value of "a.b.c=value" into the tree, numbers index lists; returns what to tell the person."""
     origin = f"--set {override}"
     dotted, equals, text = override.partition("=")
     keys = dotted.strip().split(".")
@@ -108,10 +111,12 @@ def apply_override(tree: Tree, override: str) -> None:
         path = (*path, step)
         tree.keys[path] = tree.values[path] = origin
         if depth == len(keys) - 1:
+            before = node[step] if isinstance(node, list) else node.get(step)
             node[step] = value
         elif isinstance(node, dict) and node.get(step) is None:
             node[step] = {}
         node = node[step]
+    return f"{dotted.strip()} = {text.strip()} by --set (before: {'not set' if before is None else shown(before)})"
 
 
 def validate(tree: Tree) -> Config:
@@ -146,6 +151,9 @@ def contradictions(sections: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
                 yield ("data", f"{key}_path"), f"and data.split.{key} both ask for a {key} set; keep one"
         if data.split.valid + data.split.test >= 1:
             yield ("data", "split"), "valid and test together must leave rows for training (sum < 1)"
+        for key, names in (("target", data.target), ("inputs", data.inputs or [])):
+            if len(set(names)) < len(names):
+                yield ("data", key), "a column is listed twice"
         shared = [name for name in data.target if name in (data.inputs or ())]
         if shared:
             yield ("data", "inputs"), f"{shown(shared[0])} is also the target: the answer would leak into the inputs"

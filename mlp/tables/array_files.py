@@ -19,7 +19,7 @@ def read_npy(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, l
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2:
         raise DataError(f"{path}: expected a matrix with one example a row, got shape {matrix.shape}")
     names = [str(column) for column in range(matrix.shape[1])]
-    wanted, answers = choose_columns(str(path), names, inputs, targets)
+    wanted, answers = choose_columns(str(path), names, inputs, targets, numbered=True)
     X = check_numbers(f"{path}", names, matrix)[:, wanted]
     Y = matrix[:, answers]
     return array_table(str(path), [names[c] for c in wanted], X, [names[c] for c in answers], Y, labels)

@@ -45,7 +45,7 @@ def read_csv(
     else:
         names = [str(column) for column in range(len(first))]
         rows = itertools.chain([(number, first)], rows)
-    wanted, answers = choose_columns(source, names, inputs, targets)
+    wanted, answers = choose_columns(source, names, inputs, targets, numbered=not header)
 
     numbers, answer_numbers, answer_labels = array.array("d"), array.array("d"), []
     missing: Counter[str] = Counter()

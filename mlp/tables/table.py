@@ -31,14 +31,26 @@ class Table:
 
 
 def choose_columns(
-    source: str, names: Sequence[str], inputs: Sequence[str] | None, targets: Sequence[str]
+    source: str,
+    names: Sequence[str],
+    inputs: Sequence[str] | None,
+    targets: Sequence[str],
+    *,
+    numbered: bool = False,
 ) -> tuple[list[int], list[int]]:
-    """Positions of the input and the target columns."""
+    """Positions of the input and the target columns; `inputs=None` means all that are not targets.
+
+    Where columns have only numbers for names and there are as many as `inputs`, they are the inputs, in order.
+    """
+    if numbered and inputs is not None and not targets and len(names) == len(inputs):
+        return list(range(len(names))), []
     for kind, wanted in (("target", targets), ("input", inputs or ())):
-        for name in wanted:
-            if names.count(name) != 1:
-                found = "no column" if name not in names else f"{names.count(name)} columns"
-                raise DataError(f"{source}: {found} named {name!r} (the {kind}); the columns are {listed(names)}")
+        absent = [name for name in wanted if name not in names]
+        if absent:
+            raise DataError(f"{source}: no column {listed(absent)} (the {kind}); the columns are {listed(names)}")
+        twice = [name for name in wanted if names.count(name) > 1]
+        if twice:
+            raise DataError(f"{source}: {names.count(twice[0])} columns are named {twice[0]!r} (the {kind})")
     if inputs is None:
         inputs = [name for name in names if name not in targets]
         if "" in inputs:

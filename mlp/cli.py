@@ -1,0 +1,318 @@
+"""The command line: each command is a few lines over the library. Results go to stdout, messages to stderr.
+
+Imports are inside the commands, so that `mlp --help` loads neither matplotlib nor pydantic.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import mlp
+
+if TYPE_CHECKING:
+    from mlp.experiments.run import Run
+
+
+class Failure(click.ClickException):
+    """Ends a command with lines for the person and an exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
+
+    def show(self, file: Any = None) -> None:
+        click.echo(self.message, err=True)
+
+
+class Commands(click.Group):
+    """Turns every error into one line and an exit code; `--debug` shows the traceback instead."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
+            ctx.exit(141)
+        except KeyboardInterrupt:
+            raise Failure("interrupted", 130) from None
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            raise Failure(*explain(error)) from None
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """The message and the exit code for an error."""
+    from mlp.experiments.files import ModelFileError
+    from mlp.experiments.yaml_text import ConfigError
+    from mlp.tables import DataError
+
+    if isinstance(error, ConfigError):
+        return str(error), 2
+    if isinstance(error, (DataError, ModelFileError)):
+        return str(error), 3
+    if isinstance(error, mlp.DivergedError):
+        return f"diverged: {error}; try a smaller optimizer.learning_rate or training.clip: 1", 4
+    if isinstance(error, OSError):
+        return f"{error.filename or 'I/O'}: {error.strerror or error}", 1
+    if isinstance(error, MemoryError):
+        return f"out of memory ({error}); try a smaller network or training.batch_size", 1
+    return f"unexpected {type(error).__name__}: {error} (mlp --debug shows where)", 1
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(mlp.__version__, prog_name="mlp")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Train feedforward neural networks on tables, from YAML configs.
+
+    \b
+    mlp train configs/digits.yaml        a config to a run directory, runs/digits
+    mlp evaluate runs/digits             how good it is on its test rows
+    mlp predict runs/digits new.csv      answers for a table without them
+
+    Exit codes: 0 done, 1 unexpected, 2 usage or config, 3 data or model file, 4 diverged, 130 interrupted.
+    """
+
+
+overrides_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a config key, such as training.epochs=5; the last one wins.",
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print the result and nothing else.")
+plot_option = click.option("--plot/--no-plot", default=True, help="Draw loss.png into the run directory.")
+
+
+@cli.command()
+@click.argument("config")
+@overrides_option
+@click.option("--out", type=click.Path(path_type=Path), help="The run directory to make.  [default: runs/<config>]")
+@plot_option
+@quiet_option
+def train(config: str, overrides: tuple[str, ...], out: Path | None, plot: bool, quiet: bool) -> None:
+    """Train on CONFIG, a YAML file ("-" for standard input), into a new run directory."""
+    from mlp.experiments import report
+    from mlp.experiments.config import load_config
+    from mlp.experiments.prepare import prepare
+    from mlp.experiments.run import start_run
+
+    prepared = prepare(load_config(config, overrides))
+    run = start_run(prepared, out=out, argv=["mlp", *sys.argv[1:]])
+    if not quiet:
+        message(report.describe_data(prepared))
+        message(report.describe_network(prepared))
+        message(f"seed {prepared.loaded.config.training.seed}; writing to {run.folder}")
+    train_to_end(run, plot=plot, quiet=quiet)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@overrides_option
+@plot_option
+@quiet_option
+def resume(run: Path, overrides: tuple[str, ...], plot: bool, quiet: bool) -> None:
+    """Go on with RUN, an interrupted run directory; --set training.epochs=N extends a finished one.
+
+    The result is the one that an uninterrupted run would have given.
+    """
+    from mlp.experiments.run import continue_run, open_run
+
+    opened = open_run(run, overrides)
+    if not quiet:
+        for note in opened.prepared.loaded.notes:
+            message(f"note: {note}")
+    epochs = opened.prepared.loaded.config.training.epochs
+    if opened.finished and opened.facts.get("status") == "finished":
+        why = (
+            f"all {epochs} epochs are done; to go on: mlp resume {run} --set training.epochs={2 * epochs}"
+            if opened.progress.epoch >= epochs
+            else f"stopped early at epoch {opened.progress.epoch}: {opened.patience} epochs without a better one"
+        )
+        message(f"{run}: nothing to do, {why}")
+        return
+    continue_run(opened)
+    if not quiet:
+        message(f"{run}: going on after epoch {opened.first_epoch} of {epochs}")
+    train_to_end(opened, plot=plot, quiet=quiet)
+
+
+def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
+    """Run the epochs with progress on stderr, then say how it came out on stdout."""
+    from mlp.experiments import report
+
+    epochs = run.prepared.loaded.config.training.epochs
+    bar: Any = click.progressbar(
+        length=epochs - run.first_epoch,
+        label="epochs",
+        show_pos=True,
+        item_show_func=lambda record: "" if record is None else report.describe_epoch(record),
+        file=sys.stderr,
+        hidden=quiet or not sys.stderr.isatty(),
+    )
+    try:
+        with run, bar:
+            for record in run.epochs():
+                bar.update(1, record)
+                if not quiet and not sys.stderr.isatty():
+                    message(f"epoch {record.epoch}/{epochs}  {report.describe_epoch(record)}  {record.seconds:.3f} s")
+    except KeyboardInterrupt:
+        raise Failure(
+            f"interrupted in epoch {run.progress.epoch + 1}; to go on: mlp resume {run.folder}", 130
+        ) from None
+    finally:
+        if plot and run.progress.epoch:
+            draw_losses(run.folder)
+    monitored = "validation" if "valid" in run.prepared.splits else "training"
+    click.echo(
+        f"best epoch {run.progress.best_epoch} of {run.progress.epoch} "
+        f"({monitored} loss {report.number(run.progress.best_loss)}); its model: {run.model_path}"
+    )
+    click.echo(report.describe_scores(run.facts["scores"]))
+    if not quiet:
+        message(f"next: mlp evaluate {run.folder}")
+
+
+def draw_losses(folder: Path) -> None:
+    """loss.png; a picture that cannot be drawn is no reason to fail a run."""
+    try:
+        from mlp.experiments.plots import plot_runs
+
+        plot_runs([folder], folder / "loss.png")
+    except Exception as error:
+        message(f"warning: loss.png was not drawn: {error}")
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("data", required=False)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid", "test"]),
+    help="Which rows of the run's own data.  [default: test, or the last there is]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> None:
+    """Loss, metrics and confusion matrix of RUN's best model, on its own test rows or on the table DATA."""
+    from mlp.experiments import report
+    from mlp.experiments.folder import without_nan
+    from mlp.experiments.model import load_model
+    from mlp.experiments.run import prepare_again
+
+    model = load_model(run)
+    if data is not None:
+        if split is not None:
+            raise click.UsageError("--split is for the run's own data; leave it out, or leave out DATA")
+        source, examples = data, model.encode(model.read(data, answers=True), "evaluated")
+    else:
+        if not run.is_dir():
+            raise click.UsageError(f"{run} is a model without its data: name a table to evaluate it on")
+        splits = prepare_again(run).splits
+        split = split or list(splits)[-1]
+        if split not in splits:
+            raise click.UsageError(f"--split {split}: this run has only {', '.join(splits)}")
+        source, examples = split, splits[split]
+    scores = mlp.evaluate(model.network, model.loss, examples, model.target.metrics())
+    confusion = model.target.confusion(model.outputs(examples[0]), examples[1].T)
+    if as_json:
+        result = {
+            "model": str(run),
+            "data": data,
+            "split": split,
+            "rows": len(examples[0]),
+            "epoch": model.epoch,
+            **scores,
+            "confusion": {
+                name: {"labels": labels, "counts": counts.tolist()} for name, (labels, counts) in confusion.items()
+            },
+        }
+        click.echo(json.dumps(without_nan(result), ensure_ascii=False))
+        return
+    click.echo(f"{run}, epoch {model.epoch}: {len(examples[0])} rows of {source}")
+    click.echo(report.describe_scores({source: scores}))
+    for name, (labels, counts) in confusion.items():
+        click.echo("\n" + report.describe_confusion(name, labels, counts))
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("data")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A CSV file.  [default: standard output]")
+def predict(run: Path, data: str, out: Path | None) -> None:
+    """Answers of RUN's best model for the table DATA ("-" for standard input), as CSV in the order of its rows.
+
+    DATA needs the input columns and no target. For classes there is a column with the label and one with the
+    probability of each class; quantities are in their own units.
+    """
+    from mlp.experiments.files import write_file
+    from mlp.experiments.model import load_model
+    from mlp.experiments.report import answers_csv
+
+    if out is not None and data != "-" and out.exists() and out.samefile(data):
+        raise click.UsageError(f"--out {out} is the data itself; choose another file")
+    model = load_model(run)
+    content = answers_csv(model.predict(model.read(data, answers=False).X)).encode()
+    if out is None:
+        click.echo(content, nl=False)
+    else:
+        write_file(out, content)
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The picture (.png, .pdf, .svg).  [default: loss.png in RUN, or comparison.png here]",
+)
+@click.option("--log", is_flag=True, help="A logarithmic loss axis.")
+def plot(runs: tuple[Path, ...], out: Path | None, log: bool) -> None:
+    """Draw the loss curves of one run, or of many to compare."""
+    from mlp.experiments.plots import plot_runs
+
+    path = out or (runs[0] / "loss.png" if len(runs) == 1 else Path("comparison.png"))
+    plot_runs(runs, path, log=log)
+    click.echo(path)
+
+
+@cli.command()
+@click.argument("source", metavar="CONFIG|RUN")
+@overrides_option
+def summary(source: str, overrides: tuple[str, ...]) -> None:
+    """The data and the network of a config or a run; nothing is trained or written."""
+    from mlp.experiments import report
+    from mlp.experiments.config import load_config
+    from mlp.experiments.folder import read_facts
+    from mlp.experiments.prepare import prepare
+
+    folder = Path(source)
+    facts = read_facts(folder) if folder.is_dir() else None
+    prepared = prepare(load_config(source if facts is None else folder / "config.yaml", overrides))
+    click.echo(report.describe_data(prepared))
+    click.echo(report.describe_network(prepared))
+    if facts is not None:
+        click.echo(f"{facts['status']} after {facts['epochs_done']} epochs, best epoch {facts['best_epoch']}")
+        if facts.get("scores"):
+            click.echo(report.describe_scores(facts["scores"]))
+
+
+def message(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def main() -> None:
+    """The `mlp` command; text that the terminal's encoding cannot show is escaped, not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    cli(prog_name="mlp")

@@ -1,0 +1,189 @@
+"""From a config to what training needs: tables read, rows split, columns scaled, a network of the right size."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from mlp import schedules
+from mlp.datasets import Scaler, split_rows
+from mlp.experiments import schema
+from mlp.experiments.config import LoadedConfig
+from mlp.experiments.model import Model
+from mlp.layers import Layer
+from mlp.losses import LOSSES
+from mlp.network import Network
+from mlp.optimizers import SGD, Adam
+from mlp.tables import DataError, Table, listed, read_table
+from mlp.targets import Exclusive, fit_target
+from mlp.training import Data
+
+PRECISION = np.float32
+SPLITS: tuple[str, ...] = ("train", "valid", "test")
+
+
+@dataclass
+class Prepared:
+    """A run before its first epoch.
+
+    `splits` maps "train", "valid" and "test", those that there are, to (X, Y) of shapes N x D and N x K.
+    `model.network` has its initial weights and `rng` is the generator that shuffles. `sha256` has the hash of each
+    data file, `notes` are sentences for the person who runs it.
+    """
+
+    loaded: LoadedConfig
+    model: Model
+    splits: dict[str, Data]
+    optimizer: SGD | Adam
+    rng: np.random.Generator
+    sha256: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def batch_size(self) -> int:
+        return min(self.loaded.config.training.batch_size, len(self.splits["train"][0]))
+
+    def rows(self) -> dict[str, int]:
+        return {name: len(X) for name, (X, _) in self.splits.items()}
+
+    def class_counts(self) -> dict[str, list[int]]:
+        """For exclusive classes: how many rows of each split each class has, in the order of the labels."""
+        if not isinstance(self.model.target, Exclusive):
+            return {}
+        return {name: Y.sum(axis=0).astype(int).tolist() for name, (_, Y) in self.splits.items()}
+
+
+def prepare(loaded: LoadedConfig) -> Prepared:
+    """Read the data and build everything, from the config and its seed alone; nothing is written.
+
+    One seed gives three independent streams, for splitting, initial weights and shuffling, so that a change of the
+    network leaves the split as it was. Raises DataError for what the tables hold, ConfigError for what does not fit
+    them.
+    """
+    config = loaded.config
+    split_seed, weight_seed, shuffle_seed = np.random.SeedSequence(config.training.seed).spawn(3)
+    tables, sha256 = read_splits(config, np.random.default_rng(split_seed))
+    train = tables["train"]
+    notes = []
+
+    assert config.loss is not None
+    target = fit_target(config.loss, train.targets, train.Y, standardize=config.data.standardize)
+    D = len(train.inputs)
+    input_scaler = Scaler.fit(train.X, train.inputs) if config.data.standardize else Scaler.identity(D)
+    constant = [name for name, column in zip(train.inputs, train.X.T, strict=True) if column.min() == column.max()]
+    if constant:
+        columns = "column is" if len(constant) == 1 else "columns are"
+        notes.append(f"{len(constant)} input {columns} constant in the training rows ({listed(constant)})")
+    if config.training.batch_size > len(train):
+        notes.append(
+            f"training.batch_size {config.training.batch_size} is more than the {len(train)} training rows: "
+            f"clipped to {len(train)}"
+        )
+
+    n_in = len(train.inputs)
+    if config.network.inputs not in (None, n_in):
+        raise loaded.error("network.inputs", f"is {config.network.inputs}, but {train.source} has {n_in} input columns")
+    sizes = [n_in, *(layer.units for layer in config.network.layers), target.size]
+    check_memory(loaded, sizes)
+    model = Model(
+        network=make_network(config.network, sizes, np.random.default_rng(weight_seed)),
+        loss=LOSSES[config.loss],
+        inputs=train.inputs,
+        input_scaler=input_scaler,
+        target=target,
+        config=config.model_dump(),
+    )
+    splits = {}
+    for name, table in tables.items():
+        splits[name] = model.encode(table, name)
+        if not np.isfinite(splits[name][0]).all() or not np.isfinite(splits[name][1]).all():
+            raise DataError(
+                f"{table.source}: {name} rows hold values too large for float32"
+                + ("" if config.data.standardize else "; set data.standardize: true")
+            )
+    rng = np.random.default_rng(shuffle_seed)
+    return Prepared(loaded, model, splits, make_optimizer(config.optimizer), rng, sha256, notes)
+
+
+def read_splits(config: schema.Config, rng: np.random.Generator) -> tuple[dict[str, Table], dict[str, str]]:
+    """The tables of the splits that there are, in the order train, valid, test, and the hash of each file."""
+    data, classes = config.data, config.task == "classification"
+
+    def read(path: str, inputs: list[str] | None) -> Table:
+        return read_table(
+            path, targets=data.target, inputs=inputs, labels=classes, delimiter=data.delimiter, header=data.header
+        )
+
+    whole = read(data.path, data.inputs)
+    assert data.split.method is not None
+    rows = split_rows(len(whole), data.split.valid, data.split.test, method=data.split.method, rng=rng, labels=whole.Y)
+    tables: dict[str, Table] = {
+        name: Table(whole.source, whole.inputs, whole.X[chosen], whole.targets, whole.Y[chosen])
+        for name, chosen in zip(SPLITS, rows, strict=True)
+        if len(chosen)
+    }
+    paths = [data.path]
+    for name, path in (("valid", data.valid_path), ("test", data.test_path)):
+        if path is not None:
+            tables[name] = read(path, data.inputs if path.endswith(".npz") else list(whole.inputs))
+            if tables[name].inputs != whole.inputs:
+                raise DataError(
+                    f"{path}: {len(tables[name].inputs)} input columns, but {data.path} has {len(whole.inputs)}"
+                )
+            paths.append(path)
+    ordered = {name: tables[name] for name in SPLITS if name in tables}
+    return ordered, {path: file_hash(path) for path in paths}
+
+
+def file_hash(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_memory(loaded: LoadedConfig, sizes: list[int]) -> None:
+    """Refuse a network that this machine cannot hold: weights, bars, two moments, best and saved copies."""
+    parameters = sum(n_out * (n_in + 1) for n_in, n_out in pairwise(sizes))
+    needed = 6 * parameters * np.dtype(PRECISION).itemsize
+    if not hasattr(os, "sysconf"):  # Windows does not tell
+        return
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > available:
+        raise loaded.error(
+            "network.layers",
+            f"{parameters:,} parameters need about {needed / 2**30:,.1f} GiB to train; "
+            f"this machine has {available / 2**30:,.1f} GiB",
+        )
+
+
+def make_network(section: schema.NetworkSection, sizes: list[int], rng: np.random.Generator) -> Network:
+    """The hidden layers of the config and a linear output layer above them."""
+    kinds = [(layer.activation, layer.initialization) for layer in section.layers]
+    kinds.append(("identity", section.output.initialization))
+    return Network(
+        [
+            Layer.initialize(n_in, n_out, activation, rng=rng, scheme=scheme, dtype=PRECISION)
+            for n_in, n_out, (activation, scheme) in zip(sizes, sizes[1:], kinds, strict=False)
+        ]
+    )
+
+
+def make_optimizer(section: schema.SGDSection | schema.AdamSection) -> SGD | Adam:
+    options = section.model_dump(exclude={"name"})
+    return SGD(**options) if section.name == "sgd" else Adam(**options)
+
+
+def make_schedule(section: Any) -> schedules.Schedule:
+    makers: dict[str, Callable[..., schedules.Schedule]] = {
+        "constant": schedules.constant,
+        "step": schedules.step,
+        "exponential": schedules.exponential,
+        "cosine": schedules.cosine,
+    }
+    schedule = makers[section.name](**section.model_dump(exclude={"name", "warm_up"}))
+    return schedules.warm_up(schedule, section.warm_up) if section.warm_up else schedule

@@ -1,0 +1,103 @@
+"""What the command line prints about data, networks and results, as plain text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlp.activations import Array
+from mlp.experiments.prepare import Prepared
+from mlp.targets import Exclusive
+from mlp.training import EpochRecord
+
+MOST_CLASSES = 12  # a table of more classes than this says less than their number
+
+
+def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Aligned columns: the first `left` to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def describe_data(prepared: Prepared) -> str:
+    """What was read: rows of each split, and of each class in them."""
+    config, target, rows = prepared.loaded.config, prepared.model.target, prepared.rows()
+    columns = len(prepared.model.inputs)
+    lines = [
+        f"data: {config.data.path}: {sum(rows.values())} rows, {columns} input column{'s' * (columns != 1)}, "
+        f"target {', '.join(target.names)}"
+    ]
+    if isinstance(target, Exclusive) and target.size <= MOST_CLASSES:
+        counts = prepared.class_counts()
+        header = ["rows", "all", *target.classes.labels]
+        body = [[name, str(rows[name]), *map(str, counts[name])] for name in rows]
+        lines.append(table([header, *body]))
+    else:
+        lines.append("rows: " + ", ".join(f"{name} {count}" for name, count in rows.items()))
+        if isinstance(target, Exclusive):
+            lines.append(f"classes: {target.size}")
+    return "\n".join([*lines, *(f"note: {note}" for note in (*prepared.loaded.notes, *prepared.notes))])
+
+
+def describe_network(prepared: Prepared) -> str:
+    """Layers, shapes and parameters."""
+    rows = [["layer", "W", "b", "activation", "parameters"]]
+    total = 0
+    for number, layer in enumerate(prepared.model.network.layers, 1):
+        W, b, g = layer.W, layer.b, layer.g.name  # type: ignore[attr-defined]  # a config makes nothing but Layers
+        total += W.size + b.size
+        rows.append([str(number), shape(W), shape(b), g, f"{W.size + b.size:,}"])
+    return f"{table(rows, left=4)}\n{total:,} parameters; the last layer is linear, loss: {prepared.model.loss.name}"
+
+
+def shape(array: Array) -> str:
+    return " x ".join(map(str, array.shape))
+
+
+def describe_epoch(record: EpochRecord) -> str:
+    """The losses and the validation metrics of an epoch, for a progress bar or a line."""
+    parts = [f"train {number(record.train_loss)}"]
+    if record.valid_loss is not None:
+        parts.append(f"valid {number(record.valid_loss)}")
+    parts += [f"{name.removeprefix('valid_')} {number(value)}" for name, value in record.metrics.items()]
+    return "  ".join(parts)
+
+
+def describe_scores(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """One row a split, one column a metric."""
+    names = list(next(iter(scores.values())))
+    rows = [[split, *(number(score[name]) for name in names)] for split, score in scores.items()]
+    return table([["", *names], *rows])
+
+
+def describe_confusion(column: str, labels: Sequence[str], counts: Array) -> str:
+    """A row for each true class, a column for each predicted one."""
+    header = [f"{column}: true \\ predicted", *labels]
+    return table([header, *([label, *map(str, row)] for label, row in zip(labels, counts.tolist(), strict=True))])
+
+
+def number(value: Any) -> str:
+    """Four significant digits, or a dash for what has no value."""
+    return "-" if value is None or value != value else f"{value:.4g}"
+
+
+def answers_csv(answers: Mapping[str, Array]) -> str:
+    """Columns of answers as CSV: labels as they are, numbers with the seven digits that float32 has."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(answers)
+    columns = [
+        [f"{value:.7g}" for value in column.tolist()] if column.dtype.kind == "f" else column.tolist()
+        for column in answers.values()
+    ]
+    writer.writerows(zip(*columns, strict=True))
+    return text.getvalue()
