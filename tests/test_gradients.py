@@ -82,8 +82,7 @@ def test_a_minibatch_bar_is_the_mean_of_its_examples_bars(loss):
     def bars_of(X, Y):
         values = network.forward(X)
         return dict(
-            (name, bar)
-            for name, _, bar in network.with_bars(network.backward(values, loss.seed(values[-1].H, Y)))
+            (name, bar) for name, _, bar in network.with_bars(network.backward(values, loss.seed(values[-1].H, Y)))
         )
 
     whole = bars_of(X, Y)

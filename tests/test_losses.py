@@ -1,0 +1,60 @@
+"""Losses at known points and at extreme logits; their seeds as derivatives are in test_gradients.py."""
+
+import numpy as np
+import pytest
+
+from mlp import LogisticCrossEntropy, SoftmaxCrossEntropy, SquaredError
+from mlp.losses import LOSSES
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_softmax_cross_entropy_is_exact_at_extreme_logits(dtype):
+    loss = SoftmaxCrossEntropy()
+    F, Y = np.array([[1000, 1000, 0], [0, 0, 0]], dtype), np.array([[0, 1, 0], [1, 0, 1]], dtype)
+    assert loss.cost(F[:, :1], Y[:, :1]) == 1000
+    assert np.array_equal(loss.seed(F[:, :1], Y[:, :1]), [[1], [-1]])
+    assert loss.cost(F[:, 1:2], Y[:, 1:2]) == 0
+    np.testing.assert_allclose(loss.cost(F, Y), (1000 + 0 + np.log(2)) / 3, rtol=1e-7)
+    np.testing.assert_allclose(loss.seed(F, Y) * 3, [[1, 0, 0.5], [-1, 0, -0.5]])
+    assert loss.seed(F, Y).dtype == dtype
+    assert np.array_equal(loss.predict(F), [[1, 1, 0.5], [0, 0, 0.5]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logistic_cross_entropy_is_exact_at_extreme_logits(dtype):
+    loss = LogisticCrossEntropy()
+    for a, y, cost, seed in [(-800, 1, 800, -1), (800, 1, 0, 0), (800, 0, 800, 1), (-800, 0, 0, 0)]:
+        F, Y = np.array([[a]], dtype), np.array([[y]], dtype)
+        assert loss.cost(F, Y) == cost
+        assert loss.seed(F, Y) == seed
+        assert loss.seed(F, Y).dtype == dtype
+    np.testing.assert_allclose(loss.cost(np.array([[40.0]]), np.array([[1.0]])), np.exp(-40), rtol=1e-12)
+
+
+def test_means_over_the_minibatch_and_sums_over_the_outputs():
+    F, Y = np.array([[1.0, 2, 3], [0, 0, 0]]), np.zeros((2, 3))
+    assert SquaredError().cost(F, Y) == (1 + 4 + 9) / 2 / 3
+    np.testing.assert_allclose(LogisticCrossEntropy().cost(0 * F, Y), 2 * np.log(2))
+    one_hot = np.array([[1.0, 0, 0], [0, 1, 1]])
+    np.testing.assert_allclose(SoftmaxCrossEntropy().cost(0 * F, one_hot), np.log(2))
+
+
+def test_softmax_is_over_classes_and_not_over_examples():
+    P = SoftmaxCrossEntropy().predict(np.random.default_rng(0).normal(size=(3, 3)))
+    np.testing.assert_allclose(P.sum(axis=0), 1)
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize("shape", [(1, 4), (3, 1), (4, 3), (3,), (12,)])
+def test_targets_that_would_broadcast_are_refused(loss, shape):
+    F = np.zeros((3, 4))
+    for method in (loss.cost, loss.seed):
+        with pytest.raises(ValueError, match="columns are examples") as error:
+            method(F, np.zeros(shape))
+        assert "(3, 4)" in str(error.value)
+        assert str(shape) in str(error.value)
+
+
+def test_softmax_of_one_output_is_refused():
+    with pytest.raises(ValueError, match="LogisticCrossEntropy"):
+        SoftmaxCrossEntropy().cost(np.zeros((1, 4)), np.zeros((1, 4)))

@@ -1,0 +1,242 @@
+"""The loop: what a record says, how minibatches are cut, early stopping, and going on from where one was."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from mlp import SGD, Adam, DivergedError, Layer, Network, Progress, SoftmaxCrossEntropy, SquaredError, evaluate, train
+from mlp.metrics import accuracy
+from mlp.schedules import cosine, warm_up
+
+
+def a_network(seed=0, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    return Network(
+        [
+            Layer.initialize(2, 5, "tanh", rng=rng, dtype=dtype),
+            Layer.initialize(5, 3, "identity", rng=rng, dtype=dtype),
+        ]
+    )
+
+
+def some_data(n=23, seed=1):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 2))
+    return X, np.eye(3)[(X[:, 0] > 0).astype(int) + (X[:, 1] > 0.5)]
+
+
+def parameters(network):
+    return {name: W.copy() for name, W in network.parameters().items()}
+
+
+def same(one, other):
+    return all(np.array_equal(one[name], other[name]) for name in one)
+
+
+LOSS = SoftmaxCrossEntropy()
+
+
+def test_an_epoch_is_the_note_s_equations_over_shuffled_minibatches():
+    """Written out with einsum and without Layer, Network or optimizer: one epoch, 23 rows, minibatches of 5."""
+    X, Y = some_data()
+    network, reference = a_network(), a_network()
+    (record,) = train(network, LOSS, SGD(0.3), (X, Y), rng=np.random.default_rng(7), epochs=1, batch_size=5, l2=0.01)
+
+    W1, b1, W2, b2 = reference.parameters().values()
+    order = np.random.default_rng(7).permutation(23)
+    costs, norms = [], []
+    for start in range(0, 23, 5):
+        rows = order[start : start + 5]
+        x, y = X[rows], Y[rows]
+        h = np.tanh(np.einsum("ji,bi->bj", W1, x) + b1.ravel())
+        f = np.einsum("kj,bj->bk", W2, h) + b2.ravel()
+        p = np.exp(f) / np.exp(f).sum(axis=1, keepdims=True)
+        costs += list(-np.log((p * y).sum(axis=1)))
+        f_bar = (p - y) / len(rows)  # the last minibatch has 3 rows, and 1/3 for its mean
+        a_bar = np.einsum("kj,bk->bj", W2, f_bar) * (1 - h**2)
+        gradient = [
+            np.einsum("bj,bi->ji", a_bar, x) + 0.01 * W1,
+            a_bar.sum(axis=0)[:, None],
+            np.einsum("bk,bj->kj", f_bar, h) + 0.01 * W2,
+            f_bar.sum(axis=0)[:, None],
+        ]
+        norms.append(math.sqrt(sum((g**2).sum() for g in gradient)))
+        for W, W_bar in zip((W1, b1, W2, b2), gradient, strict=True):
+            W -= 0.3 * W_bar
+    for found, wanted in zip(network.parameters().values(), (W1, b1, W2, b2), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+    np.testing.assert_allclose(record.train_loss, np.mean(costs), rtol=1e-12)
+    np.testing.assert_allclose(record.gradient_norm, np.mean(norms), rtol=1e-12)
+    assert (record.epoch, record.valid_loss, record.metrics, record.learning_rate) == (1, None, {}, 0.3)
+    assert record.seconds > 0
+
+
+def test_every_row_is_used_once_an_epoch_and_in_another_order_each_time():
+    X = np.arange(10.0)[:, None]
+    seen = []
+
+    class Spy(SquaredError):
+        def cost(self, F, Y):
+            seen.append(Y[0].tolist())
+            return super().cost(F, Y)
+
+    network = Network([Layer([[0.0]], [[0.0]], "identity")])
+    list(train(network, Spy(), SGD(1e-6), (X, X), rng=np.random.default_rng(0), epochs=2, batch_size=4))
+    assert [len(batch) for batch in seen] == [4, 4, 2, 4, 4, 2]
+    first, second = seen[0] + seen[1] + seen[2], seen[3] + seen[4] + seen[5]
+    assert sorted(first) == sorted(second) == X.ravel().tolist()
+    assert first != second
+
+
+def test_validation_metrics_and_the_training_loss_at_the_end_of_the_epoch():
+    data, valid = some_data(), some_data(11, seed=2)
+    network = a_network()
+    options = {"rng": np.random.default_rng(0), "epochs": 3, "valid": valid, "metrics": {"accuracy": accuracy}}
+    for record in train(network, LOSS, SGD(0.1), data, train_loss="epoch_end", l2=0.5, **options):
+        assert record.train_loss == evaluate(network, LOSS, data)["loss"]  # of the data alone, without the penalty
+        now = evaluate(network, LOSS, valid, {"accuracy": accuracy})
+        assert record.valid_loss == now["loss"]
+        assert record.metrics["valid_accuracy"] == now["accuracy"]
+        assert record.metrics["train_accuracy"] == evaluate(network, LOSS, data, {"accuracy": accuracy})["accuracy"]
+
+
+def test_evaluation_in_pieces_is_the_mean_over_all_rows():
+    X, Y = some_data(2500)
+    network = a_network()
+    values = network.forward(X.T)
+    np.testing.assert_allclose(evaluate(network, LOSS, (X, Y))["loss"], LOSS.cost(values[-1].H, Y.T), rtol=1e-13)
+
+
+def test_the_schedule_acts_at_every_step_and_leaves_the_optimizer_as_it_was():
+    rates = []
+
+    class Spy(SGD):
+        def step(self, network, bars):
+            rates.append(self.learning_rate)
+            super().step(network, bars)
+
+    optimizer, schedule = Spy(0.5), warm_up(cosine(4), 1)
+    records = list(
+        train(a_network(), LOSS, optimizer, some_data(), rng=np.random.default_rng(0), epochs=2, batch_size=10,
+              schedule=schedule)
+    )  # fmt: skip
+    times = [epoch + (i + 0.5) / 3 for epoch in (0, 1) for i in range(3)]
+    np.testing.assert_allclose(rates, [0.5 * schedule(t) for t in times], rtol=1e-15)
+    assert [record.learning_rate for record in records] == [rates[2], rates[5]]
+    assert optimizer.learning_rate == 0.5
+
+
+def test_clipping_bounds_the_step():
+    network = a_network()
+    before = parameters(network)
+    (record,) = train(
+        network, LOSS, SGD(1.0), some_data(), rng=np.random.default_rng(0), epochs=1, batch_size=23, clip=1e-3
+    )
+    moved = math.sqrt(sum(((network.parameters()[k] - before[k]) ** 2).sum() for k in before))
+    np.testing.assert_allclose(moved, 1e-3, rtol=1e-9)
+    assert record.gradient_norm > 1e-3
+
+
+def test_early_stopping_puts_the_best_weights_back():
+    data, (X, Y) = some_data(), some_data(11, seed=2)
+    valid = X, Y[::-1]  # wrong labels, so that its loss turns up again
+    network, progress, kept = a_network(), Progress(), {}
+    records = []
+    for record in train(
+        network, LOSS, SGD(2.0), data, rng=np.random.default_rng(0), epochs=500, valid=valid, patience=5,
+        progress=progress,
+    ):  # fmt: skip
+        records.append(record)
+        kept[record.epoch] = parameters(network)
+    losses = [record.valid_loss for record in records]
+    best = int(np.argmin(losses)) + 1
+    assert len(records) == best + 5 < 500
+    assert (progress.best_epoch, progress.best_loss, progress.epoch) == (best, min(losses), best + 5)
+    assert same(kept[best], network.parameters())
+    assert not same(kept[best + 5], network.parameters())
+
+
+def test_without_patience_the_last_weights_stay_and_progress_has_the_best():
+    network, progress = a_network(), Progress()
+    records = list(
+        train(network, LOSS, SGD(5.0), some_data(), rng=np.random.default_rng(0), epochs=20, progress=progress)
+    )
+    losses = [record.train_loss for record in records]
+    assert progress.best_epoch == int(np.argmin(losses)) + 1
+    assert progress.epoch == 20
+
+
+@pytest.mark.parametrize("make", [lambda: SGD(0.1, 0.9, True), lambda: Adam(0.01)])
+@pytest.mark.parametrize("k", [1, 4, 9])
+def test_going_on_with_progress_is_exact(make, k):
+    data, valid = some_data(), some_data(11, seed=2)
+
+    def begin():
+        return a_network(), make(), np.random.default_rng(3), Progress()
+
+    def go(network, optimizer, rng, progress, epochs):
+        options = {"valid": valid, "schedule": cosine(10), "batch_size": 4, "l2": 1e-3}
+        return list(train(network, LOSS, optimizer, data, rng=rng, epochs=epochs, progress=progress, **options))
+
+    whole, parts = begin(), begin()
+    expected = go(*whole, 10)
+    found = go(*parts, k) + go(*parts, 10)
+    assert same(whole[0].parameters(), parts[0].parameters())
+    assert [(r.train_loss, r.valid_loss) for r in found] == [(r.train_loss, r.valid_loss) for r in expected]
+    assert same(whole[3].best_parameters, parts[3].best_parameters)
+
+
+def test_one_seed_gives_identical_weights_in_two_processes():
+    script = (
+        "import numpy as np, hashlib, test_training as t, mlp\n"
+        "n = t.a_network(dtype=np.float32)\n"
+        "list(mlp.train(n, t.LOSS, mlp.Adam(), t.some_data(), rng=np.random.default_rng(0), epochs=5))\n"
+        "print(hashlib.sha256(b''.join(W.tobytes() for W in n.parameters().values())).hexdigest())"
+    )
+    folder = __file__.rpartition("/")[0]
+    runs = [subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True) for _ in "12"]
+    assert runs[0].stdout == runs[1].stdout
+    assert len(runs[0].stdout) == 65, runs[0].stderr
+
+
+def test_single_precision_data_and_network_stay_single():
+    X, Y = some_data()
+    network = a_network(dtype=np.float32)
+    list(train(network, LOSS, SGD(0.1), (X, Y), rng=np.random.default_rng(0), epochs=1))  # float64 data are cast
+    assert {W.dtype for W in network.parameters().values()} == {np.dtype(np.float32)}
+
+
+def test_divergence_stops_at_once_with_the_place():
+    X, Y = some_data()
+    with pytest.raises(DivergedError, match=r"epoch \d+, minibatch \d+ of 5: cost"):
+        list(
+            train(a_network(), SquaredError(), SGD(1e4), (X, Y), rng=np.random.default_rng(0), epochs=99, batch_size=5)
+        )
+    with pytest.raises(DivergedError, match="epoch 1, minibatch 1 of 1"):
+        list(train(a_network(), LOSS, SGD(1e4), (X * np.nan, Y), rng=np.random.default_rng(0), epochs=1))
+    assert np.geterr()["over"] == "warn"  # what was silenced inside is not silenced outside
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"patience": 3}, "needs a validation set"),
+        ({"patience": 0, "valid": some_data()}, "patience must be at least 1"),
+        ({"clip": 0}, "clip must be above 0"),
+        ({"l2": -1}, "L2 penalty"),
+        ({"train_loss": "end"}, "running"),
+        ({"valid": (np.zeros((3, 2)), np.zeros((4, 3)))}, r"valid: X has shape \(3, 2\) and Y has shape \(4, 3\)"),
+        ({"data": (np.zeros((0, 2)), np.zeros((0, 3)))}, "at least one row"),
+        ({"data": (np.zeros(3), np.zeros((3, 1)))}, "one example a row"),
+    ],
+)
+def test_arguments_that_cannot_work_are_refused_at_the_call(change, words):
+    options = {"data": some_data(), "epochs": 1, "rng": np.random.default_rng(0)} | change
+    data = options.pop("data")
+    with pytest.raises(ValueError, match=words):
+        train(a_network(), LOSS, SGD(), data, **options)
