@@ -212,15 +212,15 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
     model = load_model(run)
     if data is not None:
         if split is not None:
-            raise click.UsageError("--split is for the run's own data; leave it out, or leave out DATA")
+            raise Failure("--split is for the run's own data; leave it out, or leave out DATA", 2)
         source, examples = data, model.encode(model.read(data, answers=True), "evaluated")
     else:
         if not run.is_dir():
-            raise click.UsageError(f"{run} is a model without its data: name a table to evaluate it on")
+            raise Failure(f"{run}: is a model without its data; name a table to evaluate it on", 2)
         splits = prepare_again(run).splits
         split = split or list(splits)[-1]
         if split not in splits:
-            raise click.UsageError(f"--split {split}: this run has only {', '.join(splits)}")
+            raise Failure(f"--split {split}: this run has only {', '.join(splits)}", 2)
         source, examples = split, splits[split]
     scores = mlp.evaluate(model.network, model.loss, examples, model.target.metrics())
     confusion = model.target.confusion(model.outputs(examples[0]), examples[1].T)
@@ -259,7 +259,9 @@ def predict(run: Path, data: str, out: Path | None) -> None:
     from mlp.experiments.report import answers_csv
 
     if out is not None and data != "-" and out.exists() and out.samefile(data):
-        raise click.UsageError(f"--out {out} is the data itself; choose another file")
+        raise Failure(f"--out {out}: is the data itself; choose another file", 2)
+    if out is not None:
+        check_output(out)
     model = load_model(run)
     content = answers_csv(model.predict(model.read(data, answers=False).X)).encode()
     if out is None:
@@ -280,7 +282,11 @@ def plot(runs: tuple[Path, ...], out: Path | None, log: bool) -> None:
     """Draw the loss curves of one run, or of many to compare."""
     from mlp.experiments.plots import plot_runs
 
+    if out is not None:
+        check_output(out)
     path = out or (runs[0] / "loss.png" if len(runs) == 1 else Path("comparison.png"))
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise Failure(f"--out {path}: a picture ends in .png, .pdf or .svg", 2)
     plot_runs(runs, path, log=log)
     click.echo(path)
 
@@ -304,6 +310,12 @@ def summary(source: str, overrides: tuple[str, ...]) -> None:
         click.echo(f"{facts['status']} after {facts['epochs_done']} epochs, best epoch {facts['best_epoch']}")
         if facts.get("scores"):
             click.echo(report.describe_scores(facts["scores"]))
+
+
+def check_output(out: Path) -> None:
+    """Say before the work, not after it, that a file cannot be written there."""
+    if not out.parent.is_dir():
+        raise Failure(f"--out {out}: there is no directory {out.parent}", 2)
 
 
 def message(text: str) -> None:

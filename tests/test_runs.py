@@ -1,0 +1,274 @@
+"""Run directories: what is in them, and that killing, resuming and extending changes nothing about the result."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from mlp.cli import cli
+from mlp.experiments import run as run_module
+from mlp.experiments.config import load_config
+from mlp.experiments.files import read_arrays
+from mlp.experiments.folder import read_metrics
+from mlp.experiments.prepare import prepare
+from mlp.experiments.run import open_run, start_run
+
+SGD = "{name: sgd, learning_rate: 0.1, momentum: 0.9, nesterov: true}"
+ADAM = "{name: adam, learning_rate: 0.01, weight_decay: 0.01}"
+COSINE = "{name: cosine, epochs: 12, warm_up: 2}"
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """A config of a small problem in an empty working directory; every epoch is saved."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    rows = [f"{a:.6f},{b:.6f},{c:.6f},{'yes' if a * b > 0 else 'no'}" for a, b, c in X]
+    Path("table.csv").write_text("a,b,c,answer\n" + "\n".join(rows) + "\n")
+
+    def write(optimizer=SGD, extra="", epochs=12):
+        Path("small.yaml").write_text(
+            "data: {path: table.csv, target: answer, split: {valid: 0.2, test: 0.2}}\n"
+            "task: classification\n"
+            "network: {layers: [{units: 7, activation: tanh}]}\n"
+            f"optimizer: {optimizer}\n"
+            f"training: {{epochs: {epochs}, batch_size: 8, seed: 3, l2: 1e-3, clip: 2{extra}}}\n"
+        )
+        return "small.yaml"
+
+    return write
+
+
+def mlp(*arguments):
+    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    assert "Traceback" not in result.output
+    return result
+
+
+def arrays_of(path):
+    return {name: array.tobytes() for name, array in read_arrays(Path(path), run_module.KIND)[1].items()}
+
+
+def outcome(folder):
+    """Everything that must not depend on interruptions: the final state, the model, the metrics without seconds."""
+    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in read_metrics(Path(folder))]
+    return arrays_of(Path(folder) / "last.npz"), (Path(folder) / "model.npz").read_bytes(), rows
+
+
+def assert_same(one, other):
+    assert outcome(one)[0] == outcome(other)[0]
+    assert outcome(one)[1] == outcome(other)[1]
+    assert outcome(one)[2] == outcome(other)[2]
+
+
+def train_epochs(path, folder, epochs):
+    """Train and stop, as a crash would, after so many epochs."""
+    run = start_run(prepare(load_config(path)), out=Path(folder), argv=[])
+    for record in run.epochs():
+        if record.epoch == epochs:
+            break
+
+
+def test_the_files_of_a_run(config):
+    assert mlp("train", config()).exit_code == 0
+    assert mlp("train", "small.yaml", "--no-plot").exit_code == 0
+    folder = Path("runs/small")
+    assert {path.name for path in folder.iterdir()} == {
+        "config.yaml", "run.json", "metrics.csv", "model.npz", "last.npz", "loss.png"
+    }  # fmt: skip
+    assert not Path("runs/small-2/loss.png").exists()  # a second run has a directory of its own
+    facts = json.loads((folder / "run.json").read_text())
+    assert facts["status"] == "finished"
+    assert facts["seed"] == 3
+    assert facts["rows"] == {"train": 36, "valid": 12, "test": 12}
+    assert {"argv", "versions", "blas", "threads", "sha256", "best_epoch", "scores"} <= set(facts)
+    resolved = load_config(folder / "config.yaml").config
+    assert resolved == load_config(config()).config  # paths included, though they are relative to another folder
+    assert "loss: softmax_cross_entropy" in (folder / "config.yaml").read_text()
+    rows = read_metrics(folder)
+    assert [row["epoch"] for row in rows] == list(range(1, 13))
+    assert set(rows[0]) == {
+        "epoch", "train_loss", "valid_loss", "valid_accuracy", "learning_rate", "gradient_norm", "seconds"
+    }  # fmt: skip
+    assert not [path for path in folder.iterdir() if path.suffix == ".tmp"]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(config):
+    config()
+    for out in ("one", "two"):
+        assert mlp("train", "small.yaml", "--out", out).exit_code == 0
+    assert_same("one", "two")
+    assert mlp("train", "small.yaml", "--out", "other", "--set", "training.seed=4").exit_code == 0
+    assert outcome("one")[0] != outcome("other")[0]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "extra"),
+    [
+        (SGD, ""),
+        (ADAM, f", schedule: {COSINE}"),
+        (SGD, ", schedule: {name: step, every: 3, factor: 0.5, warm_up: 1}, early_stopping: {patience: 4}"),
+        (ADAM, ", schedule: {name: exponential, decay: 0.9}, train_loss: epoch_end"),
+    ],
+)
+@pytest.mark.parametrize("k", [1, 5])
+def test_stopping_and_resuming_changes_nothing(config, optimizer, extra, k):
+    path = config(optimizer, extra)
+    assert mlp("train", path, "--out", "whole").exit_code == 0
+    train_epochs(path, "parts", k)
+    result = mlp("resume", "parts")
+    assert result.exit_code == 0, result.output
+    assert_same("whole", "parts")
+
+
+def test_resuming_twice_changes_nothing(config):
+    path = config(ADAM)
+    assert mlp("train", path, "--out", "whole").exit_code == 0
+    train_epochs(path, "parts", 3)
+    for record in open_run(Path("parts")).epochs():
+        if record.epoch == 7:
+            break
+    assert mlp("resume", "parts").exit_code == 0
+    assert_same("whole", "parts")
+
+
+def test_a_finished_run_is_extended_as_if_it_had_been_longer(config):
+    path = config(ADAM, f", schedule: {COSINE}")
+    assert mlp("train", path, "--out", "whole", "--set", "training.epochs=20").exit_code == 0
+    assert mlp("train", path, "--out", "parts").exit_code == 0
+    assert "nothing to do" in mlp("resume", "parts").stderr
+    assert mlp("resume", "parts", "--set", "training.epochs=20").exit_code == 0
+    assert_same("whole", "parts")
+    assert load_config("parts/config.yaml").config.training.epochs == 20
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(config):
+    path = config()
+    assert mlp("train", path, "--out", "whole").exit_code == 0
+    train_epochs(path, "parts", 2)
+    Path("parts/last.npz").unlink()
+    Path("parts/model.npz").unlink()
+    assert mlp("resume", "parts").exit_code == 0
+    assert_same("whole", "parts")
+
+
+def test_metrics_beyond_the_checkpoint_and_a_row_cut_short_are_written_again(config):
+    path = config()
+    assert mlp("train", path, "--out", "whole").exit_code == 0
+    train_epochs(path, "parts", 5)
+    metrics = Path("parts/metrics.csv")
+    metrics.write_text(metrics.read_text() + "6,0.1,0.1,0.1,0.1,0.1,0.1\n7,0.2,0.")
+    assert mlp("resume", "parts").exit_code == 0
+    assert_same("whole", "parts")
+
+
+def child(*arguments, after=""):
+    """A real process that trains, saving every epoch; `after` is code that runs once an epoch."""
+    code = (
+        "import os, signal, sys, time\n"
+        "from mlp.experiments import run\n"
+        "run.SECONDS_BETWEEN_CHECKPOINTS = 0.0\n"
+        "plain = run.Run.epochs\n"
+        "def epochs(self):\n"
+        "    for record in plain(self):\n"
+        f"        {after or 'pass'}\n"
+        "        yield record\n"
+        "run.Run.epochs = epochs\n"
+        "from mlp.cli import main\n"
+        "main()\n"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_sigkill_and_resume(config):
+    path = config(ADAM)
+    assert mlp("train", path, "--out", "whole").exit_code == 0
+    killed = child("train", path, "--out", "parts", after="if record.epoch == 6: os.kill(os.getpid(), signal.SIGKILL)")
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    assert len(read_metrics(Path("parts"))) == 6
+    assert mlp("resume", "parts").exit_code == 0
+    assert_same("whole", "parts")
+
+
+def test_ctrl_c_says_how_to_go_on_and_exits_with_130(config):
+    path = config(epochs=12)
+    assert mlp("train", path, "--out", "whole").exit_code == 0
+    process = child("train", path, "--out", "parts", after="time.sleep(0.2)")
+    while not Path("parts/last.npz").exists():
+        time.sleep(0.01)
+        assert process.poll() is None, process.communicate()
+    os.kill(process.pid, signal.SIGINT)
+    _, stderr = process.communicate()
+    assert process.returncode == 130
+    assert "to go on: mlp resume parts" in stderr
+    assert "Traceback" not in stderr
+    assert json.loads(Path("parts/run.json").read_text())["status"] == "interrupted"
+    assert Path("parts/model.npz").exists()
+    assert mlp("resume", "parts").exit_code == 0
+    assert_same("whole", "parts")
+
+
+def test_divergence_exits_with_4_and_says_what_to_try(config):
+    path = config("{name: sgd, learning_rate: 1e30}").replace("clip", "clip")
+    result = mlp("train", path, "--set", "training.clip=null", "--out", "run")
+    assert result.exit_code == 4
+    last = result.stderr.strip().splitlines()[-1]
+    assert "diverged: epoch 1, minibatch" in last
+    assert "learning_rate" in last
+    assert json.loads(Path("run/run.json").read_text())["status"] == "diverged"
+
+
+def test_resume_refuses_what_it_cannot_do_exactly(config):
+    path = config()
+    assert mlp("train", path, "--out", "run").exit_code == 0
+    before = {file.name: file.read_bytes() for file in Path("run").iterdir()}
+    result = mlp("resume", "run", "--set", "training.batch_size=4")
+    assert result.exit_code == 2
+    assert "training.batch_size" in result.stderr
+    result = mlp("resume", "run", "--set", "training.epochs=5")
+    assert result.exit_code == 2
+    assert "12 epochs are done already" in result.stderr
+    table = Path("table.csv")
+    table.write_text(table.read_text().replace("yes", "yes ", 1))
+    result = mlp("resume", "run", "--set", "training.epochs=20")
+    assert result.exit_code == 3
+    assert "table.csv: has changed since the run started" in result.stderr
+    result = mlp("resume", "nowhere")
+    assert result.exit_code == 3
+    assert "nowhere: not a run directory" in result.stderr
+    assert {file.name: file.read_bytes() for file in Path("run").iterdir()} == before
+
+
+def test_a_seed_that_was_drawn_is_kept(config):
+    path = config()
+    Path(path).write_text(Path(path).read_text().replace("seed: 3", "seed: null"))
+    result = mlp("train", path, "--out", "one")
+    seed = json.loads(Path("one/run.json").read_text())["seed"]
+    assert f"seed {seed}" in result.stderr
+    assert mlp("train", "one/config.yaml", "--out", "two").exit_code == 0
+    assert_same("one", "two")
+
+
+def test_the_last_split_is_evaluated_with_the_best_epoch(config):
+    assert mlp("train", config(), "--out", "run").exit_code == 0
+    facts = json.loads(Path("run/run.json").read_text())
+    for split, scores in facts["scores"].items():
+        found = json.loads(mlp("evaluate", "run", "--split", split, "--json").stdout)
+        assert {name: found[name] for name in scores} == scores
+        assert found["rows"] == facts["rows"][split]
+        assert np.trace(found["confusion"]["answer"]["counts"]) == round(scores["accuracy"] * found["rows"])
+    assert json.loads(mlp("evaluate", "run", "--json").stdout)["split"] == "test"
+    valid = [row["valid_loss"] for row in read_metrics(Path("run"))]
+    np.testing.assert_allclose(facts["scores"]["valid"]["loss"], min(valid), rtol=1e-6)
