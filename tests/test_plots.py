@@ -4,9 +4,9 @@ import csv
 import json
 from pathlib import Path
 
-import matplotlib
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 
 from mlp.cli import cli
 from mlp.experiments import plots
@@ -27,13 +27,13 @@ def make_run(folder, epochs, *, valid=True, status="finished"):
 def curves(folders, tmp_path, monkeypatch, **options):
     """Draw, and hand back the axes as they were when the picture was saved."""
     kept = {}
-    save = matplotlib.figure.Figure.savefig
+    save = Figure.savefig
 
     def spy(figure, path, **keywords):
         kept["axes"] = figure.axes[0]
         save(figure, path, **keywords)
 
-    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", spy)
+    monkeypatch.setattr(Figure, "savefig", spy)
     plots.plot_runs(folders, tmp_path / "picture.png", **options)
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
     return kept["axes"]
@@ -67,7 +67,7 @@ def test_many_runs_of_unequal_lengths_are_compared(tmp_path, monkeypatch):
         make_run(tmp_path / "bare", 12, valid=False),
     ]
     axes = curves(folders, tmp_path, monkeypatch, log=True)
-    assert labels(axes) == ["long: validation", "short: validation (interrupted)", "bare: training"]
+    assert labels(axes) == ["long: validation", "short: validation (interrupted)", "bare: training", "training"]
     assert axes.get_yscale() == "log"
     shown = [line for line in axes.get_lines() if line.get_marker() not in ("*", "None")]
     assert len({line.get_color() for line in shown}) == len({line.get_marker() for line in shown}) == 3

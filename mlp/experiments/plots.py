@@ -39,6 +39,8 @@ def plot_runs(folders: Sequence[Path], path: Path, *, log: bool = False) -> None
     axes = figure.add_subplot()
     for number, (name, facts, rows) in enumerate(runs):
         draw_run(axes, name, facts, rows, number, alone=len(runs) == 1)
+    if len(runs) > 1 and any(line.get_linestyle() == "--" for line in axes.get_lines()):
+        axes.plot([], [], "--", color="0.4", lw=1.0, label="training")
     losses = {facts.get("loss", "") for _, facts, _ in runs}
     unit = UNITS.get(losses.pop(), "") if len(losses) == 1 else ""
     axes.set_xlabel("epoch")
