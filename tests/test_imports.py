@@ -17,6 +17,7 @@ FLOORS = [
     {"checking"},
     {"tables", "datasets", "targets"},
     {"experiments"},
+    {"exits"},
     {"cli"},
 ]
 TRAINER = FLOORS[0]
@@ -27,6 +28,7 @@ LIBRARIES = {
     "datasets": {"numpy"},
     "targets": {"numpy"},
     "experiments": {"numpy", "pydantic", "pydantic_core", "yaml", "matplotlib"},
+    "exits": {"click"},
     "cli": {"click"},
 }
 

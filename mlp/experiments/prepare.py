@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
-import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mlp import schedules
 from mlp.datasets import Scaler, split_rows
 from mlp.experiments import schema
+from mlp.experiments.build import check_memory, make_network, make_optimizer, make_schedule
 from mlp.experiments.config import LoadedConfig
 from mlp.experiments.model import Model
-from mlp.layers import Layer
 from mlp.losses import LOSSES
-from mlp.network import Network
 from mlp.optimizers import SGD, Adam
 from mlp.tables import DataError, Table, listed, read_table
 from mlp.targets import Exclusive, fit_target
-from mlp.training import Data
+from mlp.training import Data, EpochRecord, Progress, evaluate, set_parameters, train
 
-PRECISION = np.float32
 SPLITS: tuple[str, ...] = ("train", "valid", "test")
 
 
@@ -57,6 +52,46 @@ class Prepared:
         if not isinstance(self.model.target, Exclusive):
             return {}
         return {name: Y.sum(axis=0).astype(int).tolist() for name, (_, Y) in self.splits.items()}
+
+    @property
+    def patience(self) -> int | None:
+        early_stopping = self.loaded.config.training.early_stopping
+        return None if early_stopping is None else early_stopping.patience
+
+    def epochs(self, progress: Progress) -> Iterator[EpochRecord]:
+        """Train as the config says, from where `progress` is (see `mlp.train`)."""
+        training = self.loaded.config.training
+        return train(
+            self.model.network,
+            self.model.loss,
+            self.optimizer,
+            self.splits["train"],
+            rng=self.rng,
+            epochs=training.epochs,
+            batch_size=self.batch_size,
+            valid=self.splits.get("valid"),
+            metrics=self.model.target.metrics(),
+            l2=training.l2,
+            schedule=make_schedule(training.schedule),
+            clip=training.clip,
+            patience=self.patience,
+            train_loss=training.train_loss,
+            progress=progress,
+        )
+
+    def best_model(self, progress: Progress) -> Model:
+        """The model with the best epoch's weights."""
+        network = copy.deepcopy(self.model.network)
+        set_parameters(network, progress.best_parameters)
+        return replace(self.model, network=network, epoch=progress.best_epoch)
+
+    def scores(self, progress: Progress) -> dict[str, dict[str, float]]:
+        """Loss and metrics of the best model on each split."""
+        model = self.best_model(progress)
+        return {
+            name: evaluate(model.network, model.loss, data, model.target.metrics())
+            for name, data in self.splits.items()
+        }
 
 
 def prepare(loaded: LoadedConfig) -> Prepared:
@@ -144,46 +179,3 @@ def read_splits(config: schema.Config, rng: np.random.Generator) -> tuple[dict[s
 def file_hash(path: str) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def check_memory(loaded: LoadedConfig, sizes: list[int]) -> None:
-    """Refuse a network that this machine cannot hold: weights, bars, two moments, best and saved copies."""
-    parameters = sum(n_out * (n_in + 1) for n_in, n_out in pairwise(sizes))
-    needed = 6 * parameters * np.dtype(PRECISION).itemsize
-    if not hasattr(os, "sysconf"):  # Windows does not tell
-        return
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > available:
-        raise loaded.error(
-            "network.layers",
-            f"{parameters:,} parameters need about {needed / 2**30:,.1f} GiB to train; "
-            f"this machine has {available / 2**30:,.1f} GiB",
-        )
-
-
-def make_network(section: schema.NetworkSection, sizes: list[int], rng: np.random.Generator) -> Network:
-    """The hidden layers of the config and a linear output layer above them."""
-    kinds = [(layer.activation, layer.initialization) for layer in section.layers]
-    kinds.append(("identity", section.output.initialization))
-    return Network(
-        [
-            Layer.initialize(n_in, n_out, activation, rng=rng, scheme=scheme, dtype=PRECISION)
-            for n_in, n_out, (activation, scheme) in zip(sizes, sizes[1:], kinds, strict=False)
-        ]
-    )
-
-
-def make_optimizer(section: schema.SGDSection | schema.AdamSection) -> SGD | Adam:
-    options = section.model_dump(exclude={"name"})
-    return SGD(**options) if section.name == "sgd" else Adam(**options)
-
-
-def make_schedule(section: Any) -> schedules.Schedule:
-    makers: dict[str, Callable[..., schedules.Schedule]] = {
-        "constant": schedules.constant,
-        "step": schedules.step,
-        "exponential": schedules.exponential,
-        "cosine": schedules.cosine,
-    }
-    schedule = makers[section.name](**section.model_dump(exclude={"name", "warm_up"}))
-    return schedules.warm_up(schedule, section.warm_up) if section.warm_up else schedule

@@ -10,11 +10,10 @@ out is what an uninterrupted run would have given.
 
 from __future__ import annotations
 
-import copy
 import csv
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,11 +30,10 @@ from mlp.experiments.folder import (
     truncate_metrics,
     without_nan,
 )
-from mlp.experiments.model import Model
-from mlp.experiments.prepare import Prepared, make_schedule, prepare
+from mlp.experiments.prepare import Prepared, prepare
 from mlp.experiments.yaml_text import ConfigError
 from mlp.tables import DataError
-from mlp.training import DivergedError, EpochRecord, Progress, evaluate, out_of_patience, set_parameters, train
+from mlp.training import DivergedError, EpochRecord, Progress, out_of_patience, set_parameters
 
 KIND = "mlp checkpoint"
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
@@ -60,13 +58,8 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        training = self.prepared.loaded.config.training
-        return self.progress.epoch >= training.epochs or out_of_patience(self.progress, self.patience)
-
-    @property
-    def patience(self) -> int | None:
-        early_stopping = self.prepared.loaded.config.training.early_stopping
-        return None if early_stopping is None else early_stopping.patience
+        epochs = self.prepared.loaded.config.training.epochs
+        return self.progress.epoch >= epochs or out_of_patience(self.progress, self.prepared.patience)
 
     def __enter__(self) -> Run:
         self.write_facts(status="running")
@@ -76,14 +69,14 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if kind is None:
-            self.write_facts(status="finished", scores=self.scores())
+            self.write_facts(status="finished", scores=self.prepared.scores(self.progress))
             return
         if issubclass(kind, KeyboardInterrupt):
             status = "interrupted"
         else:
             status = "diverged" if issubclass(kind, DivergedError) else "failed"
         if self.progress.best_epoch:
-            self.best_model().save(self.model_path)
+            self.prepared.best_model(self.progress).save(self.model_path)
         self.write_facts(status=status, reason=str(error) or None)
 
     def epochs(self) -> Iterator[EpochRecord]:
@@ -92,28 +85,9 @@ class Run:
         The state is saved after the last epoch, and in between whenever the saved one is more than
         SECONDS_BETWEEN_CHECKPOINTS old: what a crash loses is computed again, with the same result.
         """
-        training = self.prepared.loaded.config.training
-        model, splits = self.prepared.model, self.prepared.splits
-        records = train(
-            model.network,
-            model.loss,
-            self.prepared.optimizer,
-            splits["train"],
-            rng=self.prepared.rng,
-            epochs=training.epochs,
-            batch_size=self.prepared.batch_size,
-            valid=splits.get("valid"),
-            metrics=model.target.metrics(),
-            l2=training.l2,
-            schedule=make_schedule(training.schedule),
-            clip=training.clip,
-            patience=self.patience,
-            train_loss=training.train_loss,
-            progress=self.progress,
-        )
         saved = time.monotonic()
         with open(self.folder / "metrics.csv", "a", encoding="utf-8", newline="") as file:
-            for record in records:
+            for record in self.prepared.epochs(self.progress):
                 row = metrics_row(record)
                 writer = csv.DictWriter(file, list(row), lineterminator="\n")
                 if file.tell() == 0:
@@ -121,24 +95,10 @@ class Run:
                 writer.writerow(row)
                 file.flush()
                 if self.finished or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-                    self.best_model().save(self.model_path)
+                    self.prepared.best_model(self.progress).save(self.model_path)
                     self.save_checkpoint()
                     saved = time.monotonic()
                 yield record
-
-    def best_model(self) -> Model:
-        """The model with the best epoch's weights."""
-        network = copy.deepcopy(self.prepared.model.network)
-        set_parameters(network, self.progress.best_parameters)
-        return replace(self.prepared.model, network=network, epoch=self.progress.best_epoch)
-
-    def scores(self) -> dict[str, dict[str, float]]:
-        """Loss and metrics of the best model on each split."""
-        model = self.best_model()
-        return {
-            name: evaluate(model.network, model.loss, data, model.target.metrics())
-            for name, data in self.prepared.splits.items()
-        }
 
     def save_checkpoint(self) -> None:
         progress = self.progress

@@ -1,0 +1,42 @@
+"""How much of a result is luck: train a config with many seeds and show the spread of a score.
+
+A seed decides the split, the initial weights and the shuffling, so the spread has all three in it.
+
+    python scripts/seeds.py configs/digits.yaml --seeds 20
+"""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from mlp import Progress
+from mlp.experiments.config import load_config
+from mlp.experiments.prepare import prepare
+
+
+def score(config: Path, seed: int) -> dict[str, float]:
+    """Loss and metrics of the best epoch on the last split that the config has."""
+    prepared, progress = prepare(load_config(config, [f"training.seed={seed}"])), Progress()
+    for _ in prepared.epochs(progress):
+        pass
+    return list(prepared.scores(progress).values())[-1]
+
+
+@click.command()
+@click.argument("configs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--seeds", type=click.IntRange(min=1), default=20, show_default=True, help="Seeds 0 to SEEDS - 1.")
+def main(configs: tuple[Path, ...], seeds: int) -> None:
+    """Print minimum, median and maximum over seeds of every metric of each config."""
+    for config in configs:
+        scores = [score(config, seed) for seed in range(seeds)]
+        for name in scores[0]:
+            values = np.array([each[name] for each in scores])
+            click.echo(
+                f"{config.stem:10s} {name:10s} min {values.min():.4g}  median {np.median(values):.4g}  "
+                f"max {values.max():.4g}  ({seeds} seeds)"
+            )
+
+
+if __name__ == "__main__":
+    main()
