@@ -4,8 +4,9 @@
 - `Binary`: K columns of two classes each, 0 or 1, for logistic cross-entropy;
 - `Quantities`: K columns of numbers, standardized, for squared error.
 
-Each has `size` (K, the network's outputs), `names` (the columns), `encode(Y, where)` (N x K for training), `metrics()`
-(functions of P and Y, both K x N), `answers(P)` (columns for people, by name) and `confusion(P, Y)` (for classes).
+Each has `size` (K, the network's outputs), `names` (the columns), `labels` (of each column of classes), `encode(Y,
+where)` (N x K for training), `metrics()` (functions of P and Y, both K x N), `answers(P)` (columns for people, by
+name) and `confusion(P, Y)` (for classes).
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ class Exclusive:
     @property
     def names(self) -> tuple[str, ...]:
         return (self.classes.name,)
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        return {self.classes.name: self.classes.labels}
 
     def encode(self, Y: Array, where: str) -> Array:
         return np.eye(self.size, dtype=np.float32)[self.classes.codes(Y[:, 0], where)]
@@ -68,6 +73,10 @@ class Binary:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(classes.name for classes in self.columns)
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        return {classes.name: classes.labels for classes in self.columns}
 
     def encode(self, Y: Array, where: str) -> Array:
         codes = [classes.codes(Y[:, k], where) for k, classes in enumerate(self.columns)]
@@ -107,6 +116,10 @@ class Quantities:
     @property
     def size(self) -> int:
         return len(self.names)
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        return {}
 
     def encode(self, Y: Array, where: str) -> Array:
         return self.scaler.transform(Y)

@@ -1,4 +1,4 @@
-"""The README is true: its Python runs from top to bottom, its config is valid, its keys and commands are all there are."""
+"""The README is true: its Python runs from top to bottom, its config is valid, its keys and commands are complete."""
 
 import re
 from pathlib import Path

@@ -6,11 +6,12 @@ matplotlib is imported when a picture is drawn, and never needs a display.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mlp.experiments.files import ModelFileError
+from mlp.experiments.files import ModelFileError, write_file
 from mlp.experiments.folder import read_facts, read_metrics
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -53,7 +54,9 @@ def plot_runs(folders: Sequence[Path], path: Path, *, log: bool = False) -> None
     axes.legend(frameon=False, fontsize=9)
     if len(runs) == 1:
         axes.set_title(runs[0][0], loc="left", fontsize=11)
-    figure.savefig(path, dpi=160)
+    picture = io.BytesIO()
+    figure.savefig(picture, format=path.suffix.removeprefix("."), dpi=160)
+    write_file(path, picture.getvalue())
 
 
 def draw_run(

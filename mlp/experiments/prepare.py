@@ -17,7 +17,7 @@ from mlp.experiments.model import Model
 from mlp.losses import LOSSES
 from mlp.optimizers import SGD, Adam
 from mlp.tables import DataError, Table, listed, read_table
-from mlp.targets import Exclusive, fit_target
+from mlp.targets import fit_target
 from mlp.training import Data, EpochRecord, Progress, evaluate, set_parameters, train
 
 SPLITS: tuple[str, ...] = ("train", "valid", "test")
@@ -47,11 +47,13 @@ class Prepared:
     def rows(self) -> dict[str, int]:
         return {name: len(X) for name, (X, _) in self.splits.items()}
 
-    def class_counts(self) -> dict[str, list[int]]:
-        """For exclusive classes: how many rows of each split each class has, in the order of the labels."""
-        if not isinstance(self.model.target, Exclusive):
-            return {}
-        return {name: Y.sum(axis=0).astype(int).tolist() for name, (_, Y) in self.splits.items()}
+    def class_counts(self) -> dict[str, dict[str, list[int]]]:
+        """For each target column of classes and each split, how many rows have each label, in the labels' order."""
+        counts: dict[str, dict[str, list[int]]] = {}
+        for split, (_, Y) in self.splits.items():
+            for column, (_, matrix) in self.model.target.confusion(Y.T, Y.T).items():
+                counts.setdefault(column, {})[split] = matrix.diagonal().tolist()
+        return counts
 
     @property
     def patience(self) -> int | None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from mlp.activations import Array
 from mlp.experiments.prepare import Prepared
-from mlp.targets import Exclusive
 from mlp.training import EpochRecord
 
 MOST_CLASSES = 12  # a table of more classes than this says less than their number
@@ -36,15 +35,14 @@ def describe_data(prepared: Prepared) -> str:
         f"data: {config.data.path}: {sum(rows.values())} rows, {columns} input column{'s' * (columns != 1)}, "
         f"target {', '.join(target.names)}"
     ]
-    if isinstance(target, Exclusive) and target.size <= MOST_CLASSES:
-        counts = prepared.class_counts()
-        header = ["rows", "all", *target.classes.labels]
-        body = [[name, str(rows[name]), *map(str, counts[name])] for name in rows]
-        lines.append(table([header, *body]))
-    else:
-        lines.append("rows: " + ", ".join(f"{name} {count}" for name, count in rows.items()))
-        if isinstance(target, Exclusive):
-            lines.append(f"classes: {target.size}")
+    counts = prepared.class_counts()
+    few = {column: labels for column, labels in target.labels.items() if len(labels) <= MOST_CLASSES}
+    for column, labels in few.items():
+        body = [[split, str(rows[split]), *map(str, found)] for split, found in counts[column].items()]
+        lines.append(table([[column, "rows", *labels], *body]))
+    if not few:
+        lines.append("rows: " + ", ".join(f"{split} {count}" for split, count in rows.items()))
+    lines += [f"classes of {column}: {len(labels)}" for column, labels in target.labels.items() if column not in few]
     return "\n".join([*lines, *(f"note: {note}" for note in (*prepared.loaded.notes, *prepared.notes))])
 
 
