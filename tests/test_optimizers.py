@@ -113,6 +113,17 @@ def test_state_saved_and_loaded_goes_on_the_same(make):
         assert np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("make", [lambda: SGD(0.1, 0.9), lambda: Adam(0.1)])
+def test_a_loaded_state_is_left_as_it_was(make):
+    first, second = make(), make()
+    first.step(a_network(), bars_of(*GRADIENTS[0]))
+    state = first.state()
+    before = {name: array.copy() for name, array in state.items()}
+    second.load_state(state)
+    second.step(a_network(), bars_of(*GRADIENTS[1]))
+    assert all(np.array_equal(state[name], before[name]) for name in before)
+
+
 @pytest.mark.parametrize("make", [lambda: SGD(0.1), lambda: SGD(0.1, 0.9), lambda: SGD(0.1, 0.9, True), Adam])
 def test_single_precision_stays_single(make):
     network = Network([Layer(np.ones((2, 3), np.float32), np.zeros((2, 1), np.float32), "tanh")])

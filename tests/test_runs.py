@@ -17,6 +17,7 @@ from mlp.experiments import run as run_module
 from mlp.experiments.config import load_config
 from mlp.experiments.files import read_arrays
 from mlp.experiments.folder import read_metrics
+from mlp.experiments.model import load_model
 from mlp.experiments.prepare import prepare
 from mlp.experiments.run import open_run, start_run
 
@@ -221,7 +222,7 @@ def test_ctrl_c_says_how_to_go_on_and_exits_with_130(config):
 
 
 def test_divergence_exits_with_4_and_says_what_to_try(config):
-    path = config("{name: sgd, learning_rate: 1e30}").replace("clip", "clip")
+    path = config("{name: sgd, learning_rate: 1e30}")
     result = mlp("train", path, "--set", "training.clip=null", "--out", "run")
     assert result.exit_code == 4
     last = result.stderr.strip().splitlines()[-1]
@@ -272,3 +273,20 @@ def test_the_last_split_is_evaluated_with_the_best_epoch(config):
     assert json.loads(mlp("evaluate", "run", "--json").stdout)["split"] == "test"
     valid = [row["valid_loss"] for row in read_metrics(Path("run"))]
     np.testing.assert_allclose(facts["scores"]["valid"]["loss"], min(valid), rtol=1e-6)
+
+
+def test_inputs_are_standardized_by_the_training_rows_alone(config):
+    config()
+    rows = Path("table.csv").read_text().splitlines()
+    Path("table.csv").write_text("\n".join(rows[:41]))
+    Path("far.csv").write_text("\n".join([rows[0], *(f"{1000 + i},5,5,yes" for i in range(5)), "1000,5,5,no"]))
+    options = ["--set", "data.split={test: 0.2}", "--set", "data.valid_path=far.csv", "--out", "run"]
+    assert mlp("train", "small.yaml", *options).exit_code == 0
+    prepared = prepare(load_config("run/config.yaml"))
+    X, _ = prepared.splits["train"]
+    assert len(X) == 32
+    np.testing.assert_allclose(X.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(X.std(axis=0), 1, atol=1e-6)
+    assert prepared.splits["valid"][0][:, 0].min() > 500
+    model = load_model("run")
+    assert np.array_equal(model.input_scaler.mean, prepared.model.input_scaler.mean)
