@@ -185,15 +185,16 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
             "epoch": model.epoch,
             **scores,
             "confusion": {
-                name: {"labels": labels, "counts": counts.tolist()} for name, (labels, counts) in confusion.items()
+                name: {"labels": model.target.labels[name], "counts": counts.tolist()}
+                for name, counts in confusion.items()
             },
         }
         click.echo(json.dumps(without_nan(result), ensure_ascii=False))
         return
     click.echo(f"{run}, epoch {model.epoch}: {len(examples[0])} rows of {source}")
     click.echo(report.describe_scores({source: scores}))
-    for name, (labels, counts) in confusion.items():
-        click.echo("\n" + report.describe_confusion(name, labels, counts))
+    for name, counts in confusion.items():
+        click.echo("\n" + report.describe_confusion(name, model.target.labels[name], counts))
 
 
 @cli.command()

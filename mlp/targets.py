@@ -48,9 +48,9 @@ class Exclusive:
     def metrics(self) -> dict[str, Metric]:
         return {"accuracy": accuracy}
 
-    def confusion(self, P: Array, Y: Array) -> dict[str, tuple[tuple[str, ...], Array]]:
-        """For the column, its labels and the counts of `mlp.metrics.confusion_matrix`."""
-        return {self.classes.name: (self.classes.labels, confusion_matrix(P, Y))}
+    def confusion(self, P: Array, Y: Array) -> dict[str, Array]:
+        """The counts of `mlp.metrics.confusion_matrix` for the column, in the order of its labels."""
+        return {self.classes.name: confusion_matrix(P, Y)}
 
     def answers(self, P: Array) -> dict[str, Array]:
         """The most probable label, then the probability of each."""
@@ -85,13 +85,10 @@ class Binary:
     def metrics(self) -> dict[str, Metric]:
         return {"accuracy": binary_accuracy}
 
-    def confusion(self, P: Array, Y: Array) -> dict[str, tuple[tuple[str, ...], Array]]:
-        """For each column, its labels and the counts of `mlp.metrics.confusion_matrix`."""
+    def confusion(self, P: Array, Y: Array) -> dict[str, Array]:
+        """The counts of `mlp.metrics.confusion_matrix` for each column, in the order of its labels."""
         return {
-            classes.name: (
-                classes.labels,
-                confusion_matrix(np.stack([1 - P[k], P[k]]), np.stack([1 - Y[k], Y[k]])),
-            )
+            classes.name: confusion_matrix(np.stack([P[k] < 0.5, P[k] >= 0.5]), np.stack([1 - Y[k], Y[k]]))
             for k, classes in enumerate(self.columns)
         }
 
@@ -138,7 +135,7 @@ class Quantities:
         """A metric of output k, in its own units."""
         return function(self.scaler.inverse(P.T)[:, [k]].T, self.scaler.inverse(Y.T)[:, [k]].T)
 
-    def confusion(self, P: Array, Y: Array) -> dict[str, tuple[tuple[str, ...], Array]]:
+    def confusion(self, P: Array, Y: Array) -> dict[str, Array]:
         return {}
 
     def answers(self, P: Array) -> dict[str, Array]:
