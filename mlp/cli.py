@@ -6,6 +6,7 @@ Imports are inside the commands, so that `mlp --help` loads neither matplotlib n
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ def cli(debug: bool) -> None:
     Exit codes: 0 done, 1 unexpected, 2 usage or config, 3 data or model file, 4 diverged, 130 interrupted.
     """
 
+
+BAR_COLUMNS = 50  # of a terminal line, for the bar itself with its counts and the remaining time
 
 overrides_option = click.option(
     "--set",
@@ -91,7 +94,8 @@ def resume(run: Path, overrides: tuple[str, ...], plot: bool, quiet: bool) -> No
             else f"it stopped early: {opened.prepared.patience} epochs without a better one than "
             f"{opened.progress.best_epoch}"
         )
-        message(f"{run}: nothing to do, {why}")
+        if not quiet:
+            message(f"{run}: nothing to do, {why}")
         return
     continue_run(opened)
     if not quiet:
@@ -104,19 +108,22 @@ def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
     from mlp.experiments import report
 
     epochs = run.prepared.loaded.config.training.epochs
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    room = shutil.get_terminal_size().columns - BAR_COLUMNS
     bar: Any = click.progressbar(
         length=epochs - run.first_epoch,
         label="epochs",
+        width=12,
         show_pos=True,
-        item_show_func=lambda record: "" if record is None else report.describe_epoch(record),
+        item_show_func=lambda record: "" if record is None else report.describe_epoch(record)[:room],
         file=sys.stderr,
-        hidden=quiet or not sys.stderr.isatty(),
+        hidden=quiet or not terminal,
     )
     try:
         with run, bar:
             for record in run.epochs():
                 bar.update(1, record)
-                if not quiet and not sys.stderr.isatty():
+                if not quiet and not terminal:
                     message(f"epoch {record.epoch}/{epochs}  {report.describe_epoch(record)}  {record.seconds:.3f} s")
     except KeyboardInterrupt:
         raise Failure(
@@ -189,7 +196,7 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
                 for name, counts in confusion.items()
             },
         }
-        click.echo(json.dumps(without_nan(result), ensure_ascii=False))
+        click.echo(json.dumps(without_nan(result)))
         return
     click.echo(f"{run}, epoch {model.epoch}: {len(examples[0])} rows of {source}")
     click.echo(report.describe_scores({source: scores}))
@@ -200,7 +207,9 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("data")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A CSV file.  [default: standard output]")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="A CSV file.  [default: standard output, as -]"
+)
 def predict(run: Path, data: str, out: Path | None) -> None:
     """Answers of RUN's best model for the table DATA ("-" for standard input), as CSV in the order of its rows.
 
@@ -211,12 +220,15 @@ def predict(run: Path, data: str, out: Path | None) -> None:
     from mlp.experiments.model import load_model
     from mlp.experiments.report import answers_csv
 
-    if out is not None and data != "-" and out.exists() and out.samefile(data):
-        raise Failure(f"--out {out}: is the data itself; choose another file", 2)
+    out = None if str(out) == "-" else out
     if out is not None:
         check_output(out)
+        for kept in (Path(data), run, run / "model.npz", run / "last.npz"):
+            if out.exists() and kept.exists() and out.samefile(kept):
+                raise Failure(f"--out {out}: would overwrite what is read; choose another file", 2)
     model = load_model(run)
-    content = answers_csv(model.predict(model.read(data, answers=False).X)).encode()
+    table = model.read(data, answers=False)
+    content = answers_csv(model.predict(table.X, source=table.source)).encode()
     if out is None:
         click.echo(content, nl=False)
     else:

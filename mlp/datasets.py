@@ -32,13 +32,6 @@ def split_rows(
     was asked for, or training, would get no row.
     """
     n_valid, n_test = round(n * valid), round(n * test)
-    if method == "file_order":
-        order = np.arange(n)
-    else:
-        order = rng.permutation(n)
-        if method == "stratified":
-            assert labels is not None
-            order = spread_classes(order, labels)
     n_train = n - n_valid - n_test
     for name, fraction, count in (("valid", valid, n_valid), ("test", test, n_test), ("train", 1.0, n_train)):
         if fraction > 0 and count < 1:
@@ -46,6 +39,13 @@ def split_rows(
                 f"the split leaves 0 of {n} rows for {name}: use more rows or other fractions than "
                 f"valid {valid:g}, test {test:g}"
             )
+    if method == "file_order":
+        order = np.arange(n)
+    else:
+        order = rng.permutation(n)
+        if method == "stratified":
+            assert labels is not None
+            order = spread_classes(order, labels)
     parts = order[:n_train], order[n_train : n_train + n_valid], order[n_train + n_valid :]
     return np.sort(parts[0]), np.sort(parts[1]), np.sort(parts[2])
 
@@ -53,15 +53,17 @@ def split_rows(
 def spread_classes(order: Array, labels: Array) -> Array:
     """Reorder rows so that every stretch of them holds the classes in about their overall shares.
 
-    The k-th of the m rows of a class, in the given order, gets the position (k + 1/2) / m on a line from 0 to 1; the
-    rows then go by position.
+    The k-th of the m rows of a class, in the given order, gets the position (k + s) / m on a line from 0 to 1; the
+    rows then go by position. The starts s, between 0 and 1, differ from class to class, because classes of one size
+    would otherwise all be cut at once; a single row stays in the middle.
     """
-    _, classes = np.unique(labels[order], axis=0, return_inverse=True)
+    _, classes, sizes = np.unique(labels[order], axis=0, return_inverse=True, return_counts=True)
     classes = classes.reshape(-1)
     position = np.empty(len(order))
-    for c in range(classes.max() + 1):
+    for rank, c in enumerate(np.argsort(sizes, kind="stable")):
         members = np.flatnonzero(classes == c)
-        position[members] = (np.arange(len(members)) + 0.5) / len(members)
+        start = (rank + 0.5) / len(sizes) if len(members) > 1 else 0.5
+        position[members] = (np.arange(len(members)) + start) / len(members)
     return order[np.argsort(position, kind="stable")]
 
 

@@ -19,11 +19,19 @@ class Failure(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: Any = None) -> None:
-        click.echo(self.message, err=True)
+        if self.message:
+            click.echo(self.message, err=True)
 
 
 class Commands(click.Group):
     """Turns every error into one line and an exit code; `--debug` shows the traceback instead."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **options)  # --help and --version print here
+        except OSError as error:
+            silence_stdout()
+            raise Failure("", 141) if isinstance(error, BrokenPipeError) else Failure(*explain(error)) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -31,14 +39,19 @@ class Commands(click.Group):
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
-            ctx.exit(141)
+            silence_stdout()
+            raise Failure("", 141) from None
         except KeyboardInterrupt:
             raise Failure("interrupted", 130) from None
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
             raise Failure(*explain(error)) from None
+
+
+def silence_stdout() -> None:
+    """Throw away what is still to be written to an output that is gone, or Python complains when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explain(error: Exception) -> tuple[str, int]:

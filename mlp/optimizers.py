@@ -1,7 +1,7 @@
 """Optimizers: what a step does to the parameters with their bars, and clipping.
 
 An optimizer of your own is any object with a `learning_rate` and `step(network, bars)`, which changes the parameters in
-place; `state()` and `load_state(...)` are asked for only by a run that must be resumed.
+place; `state()` and `load_state(state, network)` are asked for only by a run that must be resumed.
 """
 
 from __future__ import annotations
@@ -68,8 +68,9 @@ class SGD:
         """The arrays that the next step depends on: the velocities, as "velocity.W1"."""
         return {f"velocity.{name}": V.copy() for name, V in self.velocity.items()}
 
-    def load_state(self, state: Mapping[str, Array]) -> None:
-        self.velocity = part(state, "velocity.")
+    def load_state(self, state: Mapping[str, Array], network: Network) -> None:
+        """Go on from a state. Raises ValueError, naming the array, when it is not one of this optimizer and network."""
+        (self.velocity,) = parts(state, network, *(["velocity"] if self.momentum else [])) or ({},)
 
 
 class Adam:
@@ -132,9 +133,13 @@ class Adam:
             **{f"second.{name}": S.copy() for name, S in self.second.items()},
         }
 
-    def load_state(self, state: Mapping[str, Array]) -> None:
-        self.steps = int(state["steps"])
-        self.first, self.second = part(state, "first."), part(state, "second.")
+    def load_state(self, state: Mapping[str, Array], network: Network) -> None:
+        """Go on from a state. Raises ValueError, naming the array, when it is not one of this optimizer and network."""
+        steps = state.get("steps", np.array(-1))
+        if steps.shape != () or steps.dtype.kind != "i" or steps < 0:
+            raise ValueError("'steps' is not a whole number >= 0")
+        self.first, self.second = parts({k: v for k, v in state.items() if k != "steps"}, network, "first", "second")
+        self.steps = int(steps)
 
 
 def gradient_norm(network: Network, bars: Sequence[Any]) -> float:
@@ -152,9 +157,24 @@ def clip_gradient(network: Network, bars: Sequence[Any], limit: float, norm: flo
             bar *= limit / norm
 
 
-def part(state: Mapping[str, Array], prefix: str) -> dict[str, Array]:
-    """The entries under a prefix, without it."""
-    return {k.removeprefix(prefix): v.copy() for k, v in state.items() if k.startswith(prefix)}
+def parts(state: Mapping[str, Array], network: Network, *kinds: str) -> list[dict[str, Array]]:
+    """Copies of the arrays "kind.W1", ... of a state, a dictionary for each kind, checked against the parameters."""
+    parameters = network.parameters()
+    wanted = {f"{kind}.{name}": (kind, name) for kind in kinds for name in parameters}
+    if state.keys() != wanted.keys():
+        raise ValueError(f"missing or unknown array {sorted(state.keys() ^ wanted.keys())[0]!r}")
+    found: dict[str, dict[str, Array]] = {kind: {} for kind in kinds}
+    for key, (kind, name) in wanted.items():
+        array, parameter = state[key], parameters[name]
+        if array.shape != parameter.shape or array.dtype != parameter.dtype:
+            raise ValueError(
+                f"array {key!r} is {array.dtype} of shape {array.shape}, "
+                f"expected {parameter.dtype} of {parameter.shape}"
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(f"array {key!r} holds values that are not finite")
+        found[kind][name] = array.copy()
+    return list(found.values())
 
 
 def check_range(

@@ -122,18 +122,18 @@ class Quantities:
         return self.scaler.transform(Y)
 
     def metrics(self) -> dict[str, Metric]:
-        functions = {"rmse": rmse, "mae": mae, "r2": r2}
-        if self.size == 1:
-            return {name: partial(self.score, function, 0) for name, function in functions.items()}
-        return {
-            f"{name}_{column}": partial(self.score, function, k)
-            for k, column in enumerate(self.names)
-            for name, function in functions.items()
-        }
+        """RMSE, MAE and R^2 of each column, in its own units: standardizing divides errors by std and leaves R^2."""
+        found: dict[str, Metric] = {}
+        for k, column in enumerate(self.names):
+            suffix = "" if self.size == 1 else f"_{column}"
+            found[f"rmse{suffix}"] = partial(self.score, rmse, k, float(self.scaler.std[k]))
+            found[f"mae{suffix}"] = partial(self.score, mae, k, float(self.scaler.std[k]))
+            found[f"r2{suffix}"] = partial(self.score, r2, k, 1.0)
+        return found
 
-    def score(self, function: Metric, k: int, P: Array, Y: Array) -> float:
-        """A metric of output k, in its own units."""
-        return function(self.scaler.inverse(P.T)[:, [k]].T, self.scaler.inverse(Y.T)[:, [k]].T)
+    def score(self, function: Metric, k: int, unit: float, P: Array, Y: Array) -> float:
+        """A metric of output k, times its unit."""
+        return unit * function(P[[k]].astype(np.float64), Y[[k]].astype(np.float64))
 
     def confusion(self, P: Array, Y: Array) -> dict[str, Array]:
         return {}

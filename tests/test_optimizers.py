@@ -106,7 +106,7 @@ def test_state_saved_and_loaded_goes_on_the_same(make):
     for i, gradient in enumerate(GRADIENTS):
         whole.step(networks[0], bars_of(*gradient))
         if i == 2:
-            second.load_state(first.state())
+            second.load_state(first.state(), networks[1])
             first.step(a_network(), bars_of(*gradient))  # what was saved no longer belongs to the first
         (first if i < 2 else second).step(networks[1], bars_of(*gradient))
     for one, other in zip(*(n.parameters().values() for n in networks), strict=True):
@@ -119,7 +119,7 @@ def test_a_loaded_state_is_left_as_it_was(make):
     first.step(a_network(), bars_of(*GRADIENTS[0]))
     state = first.state()
     before = {name: array.copy() for name, array in state.items()}
-    second.load_state(state)
+    second.load_state(state, a_network())
     second.step(a_network(), bars_of(*GRADIENTS[1]))
     assert all(np.array_equal(state[name], before[name]) for name in before)
 

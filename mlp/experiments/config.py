@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,26 +12,28 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from mlp.experiments import schema
-from mlp.experiments.mistakes import located, mistake, shown
+from mlp.experiments.mistakes import located, mistake, shown, suggested
 from mlp.experiments.schema import Config
 from mlp.experiments.yaml_text import MAX_BYTES, ConfigError, KeyPath, Tree, dump_yaml, parse_yaml
+from mlp.tables import DataError, standard_input
 
 
 @dataclass(frozen=True)
 class LoadedConfig:
     """A valid config with every default filled in; its data paths are usable from the working directory.
 
-    `notes` says what `--set` replaced.
+    `notes` says what `--set` replaced, and `tree` knows where each key stands in the text.
     """
 
     config: Config
     name: str
     source: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
+    tree: Tree
 
     def error(self, key: str, message: str) -> ConfigError:
         """A mistake that only the data could show."""
-        return ConfigError(f"{self.source}: {key}: {message}")
+        return ConfigError(located(self.tree, tuple(key.split(".")), message))
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = ()) -> LoadedConfig:
@@ -53,13 +54,13 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> LoadedConfig
     folder = Path() if str(path) == "-" else Path(path).parent
     data = config.data.model_copy(
         update={
-            key: usable_path(folder, value)
+            key: usable_path(tree, folder, key, value)
             for key in ("path", "valid_path", "test_path")
             if (value := getattr(config.data, key)) is not None
         }
     )
     name = "stdin" if str(path) == "-" else Path(path).stem
-    return LoadedConfig(config.model_copy(update={"data": data}), name, source, notes)
+    return LoadedConfig(config.model_copy(update={"data": data}), name, source, notes, tree)
 
 
 def dump_config(config: Config, folder: Path) -> str:
@@ -74,18 +75,27 @@ def dump_config(config: Config, folder: Path) -> str:
 def read_config_file(path: Path | str) -> bytes:
     try:
         if str(path) == "-":
-            return sys.stdin.buffer.read(MAX_BYTES + 1)
+            return standard_input().read(MAX_BYTES + 1)
         if Path(path).is_dir():
             raise ConfigError(f"{path}: is a directory, expected a YAML file")
         with open(path, "rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
+    except DataError as error:
+        raise ConfigError(str(error)) from None
 
 
-def usable_path(folder: Path, path: str) -> str:
+def usable_path(tree: Tree, folder: Path, key: str, path: str) -> str:
     """The path from the working directory where it lies below that, else the absolute path."""
-    absolute = (folder / Path(path).expanduser()).resolve()
+    where: KeyPath = ("data", key)
+    if path == "-":
+        raise ConfigError(located(tree, where, "'-' (standard input) cannot be read again by a resume; name a file"))
+    try:
+        absolute = (folder / Path(path).expanduser()).resolve()
+    except (RuntimeError, ValueError) as error:  # ~nobody, or a NUL
+        reason = "it holds a NUL character" if "\0" in path else str(error)
+        raise ConfigError(located(tree, where, f"{shown(path)} is not a path: {reason}")) from None
     relative = os.path.relpath(absolute)
     return str(absolute) if relative.startswith("..") else relative
 
@@ -97,7 +107,7 @@ def apply_override(tree: Tree, override: str) -> str:
     keys = dotted.strip().split(".")
     if not equals or "" in keys:
         raise ConfigError(f"{origin}: expected key=value, such as training.epochs=5")
-    value = parse_yaml(text.encode(), origin).data
+    value = parse_yaml(os.fsencode(text), origin).data
     node: Any = tree.data
     path: KeyPath = ()
     for depth, key in enumerate(keys):
@@ -127,7 +137,8 @@ def validate(tree: Tree) -> Config:
         lines = []
     except ValidationError as error:
         found = error.errors(include_url=False)
-        lines = [mistake(tree, details) for details in found]
+        misspelt = {suggested(details) for details in found if details["type"] == "extra_forbidden"}
+        lines = [mistake(tree, each) for each in found if each["type"] != "missing" or each["loc"] not in misspelt]
         failed = {details["loc"][0] for details in found if details["loc"]}
         sections = {
             name: TypeAdapter(field.rebuild_annotation()).validate_python(tree.data[name])

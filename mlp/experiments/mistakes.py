@@ -27,7 +27,7 @@ def mistake(tree: Tree, details: Any) -> str:
         return located(tree, (*path, "name"), "required key is missing")
     if kind in ("literal_error", "union_tag_invalid"):
         if kind == "union_tag_invalid":
-            path, value = (*path, "name"), context["tag"]
+            path, value = (*path, "name"), value["name"]
         choices = [
             word.strip("' ")
             for word in context.get("expected", context.get("expected_tags")).replace(" or ", ", ").split(",")
@@ -36,11 +36,15 @@ def mistake(tree: Tree, details: Any) -> str:
         if value in ("off", "no", "on", "yes"):
             hint += f"; {value} is text here, though YAML 1.1 read it as {str(value in ('on', 'yes')).lower()}"
         return located(tree, path, f"unknown value {shown(value)} ({hint})")
+    if kind == "float_type" and isinstance(value, int) and not isinstance(value, bool):
+        return located(tree, path, f"is too large{got}")
+    if kind == "initialization" and isinstance(value, dict):
+        got = ", got {" + ", ".join(f"{name}: {shown(scale)}" for name, scale in list(value.items())[:3]) + "}"
     if kind == "float_type" and isinstance(value, str):
         return located(tree, path, f"expected a number{got} (numbers are written without quotes, as 0.001 or 1e-3)")
     if kind == "bool_type":
         return located(tree, path, f"expected true or false{got}")
-    bound = next((f"{context[key]:,g}" for key in ("gt", "ge", "lt", "le") if key in context), "")
+    bound = next((bound_text(context[key]) for key in ("gt", "ge", "lt", "le") if key in context), "")
     expected = {
         "int_type": "expected a whole number",
         "float_type": "expected a number",
@@ -59,6 +63,13 @@ def mistake(tree: Tree, details: Any) -> str:
         "less_than_equal": f"must be <= {bound}",
     }.get(kind, details["msg"])
     return located(tree, path, expected + got)
+
+
+def bound_text(bound: float) -> str:
+    """A bound as people write it: 1,000,000,000 and 2^128, not 1e+09 and 3.4e+38."""
+    if bound == 2**128:
+        return "2^128"
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
 
 
 def located(tree: Tree, path: KeyPath, message: str) -> str:
@@ -100,8 +111,18 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for argument in get_args(annotation) for model in models_in(argument)]
 
 
+def suggested(details: Any) -> tuple[str | int, ...]:
+    """The loc of the key that an unknown key is taken for: that one is then misspelt and not missing."""
+    *section, key = details["loc"]
+    return (*section, *closest(str(key), known_keys(section)))
+
+
+def closest(word: str, choices: Sequence[str]) -> list[str]:
+    return difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
+
+
 def did_you_mean(word: str, choices: Sequence[str], otherwise: str) -> str:
-    close = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
+    close = closest(word, choices)
     return f"did you mean {close[0]!r}?" if close else f"{otherwise} {', '.join(choices)}"
 
 

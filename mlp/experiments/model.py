@@ -11,7 +11,7 @@ import numpy as np
 
 from mlp.activations import Array
 from mlp.datasets import Classes, Scaler
-from mlp.experiments.files import ModelFileError, read_arrays, write_arrays
+from mlp.experiments.files import ModelFileError, check_arrays, read_arrays, write_arrays
 from mlp.layers import Layer
 from mlp.losses import LOSSES, Loss
 from mlp.network import Network
@@ -38,20 +38,32 @@ class Model:
     epoch: int = 0
     config: Any = None
 
-    def predict(self, X: Array) -> dict[str, Array]:
+    def predict(self, X: Array, *, source: str = "the inputs") -> dict[str, Array]:
         """Answers for X (N x D, in the columns' own units), as columns of length N.
 
         For classes: the label, then a probability for each class. For quantities: the numbers in their own units.
+        Raises DataError, naming `source` and the columns, for values that are too large once they are standardized.
         """
-        return self.target.answers(self.outputs(self.input_scaler.transform(X)))
+        return self.target.answers(self.outputs(self.standardize(source, X)))
 
     def outputs(self, X: Array) -> Array:
         """P (K x N), the inverse link of the network's outputs, for standardized X (N x D)."""
         return self.loss.predict(outputs(self.network, X))
 
+    def standardize(self, source: str, X: Array) -> Array:
+        """X (N x D) as the network sees it."""
+        return check_size(source, self.inputs, X, self.input_scaler.transform(X))
+
     def encode(self, table: Table, where: str) -> Data:
-        """A table's inputs and targets as the network sees them. Raises DataError for labels that it does not know."""
-        return self.input_scaler.transform(table.X), self.target.encode(table.Y, where)
+        """A table's inputs and targets as the network sees them.
+
+        Raises DataError for labels that it does not know and for values that are too large.
+        """
+        try:
+            Y = self.target.encode(table.Y, where)
+        except DataError as error:
+            raise DataError(f"{table.source}: {error}") from None
+        return self.standardize(table.source, table.X), check_size(table.source, table.targets, table.Y, Y)
 
     def read(self, path: Path | str, *, answers: bool) -> Table:
         """Read a table as the training data was read: same columns (others are left aside), delimiter and header.
@@ -102,6 +114,17 @@ class Model:
             "config": self.config,
         }
         write_arrays(path, KIND, header, arrays)
+
+
+def check_size(source: str, names: Sequence[str], X: Array, Z: Array) -> Array:
+    """Z, which is X standardized, unless some of it is too large for its precision."""
+    bad = np.flatnonzero(~np.isfinite(Z).all(axis=0)).tolist()
+    if bad:
+        raise DataError(
+            f"{source}: values too large for {Z.dtype} in {listed([names[i] for i in bad])} "
+            f"(up to {np.abs(X[:, bad]).max():g}); rescale them, or set data.standardize: true if it is false"
+        )
+    return Z
 
 
 def layer_header(layer: Any) -> dict[str, Any]:
@@ -165,18 +188,3 @@ def load_target(target: Any, arrays: dict[str, Array]) -> Target:
     if target["kind"] == "binary":
         return Binary(columns)
     raise ValueError(f"unknown kind of target {target['kind']!r}")
-
-
-def check_arrays(path: Path, arrays: dict[str, Array], expected: dict[str, tuple[int, ...]]) -> None:
-    """Refuse, by name, arrays that are missing, extra, of a wrong shape, not floats, or not finite."""
-    for what, names in (("missing", expected.keys() - arrays.keys()), ("unknown", arrays.keys() - expected.keys())):
-        if names:
-            raise ModelFileError(f"{path}: {what} array {listed(sorted(names))}")
-    for name, shape in expected.items():
-        found = arrays[name]
-        if found.shape != shape:
-            raise ModelFileError(f"{path}: array {name!r} has shape {found.shape}, expected {shape}")
-        if found.dtype.kind != "f":
-            raise ModelFileError(f"{path}: array {name!r} has dtype {found.dtype}, expected floats")
-        if not np.isfinite(found).all():
-            raise ModelFileError(f"{path}: array {name!r} holds values that are not finite")

@@ -105,14 +105,26 @@ def prepare(loaded: LoadedConfig) -> Prepared:
     """
     config = loaded.config
     split_seed, weight_seed, shuffle_seed = np.random.SeedSequence(config.training.seed).spawn(3)
-    tables, sha256 = read_splits(config, np.random.default_rng(split_seed))
+    try:
+        tables, sha256 = read_splits(config, np.random.default_rng(split_seed))
+    except DataError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        raise DataError(f"{error} (a path in {loaded.source}, relative to its folder)") from None
     train = tables["train"]
     notes = []
 
     assert config.loss is not None
-    target = fit_target(config.loss, train.targets, train.Y, standardize=config.data.standardize)
     D = len(train.inputs)
-    input_scaler = Scaler.fit(train.X, train.inputs) if config.data.standardize else Scaler.identity(D)
+    try:
+        target = fit_target(config.loss, train.targets, train.Y, standardize=config.data.standardize)
+        input_scaler = Scaler.fit(train.X, train.inputs) if config.data.standardize else Scaler.identity(D)
+    except DataError as error:
+        raise DataError(f"{train.source}: {error}") from None
+    if config.task == "regression":
+        for name, column in zip(train.targets, train.Y.T, strict=True):
+            if column.min() == column.max():
+                notes.append(f"target {name!r} is constant in the training rows: nothing to learn")
     constant = [name for name, column in zip(train.inputs, train.X.T, strict=True) if column.min() == column.max()]
     if constant:
         columns = "column is" if len(constant) == 1 else "columns are"
@@ -139,11 +151,6 @@ def prepare(loaded: LoadedConfig) -> Prepared:
     splits = {}
     for name, table in tables.items():
         splits[name] = model.encode(table, name)
-        if not np.isfinite(splits[name][0]).all() or not np.isfinite(splits[name][1]).all():
-            raise DataError(
-                f"{table.source}: {name} rows hold values too large for float32"
-                + ("" if config.data.standardize else "; set data.standardize: true")
-            )
     rng = np.random.default_rng(shuffle_seed)
     return Prepared(loaded, model, splits, make_optimizer(config.optimizer), rng, sha256, notes)
 

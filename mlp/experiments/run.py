@@ -11,6 +11,7 @@ out is what an uninterrupted run would have given.
 from __future__ import annotations
 
 import csv
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from mlp.experiments.config import dump_config, load_config
-from mlp.experiments.files import ModelFileError, read_arrays, write_arrays, write_file, write_json
+from mlp.experiments.files import ModelFileError, check_arrays, read_arrays, write_arrays, write_file, write_json
 from mlp.experiments.folder import (
     empty_folder,
     environment,
@@ -117,33 +118,36 @@ class Run:
         """Put the saved state into the prepared run. Raises ModelFileError when it does not fit."""
         path = self.folder / "last.npz"
         header, arrays = read_arrays(path, KIND)
-        parts: dict[str, dict[str, Any]] = {"parameters": {}, "best": {}, "optimizer": {}}
-        for name, array in arrays.items():
-            part, _, rest = name.partition(".")
-            parts.setdefault(part, {})[rest] = array
         network = self.prepared.model.network
-        for part in ("parameters", "best"):
-            for name, parameter in network.parameters().items():
-                shape = parts[part][name].shape if name in parts[part] else None
-                if shape != parameter.shape:
-                    raise ModelFileError(
-                        f"{path}: array '{part}.{name}' has shape {shape}, expected {parameter.shape}: "
-                        "config.yaml or the data describe another network"
-                    )
+        state = {k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")}
+        weights = {k: v for k, v in arrays.items() if not k.startswith("optimizer.")}
+        names = [(part, name) for part in ("parameters", "best") for name in network.parameters()]
+        check_arrays(path, weights, {f"{part}.{name}": network.parameters()[name].shape for part, name in names})
+        numbers: list[Any] = [header.get(key) for key in ("epoch", "best_epoch", "best_loss")]
+        progress = Progress(*numbers)
+        if not possible(progress):
+            raise ModelFileError(f"{path}: does not hold the state of this run: {progress}")
         try:
-            set_parameters(network, parts["parameters"])
-            self.prepared.optimizer.load_state(parts["optimizer"])
+            self.prepared.optimizer.load_state(state, network)
             self.prepared.rng.bit_generator.state = header["rng"]
-            self.progress = Progress(header["epoch"], header["best_epoch"], header["best_loss"], parts["best"])
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{path}: does not hold the state of this run ({error!r})") from None
-        self.first_epoch = self.progress.epoch
+            raise ModelFileError(f"{path}: does not hold the state of this run: {error}") from None
+        set_parameters(network, {name: weights[f"parameters.{name}"] for name in network.parameters()})
+        progress.best_parameters = {name: weights[f"best.{name}"] for name in network.parameters()}
+        self.progress, self.first_epoch = progress, progress.epoch
 
     def write_facts(self, **changes: Any) -> None:
         """Update run.json."""
         best = {"best_epoch": self.progress.best_epoch or None, "epochs_done": self.progress.epoch}
         self.facts = {**self.facts, **best, "reason": None, **changes, "written": now()}
         write_json(self.folder / "run.json", without_nan(self.facts))
+
+
+def possible(progress: Progress) -> bool:
+    """Whether the numbers, which come from a file, can be those of a run."""
+    whole = isinstance(progress.epoch, int) and isinstance(progress.best_epoch, int)
+    number = isinstance(progress.best_loss, float) and math.isfinite(progress.best_loss)
+    return whole and number and 1 <= progress.best_epoch <= progress.epoch
 
 
 def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> Run:
@@ -193,6 +197,10 @@ def open_run(folder: Path, overrides: Sequence[str] = ()) -> Run:
     run = Run(folder, prepared, facts)
     if (folder / "last.npz").exists():
         run.load_checkpoint()
+    elif run.facts.get("epochs_done"):
+        raise ModelFileError(
+            f"{folder / 'last.npz'}: No such file, though {run.facts['epochs_done']} epochs are done; start a new run"
+        )
     if loaded.config.training.epochs < run.progress.epoch:
         raise ConfigError(
             f"training.epochs: {run.progress.epoch} epochs are done already, cannot go back to "

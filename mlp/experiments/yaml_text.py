@@ -84,7 +84,9 @@ def parse_yaml(content: bytes, source: str) -> Tree:
 
 def decode(content: bytes, source: str) -> str:
     if len(content) > MAX_BYTES:
-        raise ConfigError(f"{source}: {len(content):,} bytes; a config has at most {MAX_BYTES:,}")
+        raise ConfigError(f"{source}: more than {MAX_BYTES:,} bytes: not a config")
+    if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        raise ConfigError(f"{source}: the encoding is UTF-32; save the config as UTF-8")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ConfigError(f"{source}: the encoding is UTF-16; save the config as UTF-8")
     try:
@@ -128,7 +130,7 @@ class Builder:
                 key_place = at(self.tree.source, key_node.start_mark)
                 key = scalar_value(key_node, key_place) if isinstance(key_node, yaml.ScalarNode) else None
                 if not isinstance(key, str):
-                    raise ConfigError(f"{key_place}: a key must be text")
+                    raise ConfigError(f"{key_place}: a key must be text, got {key!r}")
                 if key in built:
                     dotted = ".".join(map(str, (*path, key)))
                     raise ConfigError(f"{key_place}: {dotted}: repeated key, first at {self.tree.keys[(*path, key)]}")
@@ -154,9 +156,9 @@ def plain_value(text: str, place: str = "") -> Any:
         return True
     if text in ("false", "False", "FALSE"):
         return False
+    if len(text) > 1000 and (INT.fullmatch(text) or OCTAL_OR_HEX.fullmatch(text)):
+        raise ConfigError(f"{place}: a number of {len(text)} digits")
     if INT.fullmatch(text):
-        if len(text) > 1000:
-            raise ConfigError(f"{place}: a number of {len(text)} digits")
         return int(text)
     if OCTAL_OR_HEX.fullmatch(text):
         return int(text, 0)

@@ -9,12 +9,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from mlp.tables.array_files import read_npy, read_npz
 from mlp.tables.csv_files import read_csv
 from mlp.tables.table import DataError, Table, listed
 
-__all__ = ["DataError", "Table", "listed", "read_table"]
+__all__ = ["DataError", "Table", "listed", "read_table", "standard_input"]
+
+
+def standard_input() -> BinaryIO:
+    """Standard input as bytes. Raises DataError when it is closed."""
+    if sys.stdin is None:
+        raise DataError("standard input: is closed")
+    return sys.stdin.buffer
 
 
 def read_table(
@@ -40,7 +48,7 @@ def read_table(
     if overlap:
         raise DataError(f"{path}: {listed(overlap)} among both the targets and the inputs: the answer would leak")
     if str(path) == "-":
-        return read_csv("standard input", sys.stdin.buffer.read(), targets, inputs, labels, delimiter, header)
+        return read_csv("standard input", standard_input().read(), targets, inputs, labels, delimiter, header)
     path = Path(path)
     try:
         if path.is_dir():

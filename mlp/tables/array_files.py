@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from mlp.activations import Array
+from mlp.tables.csv_files import MISSING
 from mlp.tables.table import DataError, Table, choose_columns, listed
 
 
 def read_npy(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, labels: bool) -> Table:
-    matrix = load_array(path)
-    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2:
+    matrix = load(path, [])[""]
+    if matrix.ndim != 2:
         raise DataError(f"{path}: expected a matrix with one example a row, got shape {matrix.shape}")
     names = [str(column) for column in range(matrix.shape[1])]
     wanted, answers = choose_columns(str(path), names, inputs, targets, numbered=True)
@@ -26,23 +26,21 @@ def read_npy(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, l
 
 
 def read_npz(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, labels: bool) -> Table:
-    arrays = load_array(path)
-    for name in (*(inputs or ["X"]), *targets):
-        if name not in arrays.files:
-            raise DataError(f"{path}: no array named {name!r}; the arrays are {listed(arrays.files)}")
     if inputs is not None and len(inputs) != 1:
         raise DataError(f"{path}: data.inputs must name one array of a .npz file, got {listed(inputs)}")
     X_name = "X" if inputs is None else inputs[0]
-    X = load_member(path, arrays, X_name)
+    arrays = load(path, [X_name, *targets])
+    X = arrays[X_name]
     if X.ndim != 2:
         raise DataError(f"{path}: array {X_name!r} has shape {X.shape}, expected (N, D) with one example a row")
     Y_parts, Y_names = [np.empty((len(X), 0))], []
     for name in targets:
-        y = load_member(path, arrays, name)
+        y = arrays[name]
         y = y[:, None] if y.ndim == 1 else y
         if y.ndim != 2 or len(y) != len(X):
             raise DataError(f"{path}: {X_name!r} has {len(X)} rows but {name!r} has shape {y.shape}")
-        Y_parts.append(y if labels else check_numbers(f"{path}: array {name!r}", range(y.shape[1]), y))
+        where = f"{path}: array {name!r}"
+        Y_parts.append(label_texts(where, y) if labels else check_numbers(where, range(y.shape[1]), y))
         Y_names += [name] if y.shape[1] == 1 else [f"{name}_{k}" for k in range(y.shape[1])]
     names = [str(column) for column in range(X.shape[1])]
     Y = np.concatenate(Y_parts[1:] or Y_parts, axis=1)
@@ -53,9 +51,16 @@ def array_table(source: str, inputs: list[str], X: Array, targets: list[str], Y:
     if 0 in X.shape:
         raise DataError(f"{source}: {X.shape[0]} rows and {X.shape[1]} input columns, expected at least one of each")
     if labels:
-        Y = np.array([[label_text(source, value) for value in row] for row in Y.tolist()], dtype=str)
-        Y = Y.reshape(len(X), len(targets))
+        Y = label_texts(source, Y)
     return Table(source, tuple(inputs), X, tuple(targets), Y)
+
+
+def label_texts(source: str, Y: Array) -> Array:
+    """Labels of any one kind as text, of Y's shape."""
+    if Y.dtype.kind not in "biufU":
+        raise DataError(f"{source}: has dtype {Y.dtype}, expected labels that are text or real numbers")
+    texts = [label_text(source, value) for value in Y.ravel().tolist()]
+    return np.array(texts, dtype=str).reshape(Y.shape)
 
 
 def label_text(source: str, value: Any) -> str:
@@ -64,22 +69,35 @@ def label_text(source: str, value: Any) -> str:
         return str(int(value))
     if isinstance(value, float) and not math.isfinite(value):
         raise DataError(f"{source}: a label is {value}, expected a class")
+    if isinstance(value, str) and value.strip().lower() in MISSING:
+        raise DataError(f"{source}: a label is missing ({value!r})")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def load_array(path: Path) -> Any:
+def load(path: Path, names: Sequence[str]) -> dict[str, Array]:
+    """What NumPy finds in the file: the arrays with these names, or the one array of a `.npy` file under ""."""
+    name = ""
     try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a readable {path.suffix} file without pickled objects ({error})") from error
-
-
-def load_member(path: Path, arrays: Any, name: str) -> Array:
-    try:
-        member: Array = arrays[name]
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: array {name!r} cannot be read ({error})") from error
-    return member
+        with open(path, "rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray) != (path.suffix == ".npy"):
+                found = ".npy" if isinstance(loaded, np.ndarray) else ".npz"
+                raise DataError(f"{path}: is a {found} file by its content; rename it")
+            if isinstance(loaded, np.ndarray):
+                return {"": loaded}
+            arrays = {}
+            for name in names:
+                if name not in loaded.files:
+                    raise DataError(f"{path}: no array named {name!r}; the arrays are {listed(loaded.files)}")
+                arrays[name] = loaded[name]
+                if not isinstance(arrays[name], np.ndarray):
+                    raise DataError(f"{path}: member {name!r} is not an array")
+            return arrays
+    except (OSError, DataError):
+        raise
+    except Exception as error:  # zipfile and NumPy raise a dozen kinds for damaged bytes
+        where = f"array {name!r} cannot be read" if name else f"not a readable {path.suffix} file"
+        raise DataError(f"{path}: {where} ({error})") from None
 
 
 def check_numbers(source: str, names: Sequence[Any], matrix: Array) -> Array:

@@ -30,20 +30,19 @@ def read_csv(
     number, first = next(rows, (0, []))
     if not number:
         raise DataError(f"{source}: 0 rows: the file is empty")
-    if len(first) == 1 and delimiter not in first[0]:
-        for other in {",", ";", "\t", "|"} - {delimiter}:
-            if other in first[0]:
-                raise DataError(
-                    f"{source}:{number}: 1 column found with the delimiter {delimiter!r}; it looks like {other!r} "
-                    f"(set data.delimiter: {other!r})"
-                )
+    for other in (";", "\t", "|", ","):
+        if other != delimiter and (looks_split_by(other, first) or (len(first) == 1 and other in first[0])):
+            columns = "1 column" if len(first) == 1 else f"{len(first)} columns"
+            raise DataError(
+                f"{source}:{number}: {columns} found with the delimiter {delimiter!r}; it looks like {other!r} "
+                f"(set data.delimiter: {other!r})"
+            )
     if header is None:
         header = first_row_is_header(source, number, first)
-    if header:
-        names = [cell.strip() for cell in first]
-        names = names[:-1] if len(names) > 1 and not names[-1] else names  # a delimiter at the end of each line
-    else:
-        names = [str(column) for column in range(len(first))]
+    names = [cell.strip() if header else str(column) for column, cell in enumerate(first)]
+    if len(first) > 1 and not first[-1].strip():  # a delimiter at the end of each line
+        names.pop()
+    if not header:
         rows = itertools.chain([(number, first)], rows)
     wanted, answers = choose_columns(source, names, inputs, targets, numbered=not header)
 
@@ -96,7 +95,7 @@ def csv_rows(source: str, content: bytes, delimiter: str) -> Iterator[tuple[int,
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
         for row in reader:
-            if any(cell.strip() for cell in row):
+            if len(row) > 1 or any(cell.strip() for cell in row):
                 yield reader.line_num, row
     except csv.Error as error:
         raise DataError(f"{source}:{reader.line_num}: {error}") from error
@@ -124,13 +123,15 @@ def parse_numbers(
             cell = row[column].strip()
             if cell.lower() not in MISSING:
                 hint = " (a decimal comma? write 1.5, not 1,5)" if to_number(cell.replace(",", ".")) is not None else ""
-                raise DataError(f"{source}:{line}: column {names[column]!r}: expected a number, got {cell!r}{hint}")
+                raise DataError(
+                    f"{source}:{line}: column {names[column]!r}: expected a number, got {short(cell)}{hint}"
+                )
             missing[names[column]] += 1
             value = math.nan
         elif math.isinf(value):
             raise DataError(
-                f"{source}:{line}: column {names[column]!r}: {row[column].strip()!r} is infinite or too large for a "
-                "float; expected a finite number"
+                f"{source}:{line}: column {names[column]!r}: {short(row[column].strip())} is infinite or too large "
+                "for a float; expected a finite number"
             )
         values.append(value)
     return values
@@ -141,6 +142,19 @@ def parse_label(name: str, cell: str, missing: Counter[str]) -> str:
     if label.lower() in MISSING:
         missing[name] += 1
     return label
+
+
+def short(cell: str) -> str:
+    """A cell as a message shows it."""
+    return repr(cell) if len(cell) <= 40 else repr(cell[:37] + "...")
+
+
+def looks_split_by(other: str, cells: Sequence[str]) -> bool:
+    """Whether a cell splits at `other` into several numbers: 1,5;2,5 read with commas."""
+    return any(
+        len(parts) > 1 and all(to_number(part) is not None for part in parts)
+        for parts in (cell.split(other) for cell in cells)
+    )
 
 
 def to_number(cell: str) -> float | None:
