@@ -55,7 +55,10 @@ plot_option = click.option("--plot/--no-plot", default=True, help="Draw loss.png
 @plot_option
 @quiet_option
 def train(config: str, overrides: tuple[str, ...], out: Path | None, plot: bool, quiet: bool) -> None:
-    """Train on CONFIG, a YAML file ("-" for standard input), into a new run directory."""
+    """Train on CONFIG into a new run directory.
+
+    CONFIG is a YAML file, or "-" for standard input.
+    """
     from mlp.experiments import report
     from mlp.experiments.config import load_config
     from mlp.experiments.prepare import prepare
@@ -76,9 +79,9 @@ def train(config: str, overrides: tuple[str, ...], out: Path | None, plot: bool,
 @plot_option
 @quiet_option
 def resume(run: Path, overrides: tuple[str, ...], plot: bool, quiet: bool) -> None:
-    """Go on with RUN, an interrupted run directory; --set training.epochs=N extends a finished one.
+    """Go on with an interrupted RUN.
 
-    The result is the one that an uninterrupted run would have given.
+    RUN is a run directory; --set training.epochs=N extends a finished one. The result is the one that an uninterrupted run would have given.
     """
     from mlp.experiments.run import continue_run, open_run
 
@@ -162,7 +165,10 @@ def draw_losses(folder: Path) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> None:
-    """Loss, metrics and confusion matrix of RUN's best model, on its own test rows or on the table DATA."""
+    """Score RUN on its test rows, or on DATA.
+
+    Prints loss, metrics and, for classes, the confusion matrix of the best epoch's model.
+    """
     from mlp.experiments import report
     from mlp.experiments.folder import without_nan
     from mlp.experiments.model import load_model
@@ -211,9 +217,9 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="A CSV file.  [default: standard output, as -]"
 )
 def predict(run: Path, data: str, out: Path | None) -> None:
-    """Answers of RUN's best model for the table DATA ("-" for standard input), as CSV in the order of its rows.
+    """Answers of RUN for the rows of DATA, as CSV.
 
-    DATA needs the input columns and no target. For classes there is a column with the label and one with the
+    DATA is a table, or "-" for standard input. It needs the input columns and no target. For classes there is a column with the label and one with the
     probability of each class; quantities are in their own units.
     """
     from mlp.experiments.files import write_file
@@ -244,7 +250,7 @@ def predict(run: Path, data: str, out: Path | None) -> None:
 )
 @click.option("--log", is_flag=True, help="A logarithmic loss axis.")
 def plot(runs: tuple[Path, ...], out: Path | None, log: bool) -> None:
-    """Draw the loss curves of one run, or of many to compare."""
+    """Draw the loss curves of one run, or of many."""
     from mlp.experiments.plots import plot_runs
 
     if out is not None:
@@ -260,7 +266,10 @@ def plot(runs: tuple[Path, ...], out: Path | None, log: bool) -> None:
 @click.argument("source", metavar="CONFIG|RUN")
 @overrides_option
 def summary(source: str, overrides: tuple[str, ...]) -> None:
-    """The data and the network of a config or a run; nothing is trained or written."""
+    """Show data and network; train nothing.
+
+    For a run also how it ended. Nothing is written.
+    """
     from mlp.experiments import report
     from mlp.experiments.config import load_config
     from mlp.experiments.folder import read_facts
