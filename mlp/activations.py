@@ -4,8 +4,8 @@ The note's element-wise rule is H = g(A)  =>  A_bar = g'(A) * H_bar. Each activa
 more. `slope` is handed A and H = g(A) and uses whichever makes the formula short; it returns g'(A), never a product.
 
 All of them keep the dtype they are given, raise no warning at A = +-1000, and accept complex A, so that a complex step
-goes through them exactly. Those that are only piecewise analytic (relu, leaky_relu, elu, softsign) use the piece that
-the real part selects.
+goes through them exactly (except at the very kink of relu and leaky_relu, a = 0). Those that are only piecewise
+analytic (relu, leaky_relu, elu, softsign) use the piece that the real part selects.
 """
 
 from __future__ import annotations

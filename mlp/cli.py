@@ -81,7 +81,8 @@ def train(config: str, overrides: tuple[str, ...], out: Path | None, plot: bool,
 def resume(run: Path, overrides: tuple[str, ...], plot: bool, quiet: bool) -> None:
     """Go on with an interrupted RUN.
 
-    RUN is a run directory; --set training.epochs=N extends a finished one. The result is the one that an uninterrupted run would have given.
+    RUN is a run directory; --set training.epochs=N extends a finished one. The result is the one that an
+    uninterrupted run would have given.
     """
     from mlp.experiments.run import continue_run, open_run
 
@@ -112,7 +113,7 @@ def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
 
     epochs = run.prepared.loaded.config.training.epochs
     terminal = sys.stderr is not None and sys.stderr.isatty()
-    room = shutil.get_terminal_size().columns - BAR_COLUMNS
+    room = max(0, shutil.get_terminal_size().columns - BAR_COLUMNS)
     bar: Any = click.progressbar(
         length=epochs - run.first_epoch,
         label="epochs",
@@ -187,8 +188,7 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
         if split not in splits:
             raise Failure(f"--split {split}: this run has only {', '.join(splits)}", 2)
         source, examples = split, splits[split]
-    scores = mlp.evaluate(model.network, model.loss, examples, model.target.metrics())
-    confusion = model.target.confusion(model.outputs(examples[0]), examples[1].T)
+    scores, confusion = model.score(examples, source)
     if as_json:
         result = {
             "model": str(run),
@@ -219,8 +219,8 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
 def predict(run: Path, data: str, out: Path | None) -> None:
     """Answers of RUN for the rows of DATA, as CSV.
 
-    DATA is a table, or "-" for standard input. It needs the input columns and no target. For classes there is a column with the label and one with the
-    probability of each class; quantities are in their own units.
+    DATA is a table, or "-" for standard input. It needs the input columns and no target. For classes there is a
+    column with the label and one with the probability of each class; quantities are in their own units.
     """
     from mlp.experiments.files import write_file
     from mlp.experiments.model import load_model

@@ -106,6 +106,7 @@ class Layer:
 
         Raises ValueError when H_in is not K_in x B.
         """
+        H_in = np.asarray(H_in)
         if H_in.ndim != 2 or H_in.shape[0] != self.n_in:
             turned = H_in.ndim == 2 and H_in.shape[1] == self.n_in
             raise ValueError(

@@ -117,8 +117,11 @@ def log_softmax(F: Array) -> Array:
             f"softmax over F of shape {F.shape}: it needs at least 2 rows, one a class; "
             "for one output use LogisticCrossEntropy"
         )
-    Z = F - F.real.max(axis=0, keepdims=True)
-    return Z - np.log(np.exp(Z).sum(axis=0, keepdims=True))
+    largest = F.real.argmax(axis=0, keepdims=True)
+    Z = F - np.take_along_axis(F, largest, axis=0)
+    others = np.exp(Z)  # of the largest, exp(0) = 1 is left to log1p, so that a sum close to 1 keeps its digits
+    np.put_along_axis(others, largest, 0, axis=0)
+    return Z - np.log1p(others.sum(axis=0, keepdims=True))
 
 
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SquaredError(), LogisticCrossEntropy(), SoftmaxCrossEntropy())}

@@ -70,7 +70,8 @@ class SGD:
 
     def load_state(self, state: Mapping[str, Array], network: Network) -> None:
         """Go on from a state. Raises ValueError, naming the array, when it is not one of this optimizer and network."""
-        (self.velocity,) = parts(state, network, *(["velocity"] if self.momentum else [])) or ({},)
+        found = parts(state, network, *(["velocity"] if self.momentum and state else []))
+        self.velocity = found[0] if found else {}
 
 
 class Adam:
@@ -80,9 +81,9 @@ class Adam:
         S <- beta2 S + (1 - beta2) W_bar^2        S_hat = S / (1 - beta2^t)
         W <- W - eta (M_hat / (sqrt(S_hat) + epsilon) + weight_decay W)
 
-    The last term (Loshchilov and Hutter 2019, algorithm 2) acts on weights and never on biases; it is scaled by the
-    learning rate and its schedule, and unlike an L2 penalty it does not pass through the moments. t counts steps
-    from 1.
+    The last term (after Loshchilov and Hutter 2019, algorithm 2) acts on weights and never on biases, and unlike an L2
+    penalty it does not pass through the moments. Here eta, with its schedule, scales it too, as in most libraries; in
+    the paper the schedule alone does. t counts steps from 1.
 
     Raises ValueError unless eta > 0, 0 <= beta1 < 1, 0 <= beta2 < 1, epsilon > 0 and weight_decay >= 0.
     """
@@ -138,7 +139,8 @@ class Adam:
         steps = state.get("steps", np.array(-1))
         if steps.shape != () or steps.dtype.kind != "i" or steps < 0:
             raise ValueError("'steps' is not a whole number >= 0")
-        self.first, self.second = parts({k: v for k, v in state.items() if k != "steps"}, network, "first", "second")
+        moments = {name: array for name, array in state.items() if name != "steps"}
+        self.first, self.second = parts(moments, network, "first", "second") if steps or moments else ({}, {})
         self.steps = int(steps)
 
 

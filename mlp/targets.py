@@ -20,6 +20,7 @@ import numpy as np
 from mlp.activations import Array
 from mlp.datasets import Classes, Scaler
 from mlp.metrics import accuracy, binary_accuracy, confusion_matrix, mae, r2, rmse
+from mlp.tables import DataError
 
 Metric = Callable[[Array, Array], float]
 
@@ -139,7 +140,13 @@ class Quantities:
         return {}
 
     def answers(self, P: Array) -> dict[str, Array]:
-        return dict(zip(self.names, self.scaler.inverse(P.T).T, strict=True))
+        """The numbers in their own units, without the digits that single precision does not have."""
+        decimals = np.clip(7 - np.floor(np.log10(self.scaler.std)), 0, 300).astype(int)
+        found = self.scaler.inverse(P.T).T
+        return {
+            name: np.array([round(v, d) for v in row.tolist()])
+            for name, row, d in zip(self.names, found, decimals.tolist(), strict=True)
+        }
 
 
 Target = Exclusive | Binary | Quantities
@@ -151,6 +158,11 @@ def fit_target(loss: str, names: Sequence[str], Y: Array, *, standardize: bool =
     Raises DataError for labels or numbers that it cannot code (see `Classes.fit` and `Scaler.fit`).
     """
     if loss == "softmax_cross_entropy":
+        if len(names) > 1:
+            raise DataError(
+                f"{len(names)} target columns, but {loss} takes one column of labels (of a one-hot array, take the "
+                "number of the 1); several columns of two classes each need loss: logistic_cross_entropy"
+            )
         return Exclusive(Classes.fit(names[0], Y[:, 0]))
     if loss == "logistic_cross_entropy":
         return Binary(tuple(Classes.fit(name, Y[:, k], most=2) for k, name in enumerate(names)))

@@ -93,6 +93,29 @@ def test_the_config_that_the_cases_spoil_is_good():
     trained()
 
 
+def test_the_optimizer_has_a_default_name():  # 7
+    trained(("name: sgd, ", ""))
+
+
+def test_repeated_unknown_and_contradictory_keys_are_told_at_once():
+    write_config(("task: classification", "task: classification\ntask: regression\nextra: 1"))
+    overrides = ["data.foo=1", "data.split={valid: 0.7, test: 0.6}", "optimizer={nesterov: true, bar: 2}"]
+    arguments = [argument for override in overrides for argument in ("--set", override)]
+    found = refused("train", "bad.yaml", *arguments, lines=6)
+    for words in ["task: repeated key", "extra: unknown key", "data.foo: unknown key", "optimizer.bar: unknown key",
+                  "data.split: valid and test together", "optimizer.nesterov: needs a momentum"]:  # fmt: skip
+        assert any(words in line for line in found), words
+    overridden = [line for line in found if line.startswith("--set optimizer=")]
+    assert len(overridden) == 2  # the place of a key that --set brought is --set, not the file
+
+
+@pytest.mark.parametrize("key", ["valid_path", "test_path"])
+def test_training_rows_are_not_validated_on(key):
+    write_config()
+    (line,) = refused("train", "bad.yaml", "--set", f"data.{key}=toy.csv", "--set", "data.split={}")
+    assert f"data.{key}: is data.path" in line
+
+
 # The file and its syntax
 
 
@@ -183,7 +206,6 @@ def test_standard_input_is_named_as_such(text):  # 2, 3, 4, 19
         ),
         (f"{TASK}\n", "", "1:1: task", ["missing"]),  # 7
         ("epochs: 2, ", "", "10:1: training.epochs", ["missing"]),  # 7
-        ("name: sgd, ", "", "9:1: optimizer.name", ["missing"]),  # 7
     ],
 )
 def test_wrong_keys(old, new, place, words):

@@ -158,8 +158,11 @@ def test_one_seed_is_one_network_in_every_precision():
     assert np.array_equal(single.W, double.W.astype(np.float32))
 
 
-def test_an_activation_of_ones_own_trains_like_ours():
+def test_an_activation_of_ones_own_is_used_forward_and_backward():
     square = Activation("square", value=lambda A: A * A, slope=lambda A, H: 2 * A)
     layer = Layer(W, b, square)
-    values = layer.forward(np.ones((2, 1)))
-    assert np.array_equal(values.H, values.A**2)
+    values = layer.forward([[1.0], [3.0]])
+    assert np.array_equal(values.H, [[9], [121], [361]])  # A = (3, 11, 19)
+    bars = layer.backward(values, np.array([[1.0], [0.0], [2.0]]))
+    assert np.array_equal(bars.A_bar, [[6], [0], [76]])
+    assert np.array_equal(bars.W_bar, [[6, 18], [0, 0], [76, 228]])

@@ -18,6 +18,8 @@ def test_softmax_cross_entropy_is_exact_at_extreme_logits(dtype):
     np.testing.assert_allclose(loss.seed(F, Y) * 3, [[1, 0, 0.5], [-1, 0, -0.5]])
     assert loss.seed(F, Y).dtype == dtype
     assert np.array_equal(loss.predict(F), [[1, 1, 0.5], [0, 0, 0.5]])
+    small = loss.cost(np.array([[20], [0], [-3]], dtype), np.array([[1], [0], [0]], dtype))
+    np.testing.assert_allclose(small, np.exp(-20) + np.exp(-23), rtol=1e-6)  # no rounding to 0 next to log 1
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -113,6 +113,13 @@ def test_state_saved_and_loaded_goes_on_the_same(make):
         assert np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("make", [lambda: SGD(0.1, 0.9), lambda: SGD(0.1), lambda: Adam(0.1)])
+def test_the_state_before_the_first_step_can_be_loaded(make):
+    optimizer = make()
+    optimizer.load_state(make().state(), a_network())
+    assert optimizer.state().keys() == make().state().keys()
+
+
 @pytest.mark.parametrize("make", [lambda: SGD(0.1, 0.9), lambda: Adam(0.1)])
 def test_a_loaded_state_is_left_as_it_was(make):
     first, second = make(), make()

@@ -73,6 +73,15 @@ def test_many_runs_of_unequal_lengths_are_compared(tmp_path, monkeypatch):
     assert len({line.get_color() for line in shown}) == len({line.get_marker() for line in shown}) == 3
 
 
+def test_many_runs_are_told_apart_and_the_legend_is_beside_the_curves(tmp_path, monkeypatch):
+    axes = curves([make_run(tmp_path / f"run-{i}", 5) for i in range(9)], tmp_path, monkeypatch)
+    looks = [
+        (line.get_color(), line.get_marker()) for line in axes.get_lines() if line.get_marker() not in ("*", "None")
+    ]
+    assert len(set(looks)) == len(looks) == 9
+    assert axes.get_legend().get_window_extent().x0 >= axes.get_window_extent().x1
+
+
 def test_a_single_epoch_can_be_seen(tmp_path, monkeypatch):
     axes = curves([make_run(tmp_path / "a", 1)], tmp_path, monkeypatch)
     assert all(line.get_marker() != "None" for line in axes.get_lines())

@@ -1,5 +1,6 @@
 """Run directories: what is in them, and that killing, resuming and extending changes nothing about the result."""
 
+import contextlib
 import json
 import os
 import signal
@@ -152,14 +153,32 @@ def test_a_finished_run_is_extended_as_if_it_had_been_longer(config):
     assert load_config("parts/config.yaml").config.training.epochs == 20
 
 
-def test_a_run_killed_before_its_first_checkpoint_starts_again(config):
+@pytest.mark.parametrize("end", ["crash", "interrupt"])
+def test_a_run_that_ended_before_its_first_checkpoint_starts_again(config, monkeypatch, end):
     path = config()
     assert mlp("train", path, "--out", "whole").exit_code == 0
-    train_epochs(path, "parts", 2)
-    Path("parts/last.npz").unlink()
-    Path("parts/model.npz").unlink()
+    monkeypatch.setattr(run_module, "SECONDS_BETWEEN_CHECKPOINTS", 1e9)
+    if end == "crash":
+        train_epochs(path, "parts", 2)
+    else:
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            start_run(prepare(load_config(path)), out=Path("parts"), argv=[]) as run,
+        ):
+            for record in run.epochs():
+                if record.epoch == 3:
+                    raise KeyboardInterrupt
+    assert not Path("parts/last.npz").exists()
     assert mlp("resume", "parts").exit_code == 0
     assert_same("whole", "parts")
+
+
+def test_a_checkpoint_that_is_gone_is_not_trained_over(config):
+    train_epochs(config(), "parts", 2)
+    Path("parts/last.npz").unlink()
+    result = mlp("resume", "parts")
+    assert result.exit_code == 3
+    assert "2 epochs are done" in result.stderr
 
 
 def test_metrics_beyond_the_checkpoint_and_a_row_cut_short_are_written_again(config):
@@ -290,3 +309,74 @@ def test_inputs_are_standardized_by_the_training_rows_alone(config):
     assert prepared.splits["valid"][0][:, 0].min() > 500
     model = load_model("run")
     assert np.array_equal(model.input_scaler.mean, prepared.model.input_scaler.mean)
+
+
+def test_a_run_is_found_again_through_links_and_from_elsewhere(config, tmp_path, monkeypatch):
+    path = config()
+    (tmp_path / "scratch/deep").mkdir(parents=True)
+    Path("runs").symlink_to(tmp_path / "scratch/deep")
+    assert mlp("train", path).exit_code == 0
+    assert mlp("evaluate", "runs/small").exit_code == 0
+    monkeypatch.chdir("scratch")
+    assert mlp("evaluate", "deep/small").exit_code == 0
+    assert mlp("resume", "deep/small", "--set", "training.epochs=14").exit_code == 0
+
+
+def test_an_absolute_path_of_the_data_stays_one(config, tmp_path):
+    path = config()
+    assert mlp("train", path, "--set", f"data.path={tmp_path}/table.csv", "--out", "run").exit_code == 0
+    (tmp_path / "elsewhere/below").mkdir(parents=True)
+    Path("run").rename("elsewhere/below/run")
+    assert mlp("evaluate", "elsewhere/below/run").exit_code == 0
+
+
+def test_answers_that_are_not_finite_are_refused(config):
+    assert (
+        mlp("train", config(), "--out", "run", "--set", "network.layers=[{units: 4, activation: relu}]").exit_code == 0
+    )
+    Path("far.csv").write_text("a,b,c\n1,2,3\n3e38,3e38,-3e38\n")
+    result = mlp("predict", "run", "far.csv")
+    assert result.exit_code == 3
+    assert "far.csv: " in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+    model = load_model("run")
+    for X in (np.zeros((3, 1)), np.zeros(3), np.zeros((2, 4))):
+        with pytest.raises(ValueError, match="expected \\(N, 3\\)"):
+            model.predict(X)
+    with pytest.raises(ValueError, match="not finite"):
+        model.predict(np.array([[0, np.nan, 0]]))
+
+
+def test_answers_keep_the_digits_that_they_have(config):
+    config()
+    x = np.linspace(0, 1, 60)
+    Path("time.csv").write_text("x,t\n" + "\n".join(f"{a:.4f},{1.7e9 + a:.9f}" for a in x))
+    arguments = ["--set", "data={path: time.csv, target: t}", "--set", "task=regression", "--set", "training.epochs=60"]
+    assert mlp("train", "small.yaml", *arguments, "--out", "run").exit_code == 0
+    rows = mlp("predict", "run", "time.csv").stdout.splitlines()[1:]
+    answers = np.array([float(row) for row in rows]) - 1.7e9
+    assert np.sqrt(np.mean((answers - x) ** 2)) < 0.05
+    assert max(len(row) for row in rows) <= 19  # and no digits that single precision does not have
+
+
+def test_a_one_hot_array_is_not_taken_for_one_column(config):
+    config()
+    np.savez("hot.npz", X=np.random.default_rng(0).normal(size=(60, 3)), y=np.eye(3)[np.arange(60) % 3])
+    result = mlp("train", "small.yaml", "--set", "data={path: hot.npz, target: y}", "--out", "run")
+    assert result.exit_code == 3
+    assert "3 target columns" in result.stderr
+    assert not Path("run").exists()
+
+
+def test_a_blank_line_in_one_column_is_not_an_example_less(config):
+    config()
+    Path("one.csv").write_text("x,y\n" + "\n".join(f"{i},{2 * i}" for i in range(30)) + "\n\n")
+    arguments = ["--set", "data={path: one.csv, target: y}", "--set", "task=regression"]
+    assert mlp("train", "small.yaml", *arguments, "--out", "run").exit_code == 0
+    Path("new.csv").write_text("x\n1\n\n3\n\n")
+    result = mlp("predict", "run", "new.csv")
+    assert result.exit_code == 3
+    assert "missing values: 1 in 'x' (blank" in result.stderr
+    Path("new.csv").write_text("x\n1\n3\n\n\n")
+    assert len(mlp("predict", "run", "new.csv").stdout.splitlines()) == 3

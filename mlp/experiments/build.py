@@ -12,6 +12,7 @@ import numpy as np
 from mlp import schedules
 from mlp.experiments import schema
 from mlp.experiments.config import LoadedConfig
+from mlp.experiments.yaml_text import ConfigError
 from mlp.layers import Layer
 from mlp.network import Network
 from mlp.optimizers import SGD, Adam
@@ -27,11 +28,11 @@ def check_memory(loaded: LoadedConfig, sizes: list[int]) -> None:
         return
     available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > available:
-        raise loaded.error(
-            "network.layers",
+        message = (
             f"{parameters:,} parameters need about {needed / 2**30:,.1f} GiB to train; "
-            f"this machine has {available / 2**30:,.1f} GiB",
+            f"this machine has {available / 2**30:,.1f} GiB"
         )
+        raise ConfigError(loaded.located("network.layers", message))
 
 
 def make_network(section: schema.NetworkSection, sizes: list[int], rng: np.random.Generator) -> Network:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import secrets
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from mlp.experiments import schema
-from mlp.experiments.mistakes import located, mistake, shown, suggested
+from mlp.experiments.mistakes import key_path, located, mistake, shown, suggested
 from mlp.experiments.schema import Config
 from mlp.experiments.yaml_text import MAX_BYTES, ConfigError, KeyPath, Tree, dump_yaml, parse_yaml
 from mlp.tables import DataError, standard_input
@@ -31,9 +32,9 @@ class LoadedConfig:
     notes: tuple[str, ...]
     tree: Tree
 
-    def error(self, key: str, message: str) -> ConfigError:
-        """A mistake that only the data could show."""
-        return ConfigError(located(self.tree, tuple(key.split(".")), message))
+    def located(self, key: str, message: str) -> str:
+        """A mistake that only the data could show, with the place of its key."""
+        return located(self.tree, tuple(key.split(".")), message)
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = ()) -> LoadedConfig:
@@ -59,16 +60,20 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> LoadedConfig
             if (value := getattr(config.data, key)) is not None
         }
     )
+    for key in ("valid_path", "test_path"):
+        if getattr(data, key) == data.path:
+            raise ConfigError(located(tree, ("data", key), "is data.path: its rows would be trained on as well"))
     name = "stdin" if str(path) == "-" else Path(path).stem
     return LoadedConfig(config.model_copy(update={"data": data}), name, source, notes, tree)
 
 
-def dump_config(config: Config, folder: Path) -> str:
-    """The config as YAML, its data paths relative to the folder that it is to be put into."""
-    tree = config.model_dump()
+def dump_config(loaded: LoadedConfig, folder: Path) -> str:
+    """The config as YAML for a folder that it is to be put into: relative data paths stay relative, to that folder."""
+    tree = loaded.config.model_dump()
     for key in ("path", "valid_path", "test_path"):
         if tree["data"][key] is not None:
-            tree["data"][key] = os.path.relpath(tree["data"][key], folder)
+            path, written = Path(tree["data"][key]).resolve(), Path(loaded.tree.data["data"][key]).expanduser()
+            tree["data"][key] = str(path) if written.is_absolute() else os.path.relpath(path, folder.resolve())
     return dump_yaml(tree)
 
 
@@ -114,15 +119,20 @@ def apply_override(tree: Tree, override: str) -> str:
         step: Any = key
         if isinstance(node, list):
             if not key.isdecimal() or int(key) >= len(node):
-                raise ConfigError(f"{origin}: {'.'.join(keys[:depth])} is a list of {len(node)}; got {key!r}")
+                raise ConfigError(
+                    f"{origin}: {'.'.join(keys[:depth])} is a list of {len(node)}, counted from 0; got {key!r}"
+                )
             step = int(key)
         elif not isinstance(node, dict):
             raise ConfigError(f"{origin}: {'.'.join(keys[:depth])} is {shown(node)}, not a mapping")
         path = (*path, step)
-        tree.keys[path] = tree.values[path] = origin
         if depth == len(keys) - 1:
             before = node[step] if isinstance(node, list) else node.get(step)
             node[step] = value
+            for places in (tree.keys, tree.values):  # what stood there stands there no more
+                for old in [old for old in places if old[: len(path)] == path]:
+                    del places[old]
+                places[path] = origin
         elif isinstance(node, dict) and node.get(step) is None:
             node[step] = {}
         node = node[step]
@@ -134,21 +144,35 @@ def validate(tree: Tree) -> Config:
     try:
         config = Config.model_validate(tree.data)
         sections: dict[str, Any] = dict(config)
-        lines = []
+        lines = list(tree.mistakes)
     except ValidationError as error:
         found = error.errors(include_url=False)
         misspelt = {suggested(details) for details in found if details["type"] == "extra_forbidden"}
-        lines = [mistake(tree, each) for each in found if each["type"] != "missing" or each["loc"] not in misspelt]
-        failed = {details["loc"][0] for details in found if details["loc"]}
-        sections = {
-            name: TypeAdapter(field.rebuild_annotation()).validate_python(tree.data[name])
-            for name, field in Config.model_fields.items()
-            if name in tree.data and name not in failed
-        }
+        lines = list(tree.mistakes)
+        lines += [mistake(tree, each) for each in found if each["type"] != "missing" or each["loc"] not in misspelt]
+        sections = valid_sections(tree.data, found)
     lines += [located(tree, path, message) for path, message in contradictions(sections)]
     if lines:
         raise ConfigError(*lines)
     return config
+
+
+def valid_sections(data: Any, found: Sequence[Any]) -> dict[str, Any]:
+    """The sections in which nothing is wrong but unknown keys, without these: what they say together counts too."""
+    known = copy.deepcopy(data)
+    for details in found:
+        if details["type"] == "extra_forbidden":
+            *above, key = key_path(data, details["loc"])
+            section = known
+            for step in above:
+                section = section[step]
+            del section[key]
+    failed = {details["loc"][0] for details in found if details["loc"] and details["type"] != "extra_forbidden"}
+    return {
+        name: TypeAdapter(field.rebuild_annotation()).validate_python(known[name])
+        for name, field in Config.model_fields.items()
+        if name in known and name not in failed
+    }
 
 
 def contradictions(sections: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:

@@ -17,7 +17,7 @@ from mlp.losses import LOSSES, Loss
 from mlp.network import Network
 from mlp.tables import DataError, Table, listed, read_table
 from mlp.targets import Binary, Exclusive, Quantities, Target
-from mlp.training import Data, outputs
+from mlp.training import Data, evaluate, outputs
 
 KIND = "mlp model"
 
@@ -42,13 +42,31 @@ class Model:
         """Answers for X (N x D, in the columns' own units), as columns of length N.
 
         For classes: the label, then a probability for each class. For quantities: the numbers in their own units.
-        Raises DataError, naming `source` and the columns, for values that are too large once they are standardized.
+        Raises ValueError for another shape, and DataError, naming `source` and the columns, for values that are not
+        finite or too large for the model.
         """
-        return self.target.answers(self.outputs(self.standardize(source, X)))
+        X = np.asarray(X)
+        if X.ndim != 2 or X.shape[1] != len(self.inputs):
+            raise ValueError(f"X has shape {X.shape}, expected (N, {len(self.inputs)}): one example a row")
+        return self.target.answers(self.outputs(self.standardize(source, X), source))
 
-    def outputs(self, X: Array) -> Array:
+    def outputs(self, X: Array, source: str) -> Array:
         """P (K x N), the inverse link of the network's outputs, for standardized X (N x D)."""
-        return self.loss.predict(outputs(self.network, X))
+        with np.errstate(all="ignore"):
+            P = self.loss.predict(outputs(self.network, X))
+        bad = np.flatnonzero(~np.isfinite(P).all(axis=0)).tolist()
+        if bad:
+            raise DataError(
+                f"{source}: no finite answer for {len(bad)} of {len(X)} rows, the first is row {bad[0]} (from 0): "
+                "its inputs are far outside what the model was trained on"
+            )
+        return P
+
+    def score(self, data: Data, source: str) -> tuple[dict[str, float], dict[str, Array]]:
+        """Loss and metrics, and the confusion counts of each column of classes, for encoded (X, Y)."""
+        P = self.outputs(data[0], source)
+        scores = evaluate(self.network, self.loss, data, self.target.metrics())
+        return scores, self.target.confusion(P, data[1].T)
 
     def standardize(self, source: str, X: Array) -> Array:
         """X (N x D) as the network sees it."""
@@ -63,7 +81,9 @@ class Model:
             Y = self.target.encode(table.Y, where)
         except DataError as error:
             raise DataError(f"{table.source}: {error}") from None
-        return self.standardize(table.source, table.X), check_size(table.source, table.targets, table.Y, Y)
+        if isinstance(self.target, Quantities):
+            check_size(table.source, table.targets, table.Y, Y)
+        return self.standardize(table.source, table.X), Y
 
     def read(self, path: Path | str, *, answers: bool) -> Table:
         """Read a table as the training data was read: same columns (others are left aside), delimiter and header.
@@ -119,6 +139,8 @@ class Model:
 def check_size(source: str, names: Sequence[str], X: Array, Z: Array) -> Array:
     """Z, which is X standardized, unless some of it is too large for its precision."""
     bad = np.flatnonzero(~np.isfinite(Z).all(axis=0)).tolist()
+    if not np.isfinite(X).all():
+        raise DataError(f"{source}: values that are not finite in {listed([names[i] for i in bad])}")
     if bad:
         raise DataError(
             f"{source}: values too large for {Z.dtype} in {listed([names[i] for i in bad])} "

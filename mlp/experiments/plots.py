@@ -15,9 +15,10 @@ from mlp.experiments.files import ModelFileError, write_file
 from mlp.experiments.folder import read_facts, read_metrics
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P")  # not as many as colours, so that 42 runs differ
+MOST_INSIDE = 5  # a legend of more runs stands beside the curves
 UNITS = {
-    "squared_error": "half squared error, standardized units",
+    "squared_error": "half squared error",
     "softmax_cross_entropy": "cross-entropy, nats",
     "logistic_cross_entropy": "cross-entropy, nats",
 }
@@ -51,7 +52,10 @@ def plot_runs(folders: Sequence[Path], path: Path, *, log: bool = False) -> None
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9)
+    if len(runs) <= MOST_INSIDE:
+        axes.legend(frameon=False, fontsize=9)
+    else:
+        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     if len(runs) == 1:
         axes.set_title(runs[0][0], loc="left", fontsize=11)
     picture = io.BytesIO()

@@ -14,6 +14,7 @@ from mlp.experiments import schema
 from mlp.experiments.build import check_memory, make_network, make_optimizer, make_schedule
 from mlp.experiments.config import LoadedConfig
 from mlp.experiments.model import Model
+from mlp.experiments.yaml_text import ConfigError
 from mlp.losses import LOSSES
 from mlp.optimizers import SGD, Adam
 from mlp.tables import DataError, Table, listed, read_table
@@ -105,39 +106,18 @@ def prepare(loaded: LoadedConfig) -> Prepared:
     """
     config = loaded.config
     split_seed, weight_seed, shuffle_seed = np.random.SeedSequence(config.training.seed).spawn(3)
-    try:
-        tables, sha256 = read_splits(config, np.random.default_rng(split_seed))
-    except DataError as error:
-        if not isinstance(error.__cause__, OSError):
-            raise
-        raise DataError(f"{error} (a path in {loaded.source}, relative to its folder)") from None
+    tables, sha256 = read_splits(loaded, np.random.default_rng(split_seed))
     train = tables["train"]
-    notes = []
-
+    n_in = len(train.inputs)
     assert config.loss is not None
-    D = len(train.inputs)
     try:
         target = fit_target(config.loss, train.targets, train.Y, standardize=config.data.standardize)
-        input_scaler = Scaler.fit(train.X, train.inputs) if config.data.standardize else Scaler.identity(D)
+        input_scaler = Scaler.fit(train.X, train.inputs) if config.data.standardize else Scaler.identity(n_in)
     except DataError as error:
         raise DataError(f"{train.source}: {error}") from None
-    if config.task == "regression":
-        for name, column in zip(train.targets, train.Y.T, strict=True):
-            if column.min() == column.max():
-                notes.append(f"target {name!r} is constant in the training rows: nothing to learn")
-    constant = [name for name, column in zip(train.inputs, train.X.T, strict=True) if column.min() == column.max()]
-    if constant:
-        columns = "column is" if len(constant) == 1 else "columns are"
-        notes.append(f"{len(constant)} input {columns} constant in the training rows ({listed(constant)})")
-    if config.training.batch_size > len(train):
-        notes.append(
-            f"training.batch_size {config.training.batch_size} is more than the {len(train)} training rows: "
-            f"clipped to {len(train)}"
-        )
-
-    n_in = len(train.inputs)
     if config.network.inputs not in (None, n_in):
-        raise loaded.error("network.inputs", f"is {config.network.inputs}, but {train.source} has {n_in} input columns")
+        message = f"is {config.network.inputs}, but {train.source} has {n_in} input columns"
+        raise ConfigError(loaded.located("network.inputs", message))
     sizes = [n_in, *(layer.units for layer in config.network.layers), target.size]
     check_memory(loaded, sizes)
     model = Model(
@@ -148,23 +128,55 @@ def prepare(loaded: LoadedConfig) -> Prepared:
         target=target,
         config=config.model_dump(),
     )
-    splits = {}
-    for name, table in tables.items():
-        splits[name] = model.encode(table, name)
+    splits = {name: model.encode(table, name) for name, table in tables.items()}
     rng = np.random.default_rng(shuffle_seed)
+    notes = advice(config, train)
     return Prepared(loaded, model, splits, make_optimizer(config.optimizer), rng, sha256, notes)
 
 
-def read_splits(config: schema.Config, rng: np.random.Generator) -> tuple[dict[str, Table], dict[str, str]]:
-    """The tables of the splits that there are, in the order train, valid, test, and the hash of each file."""
-    data, classes = config.data, config.task == "classification"
-
-    def read(path: str, inputs: list[str] | None) -> Table:
-        return read_table(
-            path, targets=data.target, inputs=inputs, labels=classes, delimiter=data.delimiter, header=data.header
+def advice(config: schema.Config, train: Table) -> list[str]:
+    """What works, and is perhaps not what was meant."""
+    notes = []
+    if config.task == "regression":
+        for name, column in zip(train.targets, train.Y.T, strict=True):
+            if column.min() == column.max():
+                notes.append(f"target {name!r} is constant in the training rows: nothing to learn")
+    constant = [name for name, column in zip(train.inputs, train.X.T, strict=True) if column.min() == column.max()]
+    if constant:
+        columns = "column is" if len(constant) == 1 else "columns are"
+        notes.append(f"{len(constant)} input {columns} constant in the training rows ({listed(constant)})")
+    schedule, epochs = config.training.schedule, config.training.epochs
+    if schedule.name == "cosine" and schedule.floor == 0 and schedule.epochs < epochs:
+        notes.append(f"the learning rate is 0 after epoch {schedule.epochs:g} of {epochs} (training.schedule.epochs)")
+    if config.training.batch_size > len(train):
+        notes.append(
+            f"training.batch_size {config.training.batch_size} is more than the {len(train)} training rows: "
+            f"clipped to {len(train)}"
         )
+    return notes
 
-    whole = read(data.path, data.inputs)
+
+def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[str, Table], dict[str, str]]:
+    """The tables of the splits that there are, in the order train, valid, test, and the hash of each file."""
+    data, classes = loaded.config.data, loaded.config.task == "classification"
+
+    def read(key: str, inputs: list[str] | None) -> Table:
+        try:
+            return read_table(
+                getattr(data, key),
+                targets=data.target,
+                inputs=inputs,
+                labels=classes,
+                delimiter=data.delimiter,
+                header=data.header,
+            )
+        except DataError as error:
+            if not isinstance(error.__cause__, OSError):
+                raise
+            message = f"{error}; a relative path starts from the config's folder"
+            raise DataError(loaded.located(f"data.{key}", message)) from None
+
+    whole = read("path", data.inputs)
     assert data.split.method is not None
     rows = split_rows(len(whole), data.split.valid, data.split.test, method=data.split.method, rng=rng, labels=whole.Y)
     tables: dict[str, Table] = {
@@ -175,7 +187,7 @@ def read_splits(config: schema.Config, rng: np.random.Generator) -> tuple[dict[s
     paths = [data.path]
     for name, path in (("valid", data.valid_path), ("test", data.test_path)):
         if path is not None:
-            tables[name] = read(path, data.inputs if path.endswith(".npz") else list(whole.inputs))
+            tables[name] = read(f"{name}_path", data.inputs if path.endswith(".npz") else list(whole.inputs))
             if tables[name].inputs != whole.inputs:
                 raise DataError(
                     f"{path}: {len(tables[name].inputs)} input columns, but {data.path} has {len(whole.inputs)}"

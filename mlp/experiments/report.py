@@ -7,6 +7,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from mlp.activations import Array
 from mlp.experiments.prepare import Prepared
 from mlp.training import EpochRecord
@@ -63,10 +65,16 @@ def shape(array: Array) -> str:
 
 def describe_epoch(record: EpochRecord) -> str:
     """The losses and the validation metrics of an epoch, for a progress bar or a line."""
-    parts = [f"train {number(record.train_loss)}"]
-    if record.valid_loss is not None:
-        parts.append(f"valid {number(record.valid_loss)}")
-    parts += [f"{name.removeprefix('valid_')} {number(value)}" for name, value in record.metrics.items()]
+    parts = []
+    for split, loss in (("train", record.train_loss), ("valid", record.valid_loss)):
+        if loss is not None:
+            metrics = [
+                (name.removeprefix(f"{split}_"), value)
+                for name, value in record.metrics.items()
+                if name.startswith(f"{split}_")
+            ]
+            shown = ", ".join(f"{name} {number(value)}" for name, value in metrics)
+            parts.append(f"{split} {number(loss)}" + (f" ({shown})" if shown else ""))
     return "  ".join(parts)
 
 
@@ -89,12 +97,12 @@ def number(value: Any) -> str:
 
 
 def answers_csv(answers: Mapping[str, Array]) -> str:
-    """Columns of answers as CSV: labels as they are, numbers with the seven digits that float32 has."""
+    """Columns of answers as CSV: labels as they are, float32 with its seven digits, float64 as it is."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(answers)
     columns = [
-        [f"{value:.7g}" for value in column.tolist()] if column.dtype.kind == "f" else column.tolist()
+        [f"{value:.7g}" for value in column.tolist()] if column.dtype == np.float32 else column.tolist()
         for column in answers.values()
     ]
     writer.writerows(zip(*columns, strict=True))

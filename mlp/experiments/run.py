@@ -33,6 +33,7 @@ from mlp.experiments.folder import (
 )
 from mlp.experiments.prepare import Prepared, prepare
 from mlp.experiments.yaml_text import ConfigError
+from mlp.optimizers import SGD
 from mlp.tables import DataError
 from mlp.training import DivergedError, EpochRecord, Progress, out_of_patience, set_parameters
 
@@ -44,7 +45,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 1.0
 class Run:
     """A run and its directory. `with run:` records in run.json how it ended; `epochs()` trains and saves.
 
-    `first_epoch` is the number of epochs that were done when it was opened.
+    `first_epoch` is the number of epochs that were done when it was opened, `saved_epoch` that of the last checkpoint.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class Run:
     facts: dict[str, Any]
     progress: Progress = field(default_factory=Progress)
     first_epoch: int = 0
+    saved_epoch: int = 0
 
     @property
     def model_path(self) -> Path:
@@ -98,6 +100,7 @@ class Run:
                 if self.finished or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                     self.prepared.best_model(self.progress).save(self.model_path)
                     self.save_checkpoint()
+                    self.write_facts()
                     saved = time.monotonic()
                 yield record
 
@@ -113,6 +116,7 @@ class Run:
             "rng": self.prepared.rng.bit_generator.state,
         }
         write_arrays(self.folder / "last.npz", KIND, header, arrays)
+        self.saved_epoch = progress.epoch
 
     def load_checkpoint(self) -> None:
         """Put the saved state into the prepared run. Raises ModelFileError when it does not fit."""
@@ -128,18 +132,21 @@ class Run:
         if not possible(progress):
             raise ModelFileError(f"{path}: does not hold the state of this run: {progress}")
         try:
-            self.prepared.optimizer.load_state(state, network)
+            optimizer = self.prepared.optimizer
+            if isinstance(optimizer, SGD) and optimizer.momentum and not state:
+                raise ValueError("the arrays 'optimizer.velocity' are missing")
+            optimizer.load_state(state, network)
             self.prepared.rng.bit_generator.state = header["rng"]
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"{path}: does not hold the state of this run: {error}") from None
         set_parameters(network, {name: weights[f"parameters.{name}"] for name in network.parameters()})
         progress.best_parameters = {name: weights[f"best.{name}"] for name in network.parameters()}
-        self.progress, self.first_epoch = progress, progress.epoch
+        self.progress, self.first_epoch, self.saved_epoch = progress, progress.epoch, progress.epoch
 
     def write_facts(self, **changes: Any) -> None:
         """Update run.json."""
-        best = {"best_epoch": self.progress.best_epoch or None, "epochs_done": self.progress.epoch}
-        self.facts = {**self.facts, **best, "reason": None, **changes, "written": now()}
+        done = {"best_epoch": self.progress.best_epoch or None, "epochs_done": self.saved_epoch}
+        self.facts = {**self.facts, "reason": None, **done, **changes, "written": now()}
         write_json(self.folder / "run.json", without_nan(self.facts))
 
 
@@ -168,7 +175,7 @@ def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> R
         **environment(),
     }
     run = Run(folder, prepared, facts)
-    write_file(folder / "config.yaml", dump_config(prepared.loaded.config, folder).encode())
+    write_file(folder / "config.yaml", dump_config(prepared.loaded, folder).encode())
     run.write_facts()
     return run
 
@@ -185,33 +192,23 @@ def open_run(folder: Path, overrides: Sequence[str] = ()) -> Run:
                 f"--set {override}: a resumed run can only change training.epochs; "
                 "start a new run with mlp train for anything else"
             )
-    facts = read_facts(folder)
-    loaded = load_config(folder / "config.yaml", overrides)
-    prepared = prepare(loaded)
-    then = list(facts.get("sha256", {}).values())
-    for (path, found), before in zip(prepared.sha256.items(), then, strict=False):
-        if found != before:
-            raise DataError(
-                f"{path}: has changed since the run started (SHA-256 {found[:12]}..., was {before[:12]}...)"
-            )
-    run = Run(folder, prepared, facts)
+    prepared = prepare_again(folder, overrides)
+    run = Run(folder, prepared, read_facts(folder))
     if (folder / "last.npz").exists():
         run.load_checkpoint()
     elif run.facts.get("epochs_done"):
         raise ModelFileError(
             f"{folder / 'last.npz'}: No such file, though {run.facts['epochs_done']} epochs are done; start a new run"
         )
-    if loaded.config.training.epochs < run.progress.epoch:
-        raise ConfigError(
-            f"training.epochs: {run.progress.epoch} epochs are done already, cannot go back to "
-            f"{loaded.config.training.epochs}"
-        )
+    epochs = prepared.loaded.config.training.epochs
+    if epochs < run.progress.epoch:
+        raise ConfigError(f"training.epochs: {run.progress.epoch} epochs are done already, cannot go back to {epochs}")
     return run
 
 
 def continue_run(run: Run) -> None:
     """Make the directory say what is about to happen: the config, and no metrics beyond the saved epoch."""
-    write_file(run.folder / "config.yaml", dump_config(run.prepared.loaded.config, run.folder).encode())
+    write_file(run.folder / "config.yaml", dump_config(run.prepared.loaded, run.folder).encode())
     truncate_metrics(run.folder, run.progress.epoch)
 
 

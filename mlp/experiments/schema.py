@@ -111,6 +111,10 @@ class AdamSection(Section):
     weight_decay: NonNegative = 0.0
 
 
+def sgd_without_a_name(value: object) -> object:
+    return {"name": "sgd", **value} if isinstance(value, dict) and "name" not in value else value
+
+
 class ConstantSchedule(Section):
     name: Literal["constant"]
     warm_up: NonNegative = 0.0
@@ -159,5 +163,7 @@ class Config(Section):
     task: Literal["classification", "regression"]
     network: NetworkSection
     loss: LossName | None = None
-    optimizer: Annotated[SGDSection | AdamSection, Field(discriminator="name")] = SGDSection(name="sgd")
+    optimizer: Annotated[SGDSection | AdamSection, Field(discriminator="name"), BeforeValidator(sgd_without_a_name)] = (
+        SGDSection(name="sgd")
+    )
     training: Training

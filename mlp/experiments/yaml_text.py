@@ -34,12 +34,16 @@ class ConfigError(ValueError):
 
 @dataclass
 class Tree:
-    """Plain dicts, lists and scalars, and for each path the place (such as "a.yaml:3:5") of its key and its value."""
+    """Plain dicts, lists and scalars, and for each path the place (such as "a.yaml:3:5") of its key and its value.
+
+    `mistakes` has a line for each key that is repeated; the first one counts.
+    """
 
     source: str
     data: Any = None
     keys: dict[KeyPath, str] = field(default_factory=dict)
     values: dict[KeyPath, str] = field(default_factory=dict)
+    mistakes: list[str] = field(default_factory=list)
 
 
 class Loader(yaml.SafeLoader):
@@ -133,7 +137,9 @@ class Builder:
                     raise ConfigError(f"{key_place}: a key must be text, got {key!r}")
                 if key in built:
                     dotted = ".".join(map(str, (*path, key)))
-                    raise ConfigError(f"{key_place}: {dotted}: repeated key, first at {self.tree.keys[(*path, key)]}")
+                    first = self.tree.keys[(*path, key)]
+                    self.tree.mistakes.append(f"{key_place}: {dotted}: repeated key, first at {first}")
+                    continue
                 self.tree.keys[(*path, key)] = key_place
                 built[key] = self.build(child, (*path, key))
         self.open.remove(id(node))

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mlp.tables.table import DataError, Table, choose_columns, listed
+from mlp.tables.table import SHOWN, DataError, Table, choose_columns, listed
 
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
 
@@ -27,7 +27,7 @@ def read_csv(
     header: bool | None,
 ) -> Table:
     rows = csv_rows(source, content, delimiter)
-    number, first = next(rows, (0, []))
+    number, first = next(((number, row) for number, row in rows if not blank(row)), (0, []))
     if not number:
         raise DataError(f"{source}: 0 rows: the file is empty")
     for other in (";", "\t", "|", ","):
@@ -49,7 +49,14 @@ def read_csv(
     numbers, answer_numbers, answer_labels = array.array("d"), array.array("d"), []
     missing: Counter[str] = Counter()
     N = 0
+    blanks = 0
     for number, row in rows:
+        if blank(row):
+            blanks += 1
+            continue
+        if blanks and len(names) == 1:  # in one column a blank line between others is a cell without a value
+            missing[names[0]] += blanks
+        blanks = 0
         if len(row) == len(names) + 1 and not row[-1].strip():
             row.pop()
         if len(row) != len(names):
@@ -64,10 +71,11 @@ def read_csv(
             answer_numbers.extend(parse_numbers(source, number, names, answers, row, missing))
         N += 1
     if missing:
+        counts = [f"{count} in {name!r}" for name, count in missing.most_common()]
+        more = f" and more in {len(counts) - SHOWN} other columns" if len(counts) > SHOWN else ""
         raise DataError(
-            f"{source}: missing values: "
-            + listed([f"{count} in {name!r}" for name, count in missing.most_common()])
-            + " (blank, ?, NA, NaN or null); remove these rows or fill them in, nothing is filled in silently"
+            f"{source}: missing values: {', '.join(counts[:SHOWN])}{more} (blank, ?, NA, NaN or null); "
+            "remove these rows or fill them in, nothing is filled in silently"
         )
     if N == 0:
         raise DataError(f"{source}: 0 rows: there is a header but no example below it")
@@ -82,7 +90,7 @@ def read_csv(
 
 
 def csv_rows(source: str, content: bytes, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of every row that is not blank."""
+    """(line number, cells) of every row, blank ones too."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -95,8 +103,7 @@ def csv_rows(source: str, content: bytes, delimiter: str) -> Iterator[tuple[int,
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
         for row in reader:
-            if len(row) > 1 or any(cell.strip() for cell in row):
-                yield reader.line_num, row
+            yield reader.line_num, row
     except csv.Error as error:
         raise DataError(f"{source}:{reader.line_num}: {error}") from error
 
@@ -142,6 +149,10 @@ def parse_label(name: str, cell: str, missing: Counter[str]) -> str:
     if label.lower() in MISSING:
         missing[name] += 1
     return label
+
+
+def blank(row: Sequence[str]) -> bool:
+    return len(row) <= 1 and not "".join(row).strip()
 
 
 def short(cell: str) -> str:
