@@ -1,0 +1,276 @@
+"""A graph of operations, recorded by ordinary Python expressions, and its two modes of differentiation.
+
+    graph = Graph()
+    u = graph.input(1.3, "u")
+    v = u**2
+    z = exp(sin(v) * log(v))
+    forward_mode({u: 1.0})[z]      the note's z_dot = dz/du: one sweep, every dot, one input direction
+    reverse_mode(z)[u]             the note's u_bar = dz/du: one sweep, every bar, one output
+
+A node is recorded after its parents, so the order of recording is an order of computation, and its reverse one of
+backpropagation: both modes are a loop over a list. Nothing is stored on the nodes; twice gives the same.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from mlp.autodiff.operation import Operation
+from mlp.autodiff.operations import OPERATIONS
+
+
+class Node:
+    """A quantity of a graph: its value, the operation that made it (None for an input) and its parents.
+
+    Arithmetic on nodes records new ones: + - * / ** @, -x, abs(x), x.T, x[index] and the functions of `mlp.autodiff`.
+    The other operand may be a number or an array, which is then a constant of the graph. A value cannot be assigned to:
+    what was computed from it would be wrong.
+    """
+
+    __array_ufunc__ = None  # array + node asks the node, instead of looping over the array
+    __slots__ = ("graph", "index", "name", "operation", "options", "parents", "value")
+
+    def __init__(
+        self,
+        graph: Graph,
+        value: Any,
+        operation: Operation | None,
+        parents: tuple[Node, ...],
+        options: dict[str, Any],
+        name: str,
+    ) -> None:
+        self.graph = graph
+        self.index = len(graph.nodes)
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+        self.value = value
+        self.operation = operation
+        self.parents = tuple(parent.index for parent in parents)
+        self.options = options
+        self.name = name
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """The shape of the value; of several results, the tuple of their shapes."""
+        return tuple(map(np.shape, self.value)) if isinstance(self.value, tuple) else np.shape(self.value)
+
+    def named(self, name: str) -> Node:
+        """This node, with a name for pictures and messages."""
+        self.name = name
+        return self
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"{self!r} is neither true nor false; ask its value")
+
+    def __repr__(self) -> str:
+        kind = "input" if self.operation is None else self.operation.name
+        return f"Node({self.name or self.index}: {kind}, shape {self.shape})"
+
+    def __add__(self, other: Any) -> Any:
+        return record(OPERATIONS["add"], self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return record(OPERATIONS["add"], other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return record(OPERATIONS["subtract"], self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return record(OPERATIONS["subtract"], other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return record(OPERATIONS["multiply"], self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return record(OPERATIONS["multiply"], other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return record(OPERATIONS["divide"], self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return record(OPERATIONS["divide"], other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return record(OPERATIONS["matmul"], self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return record(OPERATIONS["matmul"], other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        if isinstance(other, Real):
+            return record(OPERATIONS["power"], self, exponent=float(other))
+        return record(OPERATIONS["positive_power"], self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return record(OPERATIONS["positive_power"], other, self)
+
+    def __neg__(self) -> Any:
+        return record(OPERATIONS["negative"], self)
+
+    def __abs__(self) -> Any:
+        return record(OPERATIONS["absolute"], self)
+
+    def __getitem__(self, index: Any) -> Any:
+        return record(OPERATIONS["select"], self, index=index)
+
+    @property
+    def T(self) -> Any:
+        return record(OPERATIONS["transpose"], self)
+
+
+class Graph:
+    """The nodes in the order in which they were computed."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+
+    def input(self, value: Any, name: str = "") -> Node:
+        """A quantity that the graph starts from: a copy of a number or array, real or complex, as floats.
+
+        Raises ValueError for anything that is not finite numbers.
+        """
+        array = np.array(floats(value))
+        if not np.isfinite(array).all():
+            raise ValueError(f"an input needs finite numbers, got {value!r}")
+        return self.add(array, None, (), {}, name)
+
+    def add(
+        self,
+        value: Any,
+        operation: Operation | None,
+        parents: tuple[Node, ...],
+        options: dict[str, Any],
+        name: str = "",
+    ) -> Node:
+        node = Node(self, value, operation, parents, options, name)
+        self.nodes.append(node)
+        return node
+
+
+def record(operation: Operation, *arguments: Any, **options: Any) -> Any:
+    """Compute an operation; where an argument is a node, record the result as a node of the same graph.
+
+    Raises ValueError when nodes of two graphs meet, and ArithmeticError when the value is not finite: log 0 or a
+    division by 0 is an error where it happens, never a number later.
+    """
+    nodes = [argument for argument in arguments if isinstance(argument, Node)]
+    options = copy.deepcopy(options)  # the caller may use an index or a mask again, for something else
+    if not nodes:
+        return apply(operation, "value", *map(floats, arguments), **options)
+    graph = nodes[0].graph
+    if any(node.graph is not graph for node in nodes):
+        raise ValueError(f"{operation.name}: the nodes are of two graphs")
+    arguments = tuple(a if isinstance(a, Node) else constant(a, nodes) for a in arguments)
+    value = apply(operation, "value", *(a.value if isinstance(a, Node) else a for a in arguments), **options)
+    # A number in an expression is named after itself. Only now, because what fails leaves no node behind.
+    parents = tuple(
+        a if isinstance(a, Node) else graph.input(a, f"{a:g}" if np.ndim(a) == 0 else "") for a in arguments
+    )
+    return graph.add(value, operation, parents, options)
+
+
+def floats(value: Any) -> Any:
+    """A number or array as an array of real or complex floats; ValueError for what is neither."""
+    array = np.asarray(value)
+    if array.dtype.kind in "biu":
+        return array.astype(np.float64)
+    if array.dtype.kind not in "fc":
+        raise ValueError(f"expected real or complex numbers, got {value!r}")
+    return array
+
+
+def constant(value: Any, nodes: list[Node]) -> Any:
+    """A plain operand among nodes: 2.0 is as precise as they are, so that float32 stays float32."""
+    if isinstance(value, (int, float, complex)):
+        return np.asarray(value, np.result_type(value, *(node.value for node in nodes)))
+    return floats(value)
+
+
+RESULTS = {"value": "value", "forward": "dot", "reverse": "bar"}
+
+
+def apply(operation: Operation, rule: str, /, *arguments: Any, **options: Any) -> Any:
+    """One of an operation's three functions, `rule`; ArithmeticError when its result is not finite."""
+    with np.errstate(all="ignore"):
+        result = getattr(operation, rule)(*arguments, **options)
+    if not is_finite(result):
+        raise ArithmeticError(
+            f"{operation.name}: the {RESULTS[rule]} is not finite (log 0, a division by 0, an overflow, "
+            "or a place where the function or its derivative does not exist?)"
+        )
+    return result
+
+
+def is_finite(value: Any) -> bool:
+    return all(map(is_finite, value)) if isinstance(value, tuple) else bool(np.isfinite(value).all())
+
+
+def forward_mode(dots: Mapping[Node, Any]) -> dict[Node, Any]:
+    """The dot of every node: its derivative along one direction of the inputs, in one sweep with the computation.
+
+    `dots` gives the direction: inputs and their dots; every other input has dot 0. With a scalar input u and {u: 1}
+    each dot is the note's d theta / du. Raises ValueError for dots of a wrong shape or nodes of two graphs, and
+    ArithmeticError where a dot is not finite.
+    """
+    if not dots:
+        raise ValueError("forward mode needs the dot of at least one input")
+    graph = next(iter(dots)).graph
+    for node, dot in dots.items():
+        if node.graph is not graph or node.operation is not None or np.shape(dot) != node.shape:
+            raise ValueError(
+                f"{node!r}: expected an input of one graph and a dot of shape {node.shape}, got {np.shape(dot)}"
+            )
+        if not np.isfinite(dot).all():
+            raise ValueError(f"{node!r}: a dot that is not finite")
+    found: list[Any] = []
+    for node in graph.nodes:
+        if node.operation is None:
+            found.append(np.array(dots[node], dtype=np.result_type(node.value)) if node in dots else zeros(node.value))
+        else:
+            parent_dots = tuple(found[i] for i in node.parents)
+            inputs = (graph.nodes[i].value for i in node.parents)
+            found.append(apply(node.operation, "forward", parent_dots, node.value, *inputs, **node.options))
+    return dict(zip(graph.nodes, found, strict=True))
+
+
+def reverse_mode(output: Node, output_bar: Any = None) -> dict[Node, Any]:
+    """The bar of every node that the output depends on: d output / d node, in one sweep back through the graph.
+
+    `output_bar` (1 for a scalar output) has the output's shape and weighs its elements. A value that is used several
+    times sums the bars of its uses (note, footnote 6). A bar is complete when the sweep reaches its node, because all
+    that was computed from the node was recorded later. Raises ValueError when an output that is not scalar has no bar,
+    or one of a wrong shape, and ArithmeticError where a bar is not finite: the derivative does not exist there.
+    """
+    if output_bar is None:
+        if output.shape != ():
+            raise ValueError(f"the output has shape {output.shape}: say how its elements count with output_bar")
+        output_bar = 1.0
+    if np.shape(output_bar) != output.shape:
+        raise ValueError(f"output_bar has shape {np.shape(output_bar)}, the output {output.shape}")
+    parts = output_bar if isinstance(output_bar, tuple) else (output_bar,)
+    if not all(np.isfinite(part).all() for part in parts):
+        raise ValueError("output_bar is not finite")
+    nodes = output.graph.nodes
+    bars: dict[int, Any] = {output.index: np.array(output_bar, dtype=np.result_type(output.value))}
+    for index in range(output.index, -1, -1):
+        node = nodes[index]
+        if index not in bars or node.operation is None:
+            continue
+        inputs = (nodes[i].value for i in node.parents)
+        parent_bars = apply(node.operation, "reverse", bars[index], node.value, *inputs, **node.options)
+        for parent, bar in zip(node.parents, parent_bars, strict=True):
+            bars[parent] = add(bars[parent], bar) if parent in bars else bar
+    return {nodes[index]: bar for index, bar in sorted(bars.items())}
+
+
+def zeros(value: Any) -> Any:
+    return tuple(map(zeros, value)) if isinstance(value, tuple) else np.zeros_like(value)
+
+
+def add(X: Any, Y: Any) -> Any:
+    return tuple(x + y for x, y in zip(X, Y, strict=True)) if isinstance(X, tuple) else X + Y

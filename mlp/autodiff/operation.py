@@ -1,0 +1,44 @@
+"""One differentiable operation: a value and the two rules that carry derivatives across it. Rules know no graph.
+
+The rules are those of the note's "Standard results" and of Giles (2008): for C = f(A, B, ...), the forward rule turns
+A_dot, B_dot into C_dot, and the reverse rule turns C_bar into A_bar, B_bar. They belong together by the identity that
+every rule is tested with, <C_bar, C_dot> = <A_bar, A_dot> + <B_bar, B_dot> + ..., where <X, Y> = sum of X * Y.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """C = value(A, B, ..., **options), with both rules and where they come from; all of them mandatory.
+
+    - `value(*inputs, **options)` returns C and leaves its inputs as they are;
+    - `forward(dots, C, *inputs, **options)` returns C_dot, of C's shape, from the tuple of input dots;
+    - `reverse(C_bar, C, *inputs, **options)` returns the tuple of input bars, each of its input's shape. They never
+      share memory with C_bar, so that whoever holds them may add to them in place;
+    - `source` says where the rules are written down.
+
+    An operation with several results has a tuple for C, and for C_dot and C_bar too.
+    """
+
+    name: str
+    value: Callable[..., Any]
+    forward: Callable[..., Any]
+    reverse: Callable[..., tuple[Any, ...]]
+    source: str
+
+
+def inner(X: Any, Y: Any) -> Any:
+    """<X, Y> = sum of X * Y over all elements, and over all members of a tuple."""
+    if isinstance(X, tuple):
+        return sum(inner(x, y) for x, y in zip(X, Y, strict=True))
+    return np.sum(np.asarray(X) * np.asarray(Y))

@@ -1,0 +1,86 @@
+"""What a matrix has to be for a function of it to have a derivative; what it is not, a ValueError says in one sentence.
+
+Rounding blurs every such line. With eps the machine precision of the matrix's type and N its larger side,
+
+- singular is a reciprocal condition number 1/(|A|_1 |A^-1|_1) below N eps, where the bound on the relative error of a
+  solve, N eps over that number, reaches 1;
+- equal are eigenvalues or singular values that differ by no more than 10 N eps times the largest of them, which is more
+  than rounding leaves between the two of a double one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlp.autodiff.operation import Array
+
+
+def precision(A: Array) -> float:
+    """N eps."""
+    return max(A.shape) * float(np.finfo(A.dtype).eps)
+
+
+def is_matrix(name: str, A: Any) -> None:
+    if np.ndim(A) != 2 or 0 in np.shape(A):
+        raise ValueError(f"{name}: expected a matrix, got shape {np.shape(A)}")
+
+
+def is_square(name: str, A: Any) -> None:
+    is_matrix(name, A)
+    if A.shape[0] != A.shape[1]:
+        raise ValueError(f"{name}: expected a square matrix, got shape {A.shape}")
+
+
+def has_rows(B: Array, N: int) -> bool:
+    """Whether B is an N x M matrix or a vector of shape (N,)."""
+    return B.ndim in (1, 2) and len(B) == N
+
+
+def fit(name: str, formula: str, fits: bool, *arrays: Array) -> None:
+    if not fits:
+        shapes = " and ".join(str(array.shape) for array in arrays)
+        raise ValueError(f"{name}: shapes {shapes} do not fit in {formula}")
+
+
+def symmetric(name: str, S: Array) -> Array:
+    """(S + S^T)/2, exactly symmetric. Refuses S that differs from S^T by more than sqrt(eps) max |S_ij|."""
+    is_square(name, S)
+    i, j = np.unravel_index(np.argmax(np.abs(S - S.T)), S.shape)
+    if np.abs(S[i, j] - S[j, i]) > np.sqrt(np.finfo(S.dtype).eps) * np.abs(S).max():
+        raise ValueError(
+            f"{name}: the matrix is not symmetric, S[{i},{j}] is {S[i, j]:.6g} and S[{j},{i}] {S[j, i]:.6g}"
+        )
+    return (S + S.T) / 2
+
+
+def invertible(name: str, A: Array) -> Array:
+    """A^-1. Refuses A that is singular (see the module)."""
+    is_square(name, A)
+    try:
+        A_inverse = np.linalg.inv(A)
+    except np.linalg.LinAlgError:
+        raise ValueError(f"{name}: the matrix is singular") from None
+    reciprocal = 1 / np.linalg.norm(A, 1) / np.linalg.norm(A_inverse, 1)
+    if not reciprocal >= precision(A):  # "not", so that nan is refused too
+        raise ValueError(
+            f"{name}: the matrix is singular to working precision (reciprocal condition number {reciprocal:.1e})"
+        )
+    return A_inverse
+
+
+def distinct(name: str, kind: str, values: Array, line: Any, bars: Any = None) -> None:
+    """Refuses sorted real eigenvalues or singular values of which two differ by no more than the line.
+
+    With their bars, only two whose bars differ, by more than 1e-6 of the largest bar: a function that treats equal
+    values alike has no kink where they meet.
+    """
+    close = np.abs(np.diff(values)) <= line
+    if bars is not None:
+        close &= np.abs(np.diff(bars)) > 1e-6 * np.abs(bars).max()
+    for i in np.flatnonzero(close)[:1]:
+        raise ValueError(
+            f"{name}: {kind} {i} and {i + 1} are equal to working precision ({values[i]:.15g} and "
+            f"{values[i + 1]:.15g}), where the derivative does not exist"
+        )

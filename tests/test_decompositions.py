@@ -1,0 +1,187 @@
+"""Eigenvalues, singular values and their vectors: values, signs, the symmetric S_bar, and where there is no derivative.
+
+That forward and reverse rules belong together, and to their value, is tested for all operations at once, on the inputs
+of `samples_linear_algebra`.
+"""
+
+import numpy as np
+import pytest
+from by_name import close, equal, forward, reverse, value
+from samples_linear_algebra import rectangular, symmetric
+
+from mlp.autodiff.operation import inner
+
+
+def test_eigh_reassembles_in_ascending_order():
+    S = symmetric(5, shift=3.5)(np.random.default_rng(4))
+    w, V = value("eigh", S)
+    assert (np.diff(w) > 0).all()
+    assert w[0] < 0 < w[-1]
+    close(V * w @ V.T, S)
+    close(V.T @ V, np.eye(5))
+
+
+def test_signs_of_eigenvectors_do_not_depend_on_rounding():
+    half = np.sqrt(0.5)
+    for noise in (-1e-15, 0, 1e-15):  # the components of both eigenvectors tie, (1, -1) and (1, 1)
+        close(value("eigh", np.array([[2.0 + noise, 1], [1, 2]]))[1], [[half, half], [-half, half]])
+        close(value("eig", np.array([[2.0, 1], [1, 2 + noise]]))[1], [[half, half], [-half, half]])
+        U, _, V = value("svd", np.array([[2.0 + noise, 1], [1, 2]]))
+        close(U, [[half, half], [half, -half]])
+        close(V, [[half, half], [half, -half]])
+
+
+def test_complex_symmetric_input_is_decomposed_without_conjugation():
+    """As a complex step needs it, but with imaginary parts that a rule cannot hide behind."""
+    rng = np.random.default_rng(5)
+    S = symmetric(4)(rng) + 0.2j * symmetric(4)(rng)
+    w, V = value("eigh", S)
+    close(V * w @ V.T, S)
+    close(V.T @ V, np.eye(4))
+    L = value("cholesky", S)
+    close(L @ L.T, S)
+    equal([L], np.tril(L))
+
+
+def test_the_bar_of_a_symmetric_matrix_is_symmetric_and_counts_every_element():
+    """S = [[a, b], [b, d]]: the larger eigenvalue moves by 2 S_bar_12 with b, which is in S twice."""
+    a, b, d = 2.0, 1.0, 3.0
+    S, root = np.array([[a, b], [b, d]]), np.sqrt((a - d) ** 2 + 4 * b * b)
+    by_a, by_b, by_d = (1 + (a - d) / root) / 2, 2 * b / root, (1 - (a - d) / root) / 2
+    wanted = [[by_a, by_b / 2], [by_b / 2, by_d]]
+    w_bar = np.array([0.0, 1])
+    close(reverse("eigenvalues_symmetric", w_bar, S)[0], wanted)
+    close(reverse("eigh", (w_bar, np.zeros((2, 2))), S)[0], wanted)
+
+
+def test_of_a_dot_that_is_not_symmetric_the_symmetric_part_counts():
+    rng = np.random.default_rng(6)
+    S, (S_dot, V_bar), w_bar = symmetric(4)(rng), rng.normal(size=(2, 4, 4)), rng.normal(size=4)
+    for name, C_bar in (("eigh", (w_bar, V_bar)), ("eigenvalues_symmetric", w_bar)):
+        (S_bar,) = reverse(name, C_bar, S)
+        close(S_bar, S_bar.T, 1e-15)
+        close(inner(S_bar, S_dot), inner(C_bar, forward(name, (S_dot,), S)))
+        close(inner(S_bar, S_dot), inner(C_bar, forward(name, ((S_dot + S_dot.T) / 2,), S)))
+
+
+def test_a_symmetric_matrix_without_a_positive_element():
+    close(value("eigenvalues_symmetric", np.array([[-2.0, -1], [-1, -2]])), [-3, -1])
+
+
+@pytest.mark.parametrize("name", ["eigh", "eigenvalues_symmetric", "cholesky"])
+def test_what_is_not_symmetric_is_refused(name):
+    S = symmetric(4)(np.random.default_rng(7))
+    S[2, 1] += 1e-6
+    with pytest.raises(ValueError, match=rf"^{name}: the matrix is not symmetric, S\[1,2\] is .* and S\[2,1\]"):
+        value(name, S)
+
+
+def turned(*values, seed=8):
+    """A symmetric matrix with these eigenvalues, which rounding has gone over."""
+    Q = np.linalg.qr(np.random.default_rng(seed).normal(size=(len(values), len(values))))[0]
+    S = Q * np.array(values) @ Q.T
+    return (S + S.T) / 2
+
+
+@pytest.mark.parametrize("S", [turned(1.0, 2, 2, 4), np.diag([1.0, 2, 2, 4])], ids=["turned", "diagonal"])
+@pytest.mark.parametrize("name", ["eigh", "eig", "eigenvalues"])
+def test_repeated_eigenvalues_are_refused_by_name(name, S):
+    with pytest.raises(ValueError, match=rf"^{name}: .*(1 and 2 are equal .*\((2|1.9999).* and (2|1.9999)|2 \+- )"):
+        value(name, S)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_double_eigenvalue_is_found_whatever_rounding_did_to_it(sign):
+    for seed in range(50):
+        S = sign * turned(2.0, 2, 1, seed=seed)
+        with pytest.raises(ValueError, match="are equal to working precision"):
+            value("eigh", S)
+
+
+def test_a_single_eigenvalue_may_be_asked_for_where_it_is_simple():
+    S = turned(1.0, 2, 2, 4)
+    w = value("eigenvalues_symmetric", S)
+    close(w, [1, 2, 2, 4])
+    V = np.linalg.eigh(S)[1]
+    close(reverse("eigenvalues_symmetric", np.array([0.0, 0, 0, 1]), S)[0], np.outer(V[:, 3], V[:, 3]))
+    close(reverse("eigenvalues_symmetric", 2 * w, S)[0], 2 * S)  # of sum w^2 = tr S^2
+    close(reverse("eigenvalues_symmetric", -w, S)[0], -S)
+    for w_bar in (np.array([0.0, 1, 0, 0]), np.array([0.0, 1, 1.0001, 0])):
+        with pytest.raises(ValueError, match="eigenvalues 1 and 2 are equal"):
+            reverse("eigenvalues_symmetric", w_bar, S)
+    with pytest.raises(ValueError, match="eigenvalues 1 and 2 are equal"):
+        forward("eigenvalues_symmetric", (S,), S)
+
+
+def test_eig_solves_its_equation_with_vectors_of_length_1():
+    A = np.array([[1.0, 2, 0], [0, 3, 1], [0, 0, -2]])
+    d, U = value("eig", A)
+    close(d, [-2, 1, 3])
+    close(A @ U, U * d)
+    close((U * U).sum(axis=0), np.ones(3))
+
+
+@pytest.mark.parametrize("name", ["eig", "eigenvalues"])
+def test_eigenvalues_that_are_not_real_are_refused(name):
+    with pytest.raises(ValueError, match=rf"^{name}: the eigenvalues 0 \+- 1i are complex"):
+        value(name, np.array([[0.0, -1], [1, 0]]))
+    with pytest.raises(ValueError, match=f"^{name}: expected a real matrix"):
+        value(name, np.eye(2) + 0j)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_defective_matrix_is_refused_even_if_rounding_parts_its_eigenvalues(seed):
+    X = np.random.default_rng(seed).normal(size=(3, 3))
+    jordan = np.array([[1.0, 1, 0], [0, 1, 0], [0, 0, 3]])
+    with pytest.raises(ValueError, match=r"^eig: .*(are equal|are complex)"):
+        value("eig", X @ jordan @ np.linalg.inv(X))
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (3, 3)])
+def test_svd_reassembles(shape):
+    A = rectangular(*shape)(np.random.default_rng(9))
+    U, s, V = value("svd", A)
+    assert (U.shape, s.shape, V.shape) == ((shape[0], 3), (3,), (shape[1], 3))
+    assert (np.diff(s) < 0).all()
+    close(U * s @ V.T, A)
+    close(U.T @ U, np.eye(3))
+    close(V.T @ V, np.eye(3))
+
+
+def test_repeated_and_zero_singular_values():
+    twice = np.array([[0.0, 2, 0, 0], [-2, 0, 0, 0], [0, 0, 1, 0]])  # singular values 2, 2, 1
+    flat = np.array([[1.0, 2], [2, 4], [3, 6]])
+    for name in ("svd", "spectral_norm"):
+        with pytest.raises(ValueError, match=rf"^{name}: singular values 0 and 1 are equal .*\(2 and 2\)"):
+            value(name, twice)
+    for name in ("svd", "nuclear_norm"):
+        with pytest.raises(ValueError, match=f"^{name}: singular value 1 is 0 to working precision"):
+            value(name, flat)
+    with pytest.raises(ValueError, match=r"^spectral_norm: the matrix is 0"):
+        value("spectral_norm", np.zeros((2, 3)))
+    for name in ("svd", "singular_values", "spectral_norm", "nuclear_norm"):
+        with pytest.raises(ValueError, match=f"^{name}: expected a real matrix"):
+            value(name, flat + 0j)
+
+    s = value("singular_values", twice)
+    close(s, [2, 2, 1])
+    close(reverse("singular_values", 2 * s, twice)[0], 2 * twice)  # of sum s^2 = |A|_F^2
+    with pytest.raises(ValueError, match=r"^singular_values: singular values 0 and 1"):
+        reverse("singular_values", np.array([1.0, 0, 0]), twice)
+    with pytest.raises(ValueError, match=r"^singular_values: singular values 0 and 1"):
+        forward("singular_values", (twice,), twice)
+    close(value("singular_values", flat), [np.sqrt(70), 0])
+    for mode, direction in ((reverse, np.ones(2)), (forward, (flat,))):
+        with pytest.raises(ValueError, match=r"^singular_values: singular value 1 is 0"):
+            mode("singular_values", direction, flat)
+
+
+def test_norms_made_of_singular_values():
+    assert value("nuclear_norm", 2 * np.eye(3)) == 6
+    close(reverse("nuclear_norm", 0.5, 2 * np.eye(3))[0], 0.5 * np.eye(3))  # equal singular values do no harm
+    assert value("spectral_norm", np.diag([3.0, 1, 1])) == 3  # nor do they below the largest
+    A = np.array([[3.0, 0], [0, 5], [0, 0]])
+    assert value("spectral_norm", A) == 5
+    close(reverse("spectral_norm", 2.0, A)[0], [[0, 0], [0, 2], [0, 0]])
+    flat = np.array([[1.0, 2], [2, 4], [3, 6]])  # a singular value of 0 does not harm the largest
+    close(value("spectral_norm", flat), np.sqrt(70))

@@ -1,0 +1,285 @@
+"""Pictures of graphs: what stands in the boxes, that nothing overlaps, and that no arrow crosses a box."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+from mlp import autodiff as ad
+from mlp.autodiff import Graph, draw_graph, forward_mode, reverse_mode
+from mlp.autodiff.formulas import matrix_lines, symbol, titles
+from mlp.autodiff.layout import layers
+
+
+def example():
+    graph = Graph()
+    u = graph.input(1.3, "u")
+    v = (u**2).named("v")
+    w = ad.sin(v).named("w")
+    x = ad.log(v).named("x")
+    y = (w * x).named("y")
+    z = ad.exp(y).named("z")
+    return graph, forward_mode({u: 1.0}), reverse_mode(z)
+
+
+def two_layer_network():
+    graph = Graph()
+    X, Y = graph.input([[0.5], [1.5]], "X"), graph.input([[1], [0.5]], "Y")
+    W1, b1 = graph.input([[0.1, -0.2], [0.3, 0.4], [-0.5, 0.6]], "W1"), graph.input([[0.01], [-0.02], [0.03]], "b1")
+    W2, b2 = graph.input([[0.7, -0.8, 0.9], [-1, 1.1, -1.2]], "W2"), graph.input([[0.05], [-0.06]], "b2")
+    H1 = ad.tanh((W1 @ X + b1).named("A1")).named("H1")
+    R = ((W2 @ H1 + b2).named("A2") - Y).named("R")
+    c = (0.5 * ad.sum(R * R)).named("c")
+    return graph, forward_mode({W1: np.ones((3, 2))}), reverse_mode(c)
+
+
+def tangle(seed):
+    """Scalars that are combined at random, so that arrows pass many layers."""
+    rng = np.random.default_rng(seed)
+    graph = Graph()
+    nodes = [graph.input(rng.uniform(1, 2), f"a{k}") for k in range(4)]
+    functions = [ad.add, ad.multiply, ad.divide, ad.maximum]
+    for k in range(16):
+        i, j = rng.choice(len(nodes), 2, replace=False)
+        nodes.append(functions[k % 4](nodes[i], nodes[j]))
+    return graph, {}, reverse_mode(nodes[-1])
+
+
+def everything():
+    graph = Graph()
+    rng = np.random.default_rng(1)
+    x, w = graph.input(rng.normal(size=(3, 5)), "x"), graph.input(rng.normal(size=7), "hidden units")
+    k = graph.input(1e-9 * rng.normal(size=3), "x^2_$a{%#}")
+    S = graph.input(np.diag([1.0, 2.0]) * 1e7, "S")
+    W, V = ad.eigh(S)
+    t = graph.input(2 + 1j, "t")
+    parts = [x[0, 1:3], x[[0, 1]], ad.tril(x), ad.concatenate([w, w]), -k / 3, ad.reshape(x, (5, 1, 3)), W * V, t**2]
+    return graph, {}, reverse_mode(sum(map(ad.sum, parts)).named("loss"))
+
+
+DRAWN = {
+    "example": (example, False),
+    "network": (two_layer_network, False),
+    "folded": (two_layer_network, True),
+    "tangle": (lambda: tangle(1), False),
+    "another": (lambda: tangle(2), True),
+    "everything": (everything, False),
+    "all folded": (everything, True),
+}
+
+
+@cache
+def drawn(name):
+    """A graph, whether it is folded, and its picture, which takes most of the time of these tests."""
+    make, fold = DRAWN[name]
+    graph, dots, bars = make()
+    return graph, fold, draw_graph(graph, dots=dots, bars=bars, fold=fold)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_nothing_overlaps(name):
+    graph, fold, figure = drawn(name)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    frame = figure.bbox
+    boxes = [patch.get_window_extent() for patch in axes.patches if isinstance(patch, FancyBboxPatch)]
+    texts = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == len(titles(graph, fold))
+    for k, box in enumerate(boxes):
+        assert frame.x0 < box.x0 < box.x1 < frame.x1
+        assert frame.y0 < box.y0 < box.y1 < frame.y1
+        assert not any(box.padded(5).overlaps(other) for other in boxes[k + 1 :])
+    for k, text in enumerate(texts):
+        (home,) = [box for box in boxes if box.overlaps(text)]
+        assert home.x0 < text.x0 < text.x1 < home.x1
+        assert home.y0 < text.y0 < text.y1 < home.y1
+        for other in texts[k + 1 :]:  # lines of a matrix may touch: letters have no ink in all of their extent
+            assert not text.padded(-1).overlaps(other.padded(-1))
+
+
+def arrows_of(graph, axes, fold):
+    """(index of parent, index of child) of every arrow, by the boxes that it touches; fails where it crosses one."""
+    shown = list(titles(graph, fold))
+    boxes, found = [], []
+    for patch in axes.patches:
+        if isinstance(patch, FancyBboxPatch):
+            boxes.append(patch.get_path().transformed(patch.get_patch_transform()).get_extents())
+    for patch in axes.patches:
+        if isinstance(patch, FancyArrowPatch):
+            path = patch._path_original
+            assert path.vertices[-1][0] > path.vertices[-2][0]  # or its head would have no direction
+            (curve,) = path.to_polygons(closed_only=False)
+            x, y = curve.T
+            (parent,) = [k for k, box in enumerate(boxes) if abs(box.x1 - x[0]) < 1 and box.y0 <= y[0] <= box.y1]
+            (child,) = [k for k, box in enumerate(boxes) if abs(box.x0 - x[-1]) < 1 and box.y0 <= y[-1] <= box.y1]
+            for box in boxes:
+                assert not ((box.x0 + 1 < x) & (x < box.x1 - 1) & (box.y0 < y) & (y < box.y1)).any()
+            found.append((shown[parent], shown[child]))
+    assert len(found) == len(set(found))
+    return set(found)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_arrows_lead_from_parents_to_children_and_cross_no_box(name):
+    graph, fold, figure = drawn(name)
+    found = arrows_of(graph, figure.axes[0], fold)
+    shown = titles(graph, fold)
+    if not fold:
+        wanted = {(parent, node.index) for node in graph.nodes for parent in node.parents}
+        assert found == {(parent, child) for parent, child in wanted if parent in shown}
+    assert {child for _, child in found} == {index for index in shown if graph.nodes[index].operation is not None}
+
+
+def test_arrows_of_a_folded_network():
+    graph, fold, figure = drawn("folded")
+    found = arrows_of(graph, figure.axes[0], fold)
+    assert {f"{graph.nodes[parent].name} {graph.nodes[child].name}" for parent, child in found} == {
+        *("X A1", "W1 A1", "b1 A1", "A1 H1", "H1 A2", "W2 A2", "b2 A2", "A2 R", "Y R", "R c"),
+    }
+
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def texts_of(figure):
+    return [text.get_text().replace(MINUS, "-") for text in figure.axes[0].texts]
+
+
+def test_the_notes_example_in_the_notes_letters():
+    graph, dots, bars = example()
+    assert texts_of(draw_graph(graph, dots=dots, bars=bars)) == [
+        *("$u$", "$u$", "1.3", r"$\dot{u}$", "1", r"$\bar{u}$", "2.299"),
+        *("$v = u^{2}$", "$v$", "1.69", r"$\dot{v}$", "2.6", r"$\bar{v}$", "0.8841"),
+        *(r"$w = \mathrm{sin}(v)$", "$w$", "0.9929", r"$\dot{w}$", "-0.3092", r"$\bar{w}$", "0.8835"),
+        *(r"$x = \mathrm{log}(v)$", "$x$", "0.5247", r"$\dot{x}$", "1.538", r"$\bar{x}$", "1.672"),
+        *(r"$y = w\,x$", "$y$", "0.521", r"$\dot{y}$", "1.365", r"$\bar{y}$", "1.684"),
+        *(r"$z = \mathrm{exp}(y)$", "$z$", "1.684", r"$\dot{z}$", "2.299", r"$\bar{z}$", "1"),
+    ]
+    assert texts_of(draw_graph(graph))[:5] == ["$u$", "$u$", "1.3", "$v = u^{2}$", "$v$"]
+
+
+def test_arrays_show_their_shape_and_few_entries():
+    graph = Graph()
+    x = graph.input([[0.5, -12.25], [0.0, 1.0]], "x")
+    graph.input(np.full((3, 5), 2.0), "y")
+    assert texts_of(draw_graph(graph, bars={x: np.ones((2, 2))})) == [
+        *("$x$", "(2, 2)", "$x$", "0.5  -12.2", "0.0    1.0", r"$\bar{x}$", "1  1", "1  1"),
+        *("$y$", "(3, 5)", "$y$", "norm 7.746"),
+    ]
+
+
+@pytest.mark.parametrize(("shape", "few"), [((4, 3), True), ((3, 4), True), ((13, 1), False), ((1, 5), False)])
+def test_few_entries_are_12_in_at_most_4_columns(shape, few):
+    graph = Graph()
+    graph.input(np.ones(shape), "x")
+    assert any("norm" in text for text in texts_of(draw_graph(graph))) is not few
+
+
+@pytest.mark.parametrize(
+    ("name", "plain", "bar"),
+    [
+        ("u", "u", r"\bar{u}"),
+        ("W12", r"W_{\mathrm{12}}", r"\bar{W}_{\mathrm{12}}"),
+        ("h_in", r"h_{\mathrm{in}}", r"\bar{h}_{\mathrm{in}}"),
+        ("loss", r"\mathrm{loss}", r"\overline{\mathrm{loss}}"),
+        ("units 50%", r"\mathrm{units\ 50\%}", r"\overline{\mathrm{units\ 50\%}}"),
+        ("x^2_$a{", r"\mathrm{x?2\_\$a\{}", r"\overline{\mathrm{x?2\_\$a\{}}"),
+        ("", r"n_{\mathrm{0}}", r"\bar{n}_{\mathrm{0}}"),
+    ],
+)
+def test_symbols(name, plain, bar):
+    node = Graph().input(1.3, name)
+    assert (symbol(node), symbol(node, "bar")) == (plain, bar)
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines"),
+    [
+        ([1, -20, 300], "1  -20  300"),
+        ([[1], [-20], [300]], "  1|-20|300"),
+        ([0.1, 0.25], "0.10  0.25"),
+        ([1 / 3, 2 / 3], "0.333  0.667"),
+        ([[0.012345], [-0.5]], " 0.012|-0.500"),
+        ([[1234.5678], [0.5]], "1235|   0"),
+        ([0.0, -0.0], "0  0"),
+        ([1e-9, 2e-10], "1.0e-09  2.0e-10"),
+        ([12345678.0], "1.2e+07"),
+    ],
+)
+def test_numbers_of_a_matrix_have_three_digits_at_most(rows, lines):
+    assert "|".join(matrix_lines(np.array(rows, float))).replace(MINUS, "-") == lines
+
+
+@pytest.mark.parametrize(
+    ("expression", "formula"),
+    [
+        (lambda x, A: 2 * (x + 1) ** 2, r"2\,(x + 1)^{2}"),
+        (lambda x, A: x - (x - 1), "x - (x - 1)"),
+        (lambda x, A: -(x + 1) * -3.5, r"(-(x + 1))\,(-3.5)"),
+        (lambda x, A: x / (x * x) / 3, r"(x / (x\,x)) / 3"),
+        (lambda x, A: (x * x) / 1e-9, r"x\,x / (1 \cdot 10^{-9})"),
+        (lambda x, A: (x**0.5) ** x, "(x^{0.5})^{x}"),
+        (lambda x, A: ad.sqrt(abs(x) + 1) ** 2, r"\sqrt{|x| + 1}^{2}"),
+        (lambda x, A: ad.inverse(A.T @ A), r"(A^\top\,A)^{-1}"),
+        (lambda x, A: (A * A).T, r"(A \odot A)^\top"),
+        (lambda x, A: x * A, r"x\,A"),
+        (lambda x, A: (A + A)[0, 1:], r"(A + A)[0,\,1:]"),
+        (lambda x, A: ad.sum(A, axis=0)[::-1], r"\mathrm{sum}(A,\,\mathrm{axis}\ 0)[::-1]"),
+        (
+            lambda x, A: ad.maximum(x, ad.log_abs_determinant(A)),
+            r"\mathrm{maximum}(x,\,\mathrm{log\_abs\_determinant}(A))",
+        ),
+    ],
+)
+def test_folded_formulas_have_the_parentheses_they_need(expression, formula):
+    graph = Graph()
+    x, A = graph.input(1.5, "x"), graph.input([[2.0, 1.0], [1.0, 3.0]], "A")
+    result = expression(x, A)
+    assert titles(graph, fold=True)[result.index].replace(MINUS, "-") == f"n_{{\\mathrm{{{result.index}}}}} = {formula}"
+
+
+def test_folding_keeps_what_has_a_name_or_is_used_twice_and_long_formulas():
+    graph, _, _ = two_layer_network()
+    assert list(titles(graph, fold=True).values())[6:] == [
+        r"A_{\mathrm{1}} = W_{\mathrm{1}}\,X + b_{\mathrm{1}}",
+        r"H_{\mathrm{1}} = \mathrm{tanh}(A_{\mathrm{1}})",
+        r"A_{\mathrm{2}} = W_{\mathrm{2}}\,H_{\mathrm{1}} + b_{\mathrm{2}}",
+        r"R = A_{\mathrm{2}} - Y",
+        r"c = 0.5\,\mathrm{sum}(R \odot R)",
+    ]
+    graph = Graph()
+    u = graph.input(1.3, "u")
+    v = u**2
+    ad.exp(ad.sin(v) * ad.log(v))
+    assert list(titles(graph, fold=True)) == [u.index, v.index, 5]
+    c = u
+    for _ in range(30):
+        c = ad.sin(c)
+    assert max(map(len, titles(graph, fold=True).values())) < 120
+
+
+def test_layers_are_longest_distances_and_inputs_stand_before_their_first_use():
+    #          a   b   c = f(a)  d = f(c, b)  e = f(a, d)  unused
+    parents = [[], [], [0], [2, 1], [0, 3], []]
+    assert layers(parents) == [0, 1, 1, 2, 3, 0]
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_a_file_is_written(tmp_path, ending):
+    graph, dots, bars = example()
+    path = tmp_path / f"graph.{ending}"
+    draw_graph(graph, path, dots, bars)
+    start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[ending]
+    assert path.read_bytes().startswith(start)
+
+
+def test_too_many_boxes_and_none_are_refused():
+    graph = Graph()
+    with pytest.raises(ValueError, match="1 to 100 boxes, this graph needs 0"):
+        draw_graph(graph)
+    x = graph.input(1.0)
+    for _ in range(100):
+        x = ad.sin(x)
+    with pytest.raises(ValueError, match="1 to 100 boxes, this graph needs 101"):
+        draw_graph(graph)
