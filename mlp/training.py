@@ -75,6 +75,7 @@ def train(
     clip: float | None = None,
     patience: int | None = None,
     train_loss: Literal["running", "epoch_end"] = "running",
+    keep_every: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[EpochRecord]:
     """Train `network` in place and yield an `EpochRecord` after each epoch.
@@ -92,6 +93,8 @@ def train(
       back into the network (a loop that you break out of keeps the weights it has);
     - `train_loss`: "running" reports the mean cost of the epoch's examples as they were trained on, for free;
       "epoch_end" evaluates the training set, and the metrics on it, after the epoch;
+    - `keep_every=k` keeps the input of every k-th layer alone for the backward sweep, which computes the rest again
+      (see `Network.forward`), and the bars of parameters alone: same bits, less memory, one more forward pass;
     - `progress` is updated in place before each yield. Pass one to read the best epoch so far, or, with the network,
       optimizer and rng of an interrupted run, to go on exactly where it was.
 
@@ -101,7 +104,12 @@ def train(
     check_data("data", data)
     if valid is not None:
         check_data("valid", valid)
-    for name, number in (("epochs", epochs), ("batch_size", batch_size), ("patience", patience)):
+    for name, number in (
+        ("epochs", epochs),
+        ("batch_size", batch_size),
+        ("patience", patience),
+        ("keep_every", keep_every),
+    ):
         if number is not None and number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}")
     if clip is not None and not clip > 0:
@@ -121,7 +129,7 @@ def train(
             epoch = progress.epoch + 1
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 running, norm, learning_rate = train_epoch(
-                    network, loss, optimizer, data, penalty, schedule, clip, batch_size, epoch, rng
+                    network, loss, optimizer, data, penalty, schedule, clip, batch_size, epoch, rng, keep_every
                 )
                 scores: dict[str, float] = {"train_loss": running}
                 if train_loss == "epoch_end":
@@ -161,6 +169,7 @@ def train_epoch(
     batch_size: int,
     epoch: int,
     rng: np.random.Generator,
+    keep_every: int | None,
 ) -> tuple[float, float, float]:
     """One pass over the shuffled rows: the mean cost of an example, the mean gradient norm, the last learning rate."""
     base = optimizer.learning_rate
@@ -172,10 +181,10 @@ def train_epoch(
         for i, rows in enumerate(batches):
             optimizer.learning_rate = base * schedule(epoch - 1 + (i + 0.5) / len(batches))
             X, Y = minibatch(network, data, rows)
-            values = network.forward(X)
+            values = network.forward(X, keep_every=keep_every)
             F = values[-1].H
             c = float(loss.cost(F, Y))
-            bars = network.backward(values, loss.seed(F, Y))
+            bars = network.backward(values, loss.seed(F, Y), parameters_only=keep_every is not None)
             penalty.add_to(network, bars)
             norm = gradient_norm(network, bars)
             if not (math.isfinite(c) and math.isfinite(norm)):

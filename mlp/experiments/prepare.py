@@ -79,6 +79,7 @@ class Prepared:
             clip=training.clip,
             patience=self.patience,
             train_loss=training.train_loss,
+            keep_every=training.keep_every,
             progress=progress,
         )
 
@@ -126,7 +127,8 @@ def prepare(loaded: LoadedConfig) -> Prepared:
         inputs=train.inputs,
         input_scaler=input_scaler,
         target=target,
-        config=config.model_dump(),
+        # keep_every changes no bit of a model, so it is not in its file: same weights, same file
+        config=config.model_dump(exclude={"training": {"keep_every"}}),
     )
     splits = {name: model.encode(table, name) for name, table in tables.items()}
     rng = np.random.default_rng(shuffle_seed)
