@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import mlp
-from mlp.exits import Commands, Failure
+from mlp.exits import ChecksFailed, Commands, Failure
 
 if TYPE_CHECKING:
     from mlp.experiments.run import Run
@@ -31,7 +31,8 @@ def cli(debug: bool) -> None:
     mlp evaluate runs/digits             how good it is on its test rows
     mlp predict runs/digits new.csv      answers for a table without them
 
-    Exit codes: 0 done, 1 unexpected, 2 usage or config, 3 data or model file, 4 diverged, 130 interrupted.
+    Exit codes: 0 done, 1 unexpected, 2 usage or config, 3 data or model file, 4 diverged, 5 a check failed,
+    130 interrupted.
     """
 
 
@@ -284,6 +285,38 @@ def summary(source: str, overrides: tuple[str, ...]) -> None:
         click.echo(f"{facts['status']} after {facts['epochs_done']} epochs, best epoch {facts['best_epoch']}")
         if facts.get("scores"):
             click.echo(report.describe_scores(facts["scores"]))
+
+
+@cli.command()
+@click.argument("config", required=False)
+@overrides_option
+@click.option(
+    "--rows", type=click.IntRange(min=1), default=20, show_default=True, help="Training rows to check the network on."
+)
+@click.option("--self-test", is_flag=True, help="Plant known mistakes and see that each is caught; needs no CONFIG.")
+def check(config: str | None, overrides: tuple[str, ...], rows: int, self_test: bool) -> None:
+    """Check the derivatives of CONFIG's network numerically, on rows of its data; nothing is trained or written.
+
+    Loss, optimizer, training loop and the coding of the data are checked too. INCONCLUSIVE is neither good nor bad: the
+    reason says why. Exit code 5 if a check failed.
+    """
+    from mlp import checking
+
+    if config is None and (overrides or not self_test):
+        raise click.UsageError("name a CONFIG to check" + ("" if overrides else ", or give --self-test"))
+    results: list[checking.Result] = []
+    if config is not None:
+        from mlp.experiments.check import check_prepared
+        from mlp.experiments.config import load_config
+        from mlp.experiments.prepare import prepare
+
+        results += check_prepared(prepare(load_config(config, overrides)), rows)
+    if self_test:
+        results += checking.self_test()
+    click.echo(checking.table(results))
+    failed = checking.failures(results)
+    if failed:
+        raise ChecksFailed(len(failed), len(results))
 
 
 def check_output(out: Path) -> None:

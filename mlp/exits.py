@@ -23,6 +23,13 @@ class Failure(click.ClickException):
             click.echo(self.message, err=True)
 
 
+class ChecksFailed(Failure):
+    """Ends `mlp check`, whose table has told which checks failed, with exit code 5."""
+
+    def __init__(self, failed: int, checks: int) -> None:
+        super().__init__(f"{failed} of {checks} checks failed", 5)
+
+
 class Commands(click.Group):
     """Turns every error into one line and an exit code; `--debug` shows the traceback instead."""
 

@@ -1,0 +1,131 @@
+"""Derivatives from values of a function alone: the complex step where it can be trusted, else central differences.
+
+The complex step, Im f(x + i h v) / h, is exact to rounding for analytic functions, however small the derivative is. But
+NumPy has functions that take complex numbers and lose or bend the derivative without a word (`abs`, `sign`, `maximum`,
+`linalg.norm`, `.conj()`), so it is believed only where central differences say the same in random directions.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mlp.activations import Array
+
+COMPLEX, CENTRAL = "complex step", "central differences"
+TOLERANCE = {COMPLEX: 1e-9, CENTRAL: 1e-6}
+"""The largest relative error of a bar that passes: far above what rounding leaves, far below any mistake."""
+
+AGREEMENT = 1e-8  # of a complex step with central differences, relative
+
+EPS = float(np.finfo(np.float64).eps)
+COMPLEX_STEP = 1e-20
+STEPS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)  # of central differences, relative to the values
+
+Function = Callable[[Any], Any]
+
+
+class Slope(NamedTuple):
+    """A derivative along a direction; `bend` and `noise` say how far kinks and curvature, and rounding, can move it."""
+
+    value: float
+    bend: float = 0.0
+    noise: float = 0.0
+
+    @property
+    def blur(self) -> float:
+        return self.bend + self.noise
+
+    @property
+    def doubt(self) -> float:
+        """What differs by more is surely different. Where several kinks meet, their bends may nearly cancel."""
+        return 1000 * self.bend + 3 * self.noise if np.isfinite(self.value) else np.inf
+
+
+def step_sizes(x: Array, scale: float = 0.0) -> Array:
+    """What counts as a step of 1 at each element: its value or, for small elements, the root mean square of all.
+
+    Where all of x is 0 it is `scale`, or 1 if that is 0 too.
+    """
+    return np.maximum(np.abs(x), typical(x) or scale or 1.0)
+
+
+def typical(x: Array) -> float:
+    """The root mean square."""
+    size = float(np.sqrt(np.mean(np.square(x)))) if x.size else 0.0
+    return size if np.isfinite(size) else 0.0
+
+
+def complex_slope(f: Function, x: Array, v: Array, base: float, size: float) -> float | None:
+    """Im f(x + i h v) / h, or None where f does not take complex numbers or is another function for them."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            value = f(x + 1j * COMPLEX_STEP * v)
+    except Exception:  # no complex version of a function, a cast, a refusal of its own: all mean the same here
+        return None
+    if not np.iscomplexobj(value) or not np.isfinite(value) or abs(value.real - base) > 1e-10 * size:
+        return None
+    return float(value.imag) / COMPLEX_STEP
+
+
+def central_slope(f: Function, x: Array, v: Array, base: float, size: float) -> Slope:
+    """The slope at t = 0 of f(x + t v), from the step t of STEPS that blurs the least.
+
+    (f(t) - f(-t)) / 2t at t and t/2, extrapolated to t = 0 (Richardson), is off by t^4. Right minus left slope is t f''
+    where f is smooth, so that at t it is twice what it is at t/2; at a kink it is not, and `bend` shows it. So does a
+    slope that a larger step contradicts, as where f is computed in float32 somewhere and stands still for small steps.
+    """
+    tried = []
+    for t in STEPS:
+        try:
+            up, down, half_up, half_down = (float(f(x + s * v)) for s in (t, -t, t / 2, -t / 2))
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError):  # outside of the domain of f
+            continue
+        wide, near = (up - down) / (2 * t), (half_up - half_down) / t
+        turn = (up - 2 * base + down) / t - 2 * (half_up - 2 * base + half_down) / (t / 2)
+        slope = Slope((4 * near - wide) / 3, max(abs(wide - near), abs(turn)), 4 * EPS * size / t)
+        if np.isfinite(slope.blur):
+            tried.append(slope)
+            if slope.blur <= 1e-2 * TOLERANCE[CENTRAL] * abs(slope.value):
+                break
+    if not tried:
+        return Slope(np.nan, np.inf, np.inf)
+    best = min(tried, key=lambda slope: slope.blur)
+    contradiction = max(abs(slope.value - best.value) - 10 * slope.blur for slope in tried)
+    return best._replace(bend=max(best.bend, contradiction))
+
+
+class Derivative:
+    """The derivative of a scalar f at x along any direction.
+
+    `size` is the magnitude that f is rounded at: |f|, or the sum of the absolute values of the terms that cancel in it.
+    In the directions, a complex step has to agree with central differences.
+    """
+
+    def __init__(self, f: Function, x: Array, size: float, directions: list[Array]) -> None:
+        self.f, self.x, self.size = f, x, size
+        self.base = float(f(x))
+        self.method = COMPLEX if self.trusts_complex(directions) else CENTRAL
+
+    def trusts_complex(self, directions: list[Array]) -> bool:
+        """Do central differences say the same, as far as they can see?"""
+        for v in directions:
+            exact = complex_slope(self.f, self.x, v, self.base, self.size)
+            if exact is None:
+                return False
+            central = central_slope(self.f, self.x, v, self.base, self.size)
+            limit = AGREEMENT * max(abs(exact), abs(central.value)) + 1e-2 * central.bend + 10 * central.noise
+            lost = exact == 0 and central.value != 0
+            if lost or not abs(exact - central.value) <= limit:
+                return False
+        return True
+
+    def along(self, v: Array) -> Slope:
+        if self.method == CENTRAL:
+            return central_slope(self.f, self.x, v, self.base, self.size)
+        exact = complex_slope(self.f, self.x, v, self.base, self.size)
+        return Slope(np.nan, np.inf, np.inf) if exact is None else Slope(exact)

@@ -1,0 +1,92 @@
+"""What a check found, and the table that tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check of one array, or of all of them together.
+
+    - `what` names the array ("W2"), or says what else was looked at;
+    - `check` says how: "complex step", "central differences", "Taylor", "dot product", "minibatch", ...;
+    - `verdict` is PASS, FAIL or INCONCLUSIVE: the numbers at hand cannot decide, and `reason` says why;
+    - `error` is relative to the norm of the array, never to 1, and `tolerance` is the most that passes;
+    - `reason` names, for a failure, the worst index and both values there; for a pass it says what was looked at;
+    - `guess` is a mistake that would look just like this failure, if one is known.
+    """
+
+    what: str
+    check: str
+    verdict: str
+    error: float
+    tolerance: float
+    reason: str = ""
+    guess: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.verdict}: {self.what}, {self.check}: error {self.error:.1e}, limit {self.tolerance:.0e}"
+        return text + (f"; {self.reason}" if self.reason else "") + (f"; guess: {self.guess}" if self.guess else "")
+
+
+def failures(results: Sequence[Result]) -> list[Result]:
+    return [result for result in results if result.verdict == FAIL]
+
+
+class CallFailedError(Exception):
+    """What is checked raised something."""
+
+
+@contextmanager
+def calling(name: str) -> Iterator[None]:
+    """Around calls of what is checked, so that its exceptions are told from our own."""
+    try:
+        yield
+    except Exception as error:
+        raise CallFailedError(f"{name} raised {type(error).__name__}: {error}") from error
+
+
+def attempt(what: str, check: str, call: Callable[[], Sequence[Result]]) -> list[Result]:
+    """The results of a call; an exception of what is checked is a failure."""
+    try:
+        return list(call())
+    except CallFailedError as error:
+        misfit = isinstance(error.__cause__, ValueError)
+        guess = "shapes do not fit: a transpose, or an array of another minibatch?" if misfit else ""
+        return [Result(what, check, FAIL, np.inf, 0.0, str(error), guess)]
+
+
+def folded(what: str, results: Sequence[Result], reason: str) -> list[Result]:
+    """What did not pass, or one PASS for all."""
+    others = [result for result in results if result.verdict != PASS]
+    worst = max(results, key=lambda result: result.error)
+    return others or [Result(what, worst.check, PASS, worst.error, worst.tolerance, reason)]
+
+
+def table(results: Sequence[Result]) -> str:
+    """One row a result, the guess below it, and a last line that counts the verdicts."""
+    rows = [("verdict", "array", "check", "error", "limit", "")]
+    rows += [(r.verdict, r.what, r.check, f"{r.error:.1e}", f"{r.tolerance:.0e}", r.reason) for r in results]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    lines = []
+    for row, guess in zip(rows, ["", *(result.guess for result in results)], strict=True):
+        cells = [
+            cell.ljust(width) if i < 3 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row[:5], widths, strict=True))
+        ]
+        lines.append("  ".join([*cells, row[5]]).rstrip())
+        if guess:
+            lines.append(f"{'':{widths[0]}}  guess: {guess}")
+    return "\n".join([*lines, count(results)])
+
+
+def count(results: Sequence[Result]) -> str:
+    verdicts = [result.verdict for result in results]
+    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in (PASS, FAIL, INCONCLUSIVE))

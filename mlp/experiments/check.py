@@ -1,0 +1,77 @@
+"""`mlp check`: the numerical checks on a config's own network, loss, optimizer, data and training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mlp.activations import Array
+from mlp.checking import FAIL, PASS, Result, check_labels, check_loop, check_loss, check_network, check_optimizer
+from mlp.experiments.prepare import Prepared, read_splits
+from mlp.tables import Table
+from mlp.targets import Binary, Exclusive, Target
+from mlp.training import train
+
+DATA_TOLERANCE = 1e-6  # examples are float32
+
+
+def check_prepared(prepared: Prepared, rows: int) -> list[Result]:
+    """All checks of a config, as `what` says: of its data coding, loss, network, optimizer and training loop.
+
+    The network, with its initial weights, and the loop see `rows` training rows from all over the table (all that there
+    are, if there are fewer), the data coding is checked on all of them.
+    """
+    model, l2 = prepared.model, prepared.loaded.config.training.l2
+    X, Y = prepared.splits["train"]
+    chosen = np.unique(np.linspace(0, len(X) - 1, rows).astype(int))
+    X_few, Y_few = X[chosen].astype(np.float64), Y[chosen].astype(np.float64)
+    F = model.network(X_few.T)
+    return [
+        *named("data", check_data(training_table(prepared), X, Y, prepared)),
+        *named("loss", check_loss(model.loss, F, Y_few.T)),
+        *named("network", check_network(model.network, model.loss, X_few.T, Y_few.T, l2)),
+        *named("optimizer", check_optimizer(prepared.optimizer, model.network)),
+        *named("loop", check_loop(train, model.network, model.loss, (X_few, Y_few), l2=l2)),
+    ]
+
+
+def named(part: str, results: Iterable[Result]) -> list[Result]:
+    return [replace(result, what=f"{part}: {result.what}") for result in results]
+
+
+def training_table(prepared: Prepared) -> Table:
+    """The training rows as they are written: read again, and split by the same seed."""
+    split_seed, *_ = np.random.SeedSequence(prepared.loaded.config.training.seed).spawn(3)
+    return read_splits(prepared.loaded, np.random.default_rng(split_seed))[0]["train"]
+
+
+def check_data(table: Table, X: Array, Y: Array, prepared: Prepared) -> Iterator[Result]:
+    """X and Y, as they are trained on, against the table that they were made from."""
+    yield decoded("inputs", table.inputs, prepared.model.input_scaler.inverse(X), table.X)
+    yield from check_targets(prepared.model.target, Y, table)
+
+
+def check_targets(target: Target, Y: Array, table: Table) -> Iterator[Result]:
+    if isinstance(target, Exclusive):
+        yield from check_labels(Y, table.Y[:, 0].tolist(), target.classes.labels, name=target.classes.name)
+    elif isinstance(target, Binary):
+        for k, classes in enumerate(target.columns):
+            yield from check_labels(Y[:, [k]], table.Y[:, k].tolist(), classes.labels, name=classes.name)
+    else:
+        yield decoded(", ".join(target.names), target.names, target.scaler.inverse(Y), table.Y)
+
+
+def decoded(what: str, columns: Sequence[str], found: Array, written: Array) -> Result:
+    """Numbers that were standardized, and back again, against the numbers of the table: column by column."""
+    written = written.astype(np.float64)
+    difference = np.linalg.norm(found - written, axis=0)
+    errors = difference / np.maximum(np.linalg.norm(written, axis=0), np.finfo(np.float64).tiny)
+    error = float(errors.max())
+    if error <= DATA_TOLERANCE:
+        return Result(what, "as written", PASS, error, DATA_TOLERANCE, f"all {len(written)} rows, back in their units")
+    k = int(errors.argmax())
+    row = int(np.abs(found - written)[:, k].argmax())
+    reason = f"row {row}, {columns[k]!r}: {written[row, k]:.6g} is written, {found[row, k]:.6g} is coded"
+    return Result(what, "as written", FAIL, error, DATA_TOLERANCE, reason)
