@@ -682,3 +682,21 @@ def test_the_table(rng):
     result = check_layer(layer, rng.normal(size=(3, 5)))[0]
     assert str(result).startswith("FAIL: W, complex step: error 5.0e-01, limit 1e-09; at [")
     assert str(result).endswith("guess: a factor 2: a 1/2 is missing, or something is counted twice")
+
+
+def test_a_guess_has_to_explain_a_small_error_and_the_digits_show_it(rng):
+    """A symmetric bar that is 1e-6 too large is a factor, not its own transpose."""
+
+    class SlightlyLarge(Layer):
+        def backward(self, values, H_bar, *, input_bar=True):
+            bars = super().backward(values, H_bar, input_bar=input_bar)
+            return bars._replace(W_bar=bars.W_bar * (1 + 1e-6))
+
+    H = rng.normal(size=(3, 7))
+    layer = SlightlyLarge(np.eye(3), np.zeros((3, 1)), "identity")
+    result = next(r for r in check_layer(layer, H) if r.what == "W")
+    assert result.verdict == FAIL
+    assert "transpose" not in result.guess
+    assert result.guess == "a constant factor 1.000001"
+    gives, numerical = result.reason.split(" gives ")[1].split(", complex step ")
+    assert gives != numerical.split(",")[0]

@@ -11,7 +11,7 @@ import numpy as np
 from mlp.activations import Array
 from mlp.checking.guesses import Suspects, guess
 from mlp.checking.numerical import CENTRAL, EPS, TOLERANCE, Function, Slope, step_sizes
-from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result
+from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, apart
 
 ELEMENTS = 128  # an array with more of them is sampled
 BLURRED = 1e-2  # a pass needs numerical derivatives that are surer than this, relative to the norm
@@ -156,7 +156,8 @@ class Comparison:
     def both(self, k: int) -> str:
         at = f"at {list(self.indices[k])}: " if self.indices[k] else ""
         maker, method = self.quantity.maker, self.derivative.method
-        return f"{at}{maker} gives {self.found[k]:.6g}, {method} {self.slopes[k].value:.6g}"
+        found, wanted = apart(self.found[k], self.slopes[k].value)
+        return f"{at}{maker} gives {found}, {method} {wanted}"
 
     def excuse(self, k: int) -> str:
         slope = self.slopes[k]

@@ -21,12 +21,12 @@ class Suspects:
     added: Mapping[str, Array] = field(default_factory=dict)
 
 
-def close(X: Any, Y: Any) -> bool:
+def close(X: Any, Y: Any, within: float = CLOSE) -> bool:
     """Equal up to rounding, relative to the norm, and not both 0."""
     if np.shape(X) != np.shape(Y):
         return False
     size = max(float(np.linalg.norm(X)), float(np.linalg.norm(Y)))
-    return 0 < size < np.inf and float(np.linalg.norm(np.subtract(X, Y))) <= CLOSE * size
+    return 0 < size < np.inf and float(np.linalg.norm(np.subtract(X, Y))) <= within * size
 
 
 def guess(
@@ -37,24 +37,27 @@ def guess(
     `found` and `wanted` are the elements that were compared, `bar` is the whole array that `found` is from, `take`
     picks the compared elements out of such an array, and `columns` is B (0 where there is no minibatch).
     """
+    size = float(np.linalg.norm(wanted))
+    error = float(np.linalg.norm(found - wanted)) / size if size else np.inf
+    within = min(CLOSE, error / 100)  # a pattern has to explain the error, not only to be close
     for name, array in suspects.instead.items():
-        if array.shape == bar.shape and close(found, take(array)):
+        if array.shape == bar.shape and close(found, take(array), within):
             return name
     for name, array in suspects.added.items():
         if array.shape == bar.shape and np.any(array) and close(found - wanted, take(array)):
             return name
     if not np.any(found):
         return "the bar is 0: was it never computed?"
-    if bar.ndim == 2 and bar.shape[0] == bar.shape[1] > 1 and close(take(bar.T), wanted):
+    if bar.ndim == 2 and bar.shape[0] == bar.shape[1] > 1 and close(take(bar.T), wanted, within):
         return "a transpose: the bar is the transpose of what it should be"
-    return factor(found, wanted, columns) or line(found, wanted, bar)
+    return factor(found, wanted, columns, within) or line(found, wanted, bar)
 
 
-def factor(found: Array, wanted: Array, columns: int) -> str:
+def factor(found: Array, wanted: Array, columns: int, within: float) -> str:
     """Found is a constant times wanted."""
     square = float(np.sum(wanted * wanted))
     k = float(np.sum(found * wanted)) / square if square > 0 else 0.0
-    if k == 0 or not np.isfinite(k) or not close(found, k * wanted):
+    if k == 0 or not np.isfinite(k) or not close(found, k * wanted, within):
         return ""
     known = [
         (2.0, "a factor 2: a 1/2 is missing, or something is counted twice"),
@@ -66,9 +69,9 @@ def factor(found: Array, wanted: Array, columns: int) -> str:
             (1 / columns, f"a factor 1/B, B = {columns}: a 1/B too many, or a mean and a sum are mixed"),
         ]
     causes = [cause for size, cause in known if abs(abs(k) - size) <= CLOSE * size]
-    if abs(abs(k) - 1) <= CLOSE:
+    if abs(abs(k) - 1) <= within:
         return "the sign" if k < 0 else ""
-    causes = causes or [f"a constant factor {abs(k):.6g}"]
+    causes = causes or [f"a constant factor {abs(k):.9g}"]
     return ("the sign, and " if k < 0 else "") + "; or ".join(causes)
 
 

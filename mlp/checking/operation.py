@@ -14,7 +14,7 @@ from mlp.checking.compare import DIRECTIONS, check_bar, choose
 from mlp.checking.comparison import ELEMENTS, Comparison, Quantity
 from mlp.checking.copies import fingerprint
 from mlp.checking.numerical import Derivative
-from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, attempt
+from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, apart, attempt
 from mlp.checking.rule import Change, Project, Rule, flat, parts, weigh
 from mlp.checking.together import ALL, EXACT, taylor
 
@@ -97,7 +97,8 @@ def dot_products(rule: Rule, rng: np.random.Generator) -> Result:
         if not norm or not np.isfinite(error):
             return Result(ALL, "dot product", INCONCLUSIVE, error, EXACT, "not finite" if norm else "all 0")
         if error > EXACT:
-            reason = f"forward: <C_bar, C_dot> = {up.sum():.6g}, reverse: {down.sum():.6g}"
+            forward, reverse = apart(up.sum(), down.sum())
+            reason = f"forward: <C_bar, C_dot> = {forward}, reverse: {reverse}"
             return Result(ALL, "dot product", FAIL, error, EXACT, reason)
         worst = max(worst, error)
     return Result(ALL, "dot product", PASS, worst, EXACT, reason)

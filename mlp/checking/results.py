@@ -90,3 +90,12 @@ def table(results: Sequence[Result]) -> str:
 def count(results: Sequence[Result]) -> str:
     verdicts = [result.verdict for result in results]
     return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in (PASS, FAIL, INCONCLUSIVE))
+
+
+def apart(first: float, second: float) -> tuple[str, str]:
+    """Two numbers with six digits, or with as many as it takes to tell them apart."""
+    for digits in (6, 9, 12, 17):
+        texts = f"{first:.{digits}g}", f"{second:.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts

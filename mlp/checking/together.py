@@ -13,7 +13,7 @@ from mlp.activations import Array
 from mlp.checking.compare import DIRECTIONS, if_it_works, less_than
 from mlp.checking.guesses import Suspects, guess
 from mlp.checking.numerical import EPS, TOLERANCE, Derivative, central_slope, step_sizes
-from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result
+from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, apart
 
 ALL = "all together"
 SEVERITY = (PASS, INCONCLUSIVE, FAIL)
@@ -74,7 +74,8 @@ def along_one_direction(problem: Problem, rng: np.random.Generator) -> Result:
     if norm == 0 or not np.isfinite(error):
         verdict, reason = INCONCLUSIVE, "not finite" if norm else "all 0"
     elif error > tolerance:
-        reason = f"bars and dots sum to {claimed:.6g}, {derivative.method} gives {slope.value:.6g}"
+        claimed_text, found = apart(claimed, slope.value)
+        reason = f"bars and dots sum to {claimed_text}, {derivative.method} gives {found}"
         central = central_slope(along, zero, one, derivative.base, problem.size)
         verdict = FAIL if abs(claimed - central.value) - central.doubt > tolerance * norm else INCONCLUSIVE
         if verdict == INCONCLUSIVE:
@@ -142,7 +143,8 @@ def identity(
         if not error <= EXACT:
             at = np.unravel_index(int(np.argmax(difference)), difference.shape)
             where = f"at {[int(i) for i in at]}: " if at else ""
-            reason = f"{where}{words[0]} {np.asarray(first)[at]:.6g}, {words[1]} {np.asarray(second)[at]:.6g}"
+            one, other = apart(np.asarray(first)[at], np.asarray(second)[at])
+            reason = f"{where}{words[0]} {one}, {words[1]} {other}"
             guessed = guess(first, second, first, np.asarray, columns, Suspects())
             others.append(Result(name, check, FAIL, error, EXACT, reason, guessed))
         worst = max(worst, error)
