@@ -63,7 +63,7 @@ def silence_stdout() -> None:
 
 def explain(error: Exception) -> tuple[str, int]:
     """The message and the exit code for an error."""
-    from mlp.experiments.files import ModelFileError
+    from mlp.experiments.archives import ModelFileError
     from mlp.experiments.yaml_text import ConfigError
     from mlp.tables import DataError
 

@@ -14,7 +14,7 @@ from numerical import complex_step, relative_error
 
 from mlp import SGD, Adam, L2Penalty, Layer, Network, SquaredError, train
 from mlp.cli import cli
-from mlp.experiments.files import read_arrays
+from mlp.experiments.archives import read_arrays
 from mlp.experiments.model import KIND
 from mlp.network import BlockInput, stored
 from mlp.reversible import Coupling, Reversible

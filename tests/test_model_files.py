@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from mlp import ACTIVATIONS, Layer, Network
 from mlp.cli import cli
 from mlp.datasets import Classes, Scaler
-from mlp.experiments.files import ModelFileError
+from mlp.experiments.archives import ModelFileError
 from mlp.experiments.model import Model, load_model
 from mlp.losses import LOSSES
 from mlp.targets import Binary, Exclusive, Quantities

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 from mlp.cli import cli
 from mlp.experiments import run as run_module
+from mlp.experiments.archives import read_arrays
 from mlp.experiments.config import load_config
-from mlp.experiments.files import read_arrays
 from mlp.experiments.folder import read_metrics
 from mlp.experiments.model import load_model
 from mlp.experiments.prepare import prepare

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 import mlp
-from mlp.experiments.files import ModelFileError, write_file
+from mlp.experiments.archives import ModelFileError
+from mlp.experiments.files import write_file
 from mlp.experiments.yaml_text import ConfigError
 from mlp.training import EpochRecord
 

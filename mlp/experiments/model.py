@@ -11,7 +11,7 @@ import numpy as np
 
 from mlp.activations import Array
 from mlp.datasets import Classes, Scaler
-from mlp.experiments.files import ModelFileError, check_arrays, read_arrays, write_arrays
+from mlp.experiments.archives import ModelFileError, check_arrays, read_arrays, write_arrays
 from mlp.layers import Layer
 from mlp.losses import LOSSES, Loss
 from mlp.network import Network

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mlp.experiments.files import ModelFileError, write_file
+from mlp.experiments.archives import ModelFileError
+from mlp.experiments.files import write_file
 from mlp.experiments.folder import read_facts, read_metrics
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -19,8 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mlp.experiments.archives import ModelFileError, check_arrays, read_arrays, write_arrays
 from mlp.experiments.config import dump_config, load_config
-from mlp.experiments.files import ModelFileError, check_arrays, read_arrays, write_arrays, write_file, write_json
+from mlp.experiments.files import write_file, write_json
 from mlp.experiments.folder import (
     empty_folder,
     environment,
