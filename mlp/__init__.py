@@ -1,11 +1,13 @@
 """A minimal feedforward neural-network trainer: the note's equations as code, from one layer to a trained network."""
 
 from mlp.activations import ACTIVATIONS, Activation
+from mlp.divergence import DivergedError
 from mlp.layers import Layer, LayerBars, LayerValues
 from mlp.losses import L2Penalty, LogisticCrossEntropy, SoftmaxCrossEntropy, SquaredError
 from mlp.network import Network
 from mlp.optimizers import SGD, Adam
-from mlp.training import DivergedError, EpochRecord, Progress, evaluate, train
+from mlp.progress import EpochRecord, MinibatchRecord, Progress
+from mlp.training import evaluate, train
 
 __version__ = "0.1.0"
 
@@ -21,6 +23,7 @@ __all__ = [
     "LayerBars",
     "LayerValues",
     "LogisticCrossEntropy",
+    "MinibatchRecord",
     "Network",
     "Progress",
     "SoftmaxCrossEntropy",

@@ -1,6 +1,6 @@
 """The training loop: shuffled minibatches, forward, seed, backward, step; one record an epoch.
 
-`train` is a generator, so logging, saving and live plots are the body of a `for` loop and there are no callbacks.
+`train` is iterated over, so logging, saving and live plots are the body of a `for` loop and there are no callbacks.
 Data at rest has one example a row (N x D); the orientation turns in `minibatch`, and nowhere else.
 """
 
@@ -9,54 +9,43 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from mlp.activations import Array
+from mlp.divergence import DivergedError, NotFinite, Overflows, check_step, first_place
 from mlp.losses import L2Penalty, Loss
 from mlp.network import Network
 from mlp.optimizers import Optimizer, clip_gradient, gradient_norm
+from mlp.progress import EpochRecord, MinibatchRecord, Progress, UnfinishedEpoch
 from mlp.schedules import Schedule, constant
 
 Data = tuple[Array, Array]
 Metrics = Mapping[str, Callable[[Array, Array], float]]
 
 
-class DivergedError(ArithmeticError):
-    """The cost, a gradient or the validation loss is not finite any more."""
+class Training:
+    """The epochs to come: iterate over it for an `EpochRecord` an epoch.
 
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """What one epoch came to.
-
-    Losses are those of the data alone, without the L2 penalty, so that they compare. `metrics` has keys such as
-    "valid_accuracy". `learning_rate` is that of the epoch's last step; `gradient_norm` is the mean over its steps of
-    the global norm of the gradient that was stepped along (penalty included, before clipping).
+    `minibatches()` is the same training in smaller steps: it also yields a `MinibatchRecord` after each minibatch.
+    There too `progress` has been updated, so that a run can be left between any two minibatches and gone on with.
     """
 
-    epoch: int
-    train_loss: float
-    valid_loss: float | None
-    metrics: dict[str, float]
-    learning_rate: float
-    gradient_norm: float
-    seconds: float
+    def __init__(self, records: Iterator[EpochRecord | MinibatchRecord]) -> None:
+        self.records = records
 
+    def __iter__(self) -> Iterator[EpochRecord]:
+        return self
 
-@dataclass
-class Progress:
-    """How far a run has come: what `train` needs, beside network, optimizer and rng, to go on where it stopped.
+    def __next__(self) -> EpochRecord:
+        while True:
+            record = next(self.records)
+            if isinstance(record, EpochRecord):
+                return record
 
-    The best epoch is the one with the lowest validation loss, or training loss where there is no validation set.
-    """
-
-    epoch: int = 0
-    best_epoch: int = 0
-    best_loss: float = math.inf
-    best_parameters: dict[str, Array] = field(default_factory=dict)
+    def minibatches(self) -> Iterator[EpochRecord | MinibatchRecord]:
+        return self.records
 
 
 def train(
@@ -77,7 +66,7 @@ def train(
     train_loss: Literal["running", "epoch_end"] = "running",
     keep_every: int | None = None,
     progress: Progress | None = None,
-) -> Iterator[EpochRecord]:
+) -> Training:
     """Train `network` in place and yield an `EpochRecord` after each epoch.
 
     `data` is (X, Y) with one example a row: X is N x D, Y is N x K (one-hot for classes); `valid` likewise. Each epoch
@@ -96,10 +85,11 @@ def train(
     - `keep_every=k` keeps the input of every k-th layer alone for the backward sweep, which computes the rest again
       (see `Network.forward`), and the bars of parameters alone: same bits, less memory, one more forward pass;
     - `progress` is updated in place before each yield. Pass one to read the best epoch so far, or, with the network,
-      optimizer and rng of an interrupted run, to go on exactly where it was.
+      optimizer and rng of an interrupted run, to go on exactly where it was, in the middle of an epoch too.
 
-    Raises ValueError for arguments that cannot work, at the call; DivergedError, from the loop, as soon as a cost, a
-    gradient or the validation loss is not finite.
+    `train(...).minibatches()` yields after each minibatch as well (see `Training`). Raises ValueError for arguments
+    that cannot work, at the call; DivergedError, from the loop, as soon as a cost, a gradient, a parameter or a loss
+    after the epoch is not finite.
     """
     check_data("data", data)
     if valid is not None:
@@ -123,23 +113,32 @@ def train(
     progress = Progress() if progress is None else progress
     metrics = {} if metrics is None else metrics
 
-    def run_epochs() -> Iterator[EpochRecord]:
+    def run_epochs() -> Iterator[EpochRecord | MinibatchRecord]:
         while progress.epoch < epochs and not out_of_patience(progress, patience):
-            started = time.perf_counter()
             epoch = progress.epoch + 1
+            yield from train_epoch(
+                network, loss, optimizer, data, penalty, schedule, clip, batch_size, rng, keep_every, progress
+            )
+            done = progress.unfinished
+            assert done is not None
+            started = time.perf_counter()
+            scores = {"train_loss": done.cost_sum / len(data[0])}
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                running, norm, learning_rate = train_epoch(
-                    network, loss, optimizer, data, penalty, schedule, clip, batch_size, epoch, rng, keep_every
-                )
-                scores: dict[str, float] = {"train_loss": running}
                 if train_loss == "epoch_end":
                     scores |= prefixed("train_", evaluate(network, loss, data, metrics))
                 if valid is not None:
                     scores |= prefixed("valid_", evaluate(network, loss, valid, metrics))
+            for name in ("train_loss", "valid_loss"):
+                if not math.isfinite(scores.get(name, 0.0)):
+                    what = {"train_loss": "training", "valid_loss": "validation"}[name]
+                    raise DivergedError(
+                        f"after epoch {epoch}: the {what} loss is {scores[name]}",
+                        epoch=epoch,
+                        largest_input=largest(valid[0] if valid and name == "valid_loss" else data[0]),
+                        learning_rate=optimizer.learning_rate * schedule(epoch),
+                    )
+            progress.epoch, progress.unfinished = epoch, None
             monitored = scores["train_loss" if valid is None else "valid_loss"]
-            if not math.isfinite(monitored):
-                raise DivergedError(f"the loss after epoch {epoch} is {monitored}")
-            progress.epoch = epoch
             if monitored < progress.best_loss:
                 progress.best_epoch, progress.best_loss = epoch, monitored
                 progress.best_parameters = {k: v.copy() for k, v in network.parameters().items()}
@@ -148,14 +147,14 @@ def train(
                 train_loss=scores.pop("train_loss"),
                 valid_loss=scores.pop("valid_loss", None),
                 metrics=scores,
-                learning_rate=learning_rate,
-                gradient_norm=norm,
-                seconds=time.perf_counter() - started,
+                learning_rate=optimizer.learning_rate * schedule(time_of(epoch, done.minibatches, done.minibatches)),
+                gradient_norm=done.norm_sum / done.minibatches,
+                seconds=done.seconds + time.perf_counter() - started,
             )
-        if patience is not None:
+        if patience is not None and progress.best_parameters:
             set_parameters(network, progress.best_parameters)
 
-    return run_epochs()
+    return Training(run_epochs())
 
 
 def train_epoch(
@@ -167,38 +166,77 @@ def train_epoch(
     schedule: Schedule,
     clip: float | None,
     batch_size: int,
-    epoch: int,
     rng: np.random.Generator,
     keep_every: int | None,
-) -> tuple[float, float, float]:
-    """One pass over the shuffled rows: the mean cost of an example, the mean gradient norm, the last learning rate."""
-    base = optimizer.learning_rate
-    N = len(data[0])
+    progress: Progress,
+) -> Iterator[MinibatchRecord]:
+    """One pass over the shuffled rows, or what is left of it; `progress.unfinished` has its sums."""
+    N, epoch = len(data[0]), progress.epoch + 1
+    if progress.unfinished is None:
+        progress.unfinished = UnfinishedEpoch(rng.bit_generator.state)
+    done = progress.unfinished
+    rng.bit_generator.state = done.rng_state  # the order that the epoch began with
     order = rng.permutation(N)
-    batches = [order[start : start + batch_size] for start in range(0, N, batch_size)]
-    cost_sum = norm_sum = 0.0
-    try:
-        for i, rows in enumerate(batches):
-            optimizer.learning_rate = base * schedule(epoch - 1 + (i + 0.5) / len(batches))
-            X, Y = minibatch(network, data, rows)
-            values = network.forward(X, keep_every=keep_every)
-            F = values[-1].H
-            c = float(loss.cost(F, Y))
-            bars = network.backward(values, loss.seed(F, Y), parameters_only=keep_every is not None)
-            penalty.add_to(network, bars)
-            norm = gradient_norm(network, bars)
-            if not (math.isfinite(c) and math.isfinite(norm)):
-                raise DivergedError(
-                    f"epoch {epoch}, minibatch {i + 1} of {len(batches)}: cost {c:g}, gradient norm {norm:g}"
-                )
-            if clip is not None:
-                clip_gradient(network, bars, clip, norm)
-            optimizer.step(network, bars)
-            cost_sum += c * len(rows)
-            norm_sum += norm
-        return cost_sum / N, norm_sum / len(batches), optimizer.learning_rate
-    finally:
-        optimizer.learning_rate = base
+    minibatches = math.ceil(N / batch_size)
+    for i in range(done.minibatches, minibatches):
+        started = time.perf_counter()
+        rows = order[i * batch_size : (i + 1) * batch_size]
+        X, Y = minibatch(network, data, rows)
+        base = optimizer.learning_rate
+        optimizer.learning_rate = rate = base * schedule(time_of(epoch, i + 1, minibatches))
+        try:
+            c, norm = train_minibatch(network, loss, optimizer, X, Y, penalty, clip, keep_every)
+        except NotFinite as found:
+            raise DivergedError(
+                f"epoch {epoch}, minibatch {i + 1} of {minibatches}: {found}; first in {found.place}",
+                epoch=epoch,
+                minibatch=i + 1,
+                place=found.place,
+                largest_input=largest(X),
+                largest_target=largest(Y),
+                learning_rate=rate,
+                parameters_finite=found.parameters_finite,
+            ) from None
+        finally:
+            optimizer.learning_rate = base
+        done.minibatches = i + 1
+        done.cost_sum += c * len(rows)
+        done.norm_sum += norm
+        done.seconds += time.perf_counter() - started
+        yield MinibatchRecord(epoch, i + 1, minibatches, c, norm, rate)
+
+
+def train_minibatch(
+    network: Network,
+    loss: Loss,
+    optimizer: Optimizer,
+    X: Array,
+    Y: Array,
+    penalty: L2Penalty,
+    clip: float | None,
+    keep_every: int | None,
+) -> tuple[float, float]:
+    """One step along the bars of the mean cost of X (D x B) and Y (K x B); the cost and the gradient's norm.
+
+    Raises NotFinite, before the step where that is possible, when one of them or a parameter is not finite.
+    """
+    overflows = Overflows()
+    with np.errstate(over="call", invalid="call", divide="call", call=overflows):
+        values = network.forward(X, keep_every=keep_every)
+        F = values[-1].H
+        c = float(loss.cost(F, Y))
+        bars = network.backward(values, loss.seed(F, Y), parameters_only=keep_every is not None)
+        penalty.add_to(network, bars)
+        norm = gradient_norm(network, bars)
+        if not (math.isfinite(c) and math.isfinite(norm)):
+            raise NotFinite(f"cost {c:g}, gradient norm {norm:g}", first_place(network, loss, bars, X, Y))
+        if clip is not None:
+            clip_gradient(network, bars, clip, norm)
+        overflows.seen = False
+        optimizer.step(network, bars)
+        if overflows.seen:
+            check_step(network, optimizer)
+    return c, norm
 
 
 def minibatch(network: Network, data: Data, rows: Any) -> Data:
@@ -231,6 +269,16 @@ def set_parameters(network: Network, values: Mapping[str, Array]) -> None:
 
 def out_of_patience(progress: Progress, patience: int | None) -> bool:
     return patience is not None and progress.epoch - progress.best_epoch >= patience
+
+
+def largest(array: Array) -> float:
+    """The largest absolute value, of those that are numbers."""
+    return float(np.nanmax(np.abs(array), initial=0.0))
+
+
+def time_of(epoch: int, minibatch: int, minibatches: int) -> float:
+    """When a step is taken, in epochs: the middle of its minibatch (see `mlp.schedules`)."""
+    return epoch - 1 + (minibatch - 0.5) / minibatches
 
 
 def prefixed(prefix: str, scores: Mapping[str, float]) -> dict[str, float]:
