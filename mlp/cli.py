@@ -6,18 +6,15 @@ Imports are inside the commands, so that `mlp --help` loads neither matplotlib n
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 import mlp
+from mlp.console import message, result
 from mlp.exits import ChecksFailed, Commands, Failure
-
-if TYPE_CHECKING:
-    from mlp.experiments.run import Run
+from mlp.follow import replay_to_end, train_to_end, where
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,11 +29,9 @@ def cli(debug: bool) -> None:
     mlp predict runs/digits new.csv      answers for a table without them
 
     Exit codes: 0 done, 1 unexpected, 2 usage or config, 3 data or model file, 4 diverged, 5 a check failed,
-    130 interrupted.
+    130 interrupted, 143 terminated.
     """
 
-
-BAR_COLUMNS = 50  # of a terminal line, for the bar itself with its counts and the remaining time
 
 overrides_option = click.option(
     "--set",
@@ -50,21 +45,38 @@ plot_option = click.option("--plot/--no-plot", default=True, help="Draw loss.png
 
 
 @cli.command()
-@click.argument("config")
+@click.argument("config", required=False)
 @overrides_option
 @click.option("--out", type=click.Path(path_type=Path), help="The run directory to make.  [default: runs/<config>]")
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Train a finished RUN again, write nothing, and say whether the result is identical.",
+)
 @plot_option
 @quiet_option
-def train(config: str, overrides: tuple[str, ...], out: Path | None, plot: bool, quiet: bool) -> None:
+def train(
+    config: str | None, overrides: tuple[str, ...], out: Path | None, replay: Path | None, plot: bool, quiet: bool
+) -> None:
     """Train on CONFIG into a new run directory.
 
-    CONFIG is a YAML file, or "-" for standard input.
+    CONFIG is a YAML file, or "-" for standard input. Ctrl-C or SIGTERM stops after the minibatch under way and saves
+    everything; a second one stops at once.
     """
     from mlp.experiments import report
     from mlp.experiments.config import load_config
     from mlp.experiments.prepare import prepare
+    from mlp.experiments.replay import open_replay
     from mlp.experiments.run import start_run
 
+    if replay is not None:
+        if config is not None or overrides or out is not None:
+            raise click.UsageError("--replay takes everything from its RUN: leave out CONFIG, --set and --out")
+        replay_to_end(open_replay(replay), quiet=quiet)
+        return
+    if config is None:
+        raise click.UsageError("Missing argument 'CONFIG'.")
     prepared = prepare(load_config(config, overrides))
     run = start_run(prepared, out=out, argv=["mlp", *sys.argv[1:]])
     if not quiet:
@@ -88,73 +100,26 @@ def resume(run: Path, overrides: tuple[str, ...], plot: bool, quiet: bool) -> No
     from mlp.experiments.run import continue_run, open_run
 
     opened = open_run(run, overrides)
-    if not quiet:
-        for note in opened.prepared.loaded.notes:
-            message(f"note: {note}")
-    epochs = opened.prepared.loaded.config.training.epochs
-    if opened.finished and opened.facts.get("status") == "finished":
+    notes = list(opened.prepared.loaded.notes)
+    epochs, progress = opened.prepared.loaded.config.training.epochs, opened.progress
+    done = opened.finished and opened.facts["status"] == "finished"
+    if done:
+        opened.lock.release()
         why = (
             f"all {epochs} epochs are done; to go on: mlp resume {run} --set training.epochs={2 * epochs}"
-            if opened.progress.epoch >= epochs
-            else f"it stopped early: {opened.prepared.patience} epochs without a better one than "
-            f"{opened.progress.best_epoch}"
+            if progress.epoch >= epochs
+            else f"it stopped early: {opened.prepared.patience} epochs without a better one than {progress.best_epoch}"
         )
-        if not quiet:
-            message(f"{run}: nothing to do, {why}")
-        return
-    continue_run(opened)
+        what = f"nothing to do, {why}"
+    else:
+        notes += continue_run(opened, argv=["mlp", *sys.argv[1:]])
+        what = f"going on {where(opened)}; {epochs} epochs in all"
     if not quiet:
-        message(f"{run}: going on after epoch {opened.first_epoch} of {epochs}")
-    train_to_end(opened, plot=plot, quiet=quiet)
-
-
-def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
-    """Run the epochs with progress on stderr, then say how it came out on stdout."""
-    from mlp.experiments import report
-
-    epochs = run.prepared.loaded.config.training.epochs
-    terminal = sys.stderr is not None and sys.stderr.isatty()
-    room = max(0, shutil.get_terminal_size().columns - BAR_COLUMNS)
-    bar: Any = click.progressbar(
-        length=epochs - run.first_epoch,
-        label="epochs",
-        width=12,
-        show_pos=True,
-        item_show_func=lambda record: "" if record is None else report.describe_epoch(record)[:room],
-        file=sys.stderr,
-        hidden=quiet or not terminal,
-    )
-    try:
-        with run, bar:
-            for record in run.epochs():
-                bar.update(1, record)
-                if not quiet and not terminal:
-                    message(f"epoch {record.epoch}/{epochs}  {report.describe_epoch(record)}  {record.seconds:.3f} s")
-    except KeyboardInterrupt:
-        raise Failure(
-            f"interrupted in epoch {run.progress.epoch + 1}; to go on: mlp resume {run.folder}", 130
-        ) from None
-    finally:
-        if plot and run.progress.epoch:
-            draw_losses(run.folder)
-    monitored = "validation" if "valid" in run.prepared.splits else "training"
-    click.echo(
-        f"best epoch {run.progress.best_epoch} of {run.progress.epoch} "
-        f"({monitored} loss {report.number(run.progress.best_loss)}); its model: {run.model_path}"
-    )
-    click.echo(report.describe_scores(run.facts["scores"]))
-    if not quiet:
-        message(f"next: mlp evaluate {run.folder}")
-
-
-def draw_losses(folder: Path) -> None:
-    """loss.png; a picture that cannot be drawn is no reason to fail a run."""
-    try:
-        from mlp.experiments.plots import plot_runs
-
-        plot_runs([folder], folder / "loss.png")
-    except Exception as error:
-        message(f"warning: loss.png was not drawn: {error}")
+        for note in notes:
+            message(f"note: {note}")
+        message(f"{run}: {what}")
+    if not done:
+        train_to_end(opened, plot=plot, quiet=quiet)
 
 
 @cli.command()
@@ -172,6 +137,7 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
     Prints loss, metrics and, for classes, the confusion matrix of the best epoch's model.
     """
     from mlp.experiments import report
+    from mlp.experiments.checkpoint import check_config
     from mlp.experiments.folder import without_nan
     from mlp.experiments.model import load_model
     from mlp.experiments.run import prepare_again
@@ -184,14 +150,16 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
     else:
         if not run.is_dir():
             raise Failure(f"{run}: is a model without its data; name a table to evaluate it on", 2)
-        splits = prepare_again(run).splits
+        prepared = prepare_again(run)
+        check_config(run, model.config, prepared.model.config)
+        splits = prepared.splits
         split = split or list(splits)[-1]
         if split not in splits:
             raise Failure(f"--split {split}: this run has only {', '.join(splits)}", 2)
         source, examples = split, splits[split]
     scores, confusion = model.score(examples, source)
     if as_json:
-        result = {
+        scored = {
             "model": str(run),
             "data": data,
             "split": split,
@@ -203,12 +171,12 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
                 for name, counts in confusion.items()
             },
         }
-        click.echo(json.dumps(without_nan(result)))
+        click.echo(json.dumps(without_nan(scored)))
         return
-    click.echo(f"{run}, epoch {model.epoch}: {len(examples[0])} rows of {source}")
-    click.echo(report.describe_scores({source: scores}))
+    result(f"{run}, epoch {model.epoch}: {len(examples[0])} rows of {source}")
+    result(report.describe_scores({source: scores}))
     for name, counts in confusion.items():
-        click.echo("\n" + report.describe_confusion(name, model.target.labels[name], counts))
+        result("\n" + report.describe_confusion(name, model.target.labels[name], counts))
 
 
 @cli.command()
@@ -226,13 +194,14 @@ def predict(run: Path, data: str, out: Path | None) -> None:
     from mlp.experiments.files import write_file
     from mlp.experiments.model import load_model
     from mlp.experiments.report import answers_csv
+    from mlp.experiments.run import FILES
 
     out = None if str(out) == "-" else out
     if out is not None:
         check_output(out)
-        for kept in (Path(data), run, run / "model.npz", run / "last.npz"):
+        for kept in (Path(data), run, *(run / name for name in FILES)):
             if out.exists() and kept.exists() and out.samefile(kept):
-                raise Failure(f"--out {out}: would overwrite what is read; choose another file", 2)
+                raise Failure(f"--out {out}: would overwrite {kept}; choose another file", 2)
     model = load_model(run)
     table = model.read(data, answers=False)
     content = answers_csv(model.predict(table.X, source=table.source)).encode()
@@ -260,7 +229,7 @@ def plot(runs: tuple[Path, ...], out: Path | None, log: bool) -> None:
     if path.suffix not in (".png", ".pdf", ".svg"):
         raise Failure(f"--out {path}: a picture ends in .png, .pdf or .svg", 2)
     plot_runs(runs, path, log=log)
-    click.echo(path)
+    result(str(path))
 
 
 @cli.command()
@@ -274,17 +243,21 @@ def summary(source: str, overrides: tuple[str, ...]) -> None:
     from mlp.experiments import report
     from mlp.experiments.config import load_config
     from mlp.experiments.folder import read_facts
+    from mlp.experiments.lock import locked
     from mlp.experiments.prepare import prepare
 
     folder = Path(source)
     facts = read_facts(folder) if folder.is_dir() else None
     prepared = prepare(load_config(source if facts is None else folder / "config.yaml", overrides))
-    click.echo(report.describe_data(prepared))
-    click.echo(report.describe_network(prepared))
+    result(report.describe_data(prepared))
+    result(report.describe_network(prepared))
     if facts is not None:
-        click.echo(f"{facts['status']} after {facts['epochs_done']} epochs, best epoch {facts['best_epoch']}")
-        if facts.get("scores"):
-            click.echo(report.describe_scores(facts["scores"]))
+        status = facts["status"]
+        if status == "running" and not locked(folder):
+            status = "killed while running"
+        result(f"{status} after {facts['epochs_done']} epochs, best epoch {facts['best_epoch']}")
+        if facts["scores"]:
+            result(report.describe_scores(facts["scores"]))
 
 
 @cli.command()
@@ -313,20 +286,16 @@ def check(config: str | None, overrides: tuple[str, ...], rows: int, self_test: 
         results += check_prepared(prepare(load_config(config, overrides)), rows)
     if self_test:
         results += checking.self_test()
-    click.echo(checking.table(results))
+    result(checking.table(results))
     failed = checking.failures(results)
     if failed:
-        raise ChecksFailed(len(failed), len(results))
+        raise ChecksFailed(f"{len(failed)} of {len(results)} checks failed")
 
 
 def check_output(out: Path) -> None:
     """Say before the work, not after it, that a file cannot be written there."""
     if not out.parent.is_dir():
         raise Failure(f"--out {out}: there is no directory {out.parent}", 2)
-
-
-def message(text: str) -> None:
-    click.echo(text, err=True)
 
 
 def main() -> None:

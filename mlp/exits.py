@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
 import click
 
 import mlp
+from mlp.console import message, silence
 
 
 class Failure(click.ClickException):
@@ -20,14 +20,14 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         if self.message:
-            click.echo(self.message, err=True)
+            message(self.message)
 
 
 class ChecksFailed(Failure):
-    """Ends `mlp check`, whose table has told which checks failed, with exit code 5."""
+    """Ends `mlp check` or a replay, whose result has told what is not as it should be, with exit code 5."""
 
-    def __init__(self, failed: int, checks: int) -> None:
-        super().__init__(f"{failed} of {checks} checks failed", 5)
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 5)
 
 
 class Commands(click.Group):
@@ -37,7 +37,7 @@ class Commands(click.Group):
         try:
             return super().make_context(*args, **options)  # --help and --version print here
         except OSError as error:
-            silence_stdout()
+            silence(sys.stdout)
             raise Failure("", 141) if isinstance(error, BrokenPipeError) else Failure(*explain(error)) from None
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -46,7 +46,7 @@ class Commands(click.Group):
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except BrokenPipeError:
-            silence_stdout()
+            silence(sys.stdout)
             raise Failure("", 141) from None
         except KeyboardInterrupt:
             raise Failure("interrupted", 130) from None
@@ -54,11 +54,6 @@ class Commands(click.Group):
             if ctx.params.get("debug"):
                 raise
             raise Failure(*explain(error)) from None
-
-
-def silence_stdout() -> None:
-    """Throw away what is still to be written to an output that is gone, or Python complains when it exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explain(error: Exception) -> tuple[str, int]:
@@ -72,7 +67,7 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, (DataError, ModelFileError)):
         return str(error), 3
     if isinstance(error, mlp.DivergedError):
-        return f"diverged: {error}; try a smaller optimizer.learning_rate or training.clip: 1", 4
+        return "; ".join([f"diverged: {error}", *getattr(error, "__notes__", [])]), 4
     if isinstance(error, OSError):
         return f"{error.filename or 'I/O'}: {error.strerror or error}", 1
     if isinstance(error, MemoryError):

@@ -520,7 +520,11 @@ def test_control_c_says_how_to_go_on():
     assert child.returncode == 130
     assert stdout == ""
     assert "Traceback" not in stderr
-    assert re.search(r"^interrupted in epoch \d+; to go on: mlp resume runs/toy$", stderr, re.MULTILINE)
+    assert re.search(
+        r"^interrupted (in epoch \d+, after minibatch [123]|after epoch \d+); to go on: mlp resume runs/toy$",
+        stderr,
+        re.MULTILINE,
+    )
     assert json.loads(Path("runs/toy/run.json").read_text())["status"] == "interrupted"
 
 

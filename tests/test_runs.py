@@ -15,9 +15,8 @@ from click.testing import CliRunner
 
 from mlp.cli import cli
 from mlp.experiments import run as run_module
-from mlp.experiments.archives import read_arrays
 from mlp.experiments.config import load_config
-from mlp.experiments.folder import read_metrics
+from mlp.experiments.metrics_csv import read_metrics
 from mlp.experiments.model import load_model
 from mlp.experiments.prepare import prepare
 from mlp.experiments.run import open_run, start_run
@@ -29,9 +28,10 @@ COSINE = "{name: cosine, epochs: 12, warm_up: 2}"
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """A config of a small problem in an empty working directory; every epoch is saved."""
+    """A config of a small problem in an empty working directory; the state is saved after every minibatch."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(run_module, "SHARE_OF_CHECKPOINTS", np.inf)
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
     rows = [f"{a:.6f},{b:.6f},{c:.6f},{'yes' if a * b > 0 else 'no'}" for a, b, c in X]
@@ -56,28 +56,23 @@ def mlp(*arguments):
     return result
 
 
-def arrays_of(path):
-    return {name: array.tobytes() for name, array in read_arrays(Path(path), run_module.KIND)[1].items()}
-
-
 def outcome(folder):
-    """Everything that must not depend on interruptions: the final state, the model, the metrics without seconds."""
-    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in read_metrics(Path(folder))]
-    return arrays_of(Path(folder) / "last.npz"), (Path(folder) / "model.npz").read_bytes(), rows
+    """Everything that must not depend on interruptions, byte for byte: the final state, the model, the metrics."""
+    return {name: (Path(folder) / name).read_bytes() for name in ("last.npz", "model.npz", "metrics.csv")}
 
 
 def assert_same(one, other):
-    assert outcome(one)[0] == outcome(other)[0]
-    assert outcome(one)[1] == outcome(other)[1]
-    assert outcome(one)[2] == outcome(other)[2]
+    for name, content in outcome(one).items():
+        assert content == outcome(other)[name], name
 
 
 def train_epochs(path, folder, epochs):
     """Train and stop, as a crash would, after so many epochs."""
     run = start_run(prepare(load_config(path)), out=Path(folder), argv=[])
-    for record in run.epochs():
-        if record.epoch == epochs:
-            break
+    with contextlib.closing(run.epochs()) as records:
+        for record in records:
+            if record.epoch == epochs:
+                break
 
 
 def test_the_files_of_a_run(config):
@@ -92,14 +87,14 @@ def test_the_files_of_a_run(config):
     assert facts["status"] == "finished"
     assert facts["seed"] == 3
     assert facts["rows"] == {"train": 36, "valid": 12, "test": 12}
-    assert {"argv", "versions", "blas", "threads", "sha256", "best_epoch", "scores"} <= set(facts)
+    assert {"argv", "versions", "blas", "simd", "sha256", "best_epoch", "seconds", "scores"} <= set(facts)
     resolved = load_config(folder / "config.yaml").config
     assert resolved == load_config(config()).config  # paths included, though they are relative to another folder
     assert "loss: softmax_cross_entropy" in (folder / "config.yaml").read_text()
     rows = read_metrics(folder)
     assert [row["epoch"] for row in rows] == list(range(1, 13))
     assert set(rows[0]) == {
-        "epoch", "train_loss", "valid_loss", "valid_accuracy", "learning_rate", "gradient_norm", "seconds"
+        "epoch", "train_loss", "valid_loss", "valid_accuracy", "learning_rate", "gradient_norm"
     }  # fmt: skip
     assert not [path for path in folder.iterdir() if path.suffix == ".tmp"]
 
@@ -110,7 +105,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(config):
         assert mlp("train", "small.yaml", "--out", out).exit_code == 0
     assert_same("one", "two")
     assert mlp("train", "small.yaml", "--out", "other", "--set", "training.seed=4").exit_code == 0
-    assert outcome("one")[0] != outcome("other")[0]
+    assert outcome("one")["last.npz"] != outcome("other")["last.npz"]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +149,7 @@ def test_a_finished_run_is_extended_as_if_it_had_been_longer(config):
 
 
 @pytest.mark.parametrize("end", ["crash", "interrupt"])
-def test_a_run_that_ended_before_its_first_checkpoint_starts_again(config, monkeypatch, end):
+def test_a_run_that_ended_before_its_second_checkpoint_starts_again(config, monkeypatch, end):
     path = config()
     assert mlp("train", path, "--out", "whole").exit_code == 0
     monkeypatch.setattr(run_module, "SECONDS_BETWEEN_CHECKPOINTS", 1e9)
@@ -168,8 +163,10 @@ def test_a_run_that_ended_before_its_first_checkpoint_starts_again(config, monke
             for record in run.epochs():
                 if record.epoch == 3:
                     raise KeyboardInterrupt
-    assert not Path("parts/last.npz").exists()
-    assert mlp("resume", "parts").exit_code == 0
+    assert json.loads(Path("parts/run.json").read_text())["epochs_done"] == 0
+    result = mlp("resume", "parts")
+    assert result.exit_code == 0
+    assert "going on after epoch 0; 12 epochs in all" in result.stderr
     assert_same("whole", "parts")
 
 
@@ -196,7 +193,7 @@ def child(*arguments, after=""):
     code = (
         "import os, signal, sys, time\n"
         "from mlp.experiments import run\n"
-        "run.SECONDS_BETWEEN_CHECKPOINTS = 0.0\n"
+        "run.SECONDS_BETWEEN_CHECKPOINTS, run.SHARE_OF_CHECKPOINTS = 0.0, float('inf')\n"
         "plain = run.Run.epochs\n"
         "def epochs(self):\n"
         "    for record in plain(self):\n"
@@ -226,7 +223,7 @@ def test_ctrl_c_says_how_to_go_on_and_exits_with_130(config):
     path = config(epochs=12)
     assert mlp("train", path, "--out", "whole").exit_code == 0
     process = child("train", path, "--out", "parts", after="time.sleep(0.2)")
-    while not Path("parts/last.npz").exists():
+    while not Path("parts/model.npz").exists():
         time.sleep(0.01)
         assert process.poll() is None, process.communicate()
     os.kill(process.pid, signal.SIGINT)

@@ -1,106 +1,108 @@
-"""The files of a run directory that people read: metrics.csv and run.json, and how a directory gets its name."""
+"""The directory of a run: how it gets its name, and run.json, which says what ran on what and how it ended."""
 
 from __future__ import annotations
 
-import csv
-import io
+import contextlib
 import json
-import os
-import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-import mlp
 from mlp.experiments.archives import ModelFileError
-from mlp.experiments.files import write_file
+from mlp.experiments.files import sync_folder
 from mlp.experiments.yaml_text import ConfigError
-from mlp.training import EpochRecord
 
 
-def new_folder(wanted: Path) -> Path:
-    """Create `wanted`, or wanted-2, wanted-3, ...: the first that is not there yet."""
-    wanted.parent.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
-        try:
-            folder.mkdir()
-            return folder
-        except FileExistsError:
-            number += 1
+def new_folder(wanted: Path) -> list[Path]:
+    """Create `wanted`, or wanted-2, wanted-3, ...: the first that is not there yet.
+
+    Returns it, and after it those above it that had to be made too. Raises ConfigError when it cannot be made.
+    """
+    try:
+        made = make_folders(wanted.parent)
+        number = 1
+        while True:
+            folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+            try:
+                return [*make_folders(folder, exist_ok=False), *made]
+            except FileExistsError:
+                number += 1
+    except OSError as error:
+        raise ConfigError(f"{wanted}: {error.strerror or error}; name another place with --out") from None
 
 
-def empty_folder(folder: Path) -> Path:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        what = "is not empty" if folder.is_dir() else "is a file"
-        raise ConfigError(f"--out {folder}: {what}; a run needs a new directory")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def empty_folder(folder: Path) -> list[Path]:
+    """Like `new_folder`, for exactly this directory, which may be there if it is empty."""
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            what = "is not empty" if folder.is_dir() else "is a file"
+            raise ConfigError(f"--out {folder}: {what}; a run needs a new directory")
+        made = make_folders(folder)
+        return made if folder in made else [folder, *made]
+    except OSError as error:
+        raise ConfigError(f"--out {folder}: {error.strerror or error}; choose another place") from None
 
 
-def metrics_row(record: EpochRecord) -> dict[str, Any]:
-    return {
-        "epoch": record.epoch,
-        "train_loss": record.train_loss,
-        "valid_loss": record.valid_loss,
-        **record.metrics,
-        "learning_rate": record.learning_rate,
-        "gradient_norm": record.gradient_norm,
-        "seconds": round(record.seconds, 6),
-    }
+def make_folders(folder: Path, *, exist_ok: bool = True) -> list[Path]:
+    """Create a directory and those above it that are missing; returns them, lowest first. None is left on failure."""
+    if folder.exists() and exist_ok:
+        return []
+    above = make_folders(folder.parent)
+    try:
+        folder.mkdir(exist_ok=exist_ok)
+        sync_folder(folder.parent)
+    except OSError:
+        remove_folders(above)
+        raise
+    return [folder, *above]
+
+
+def remove_folders(folders: Sequence[Path]) -> None:
+    """Remove directories, lowest first, as far as they are empty."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+class Process(BaseModel):
+    """Who writes, or wrote last, to the directory."""
+
+    model_config = ConfigDict(strict=True)
+    id: int
+    host: str
+
+
+class Facts(BaseModel):
+    """Those of run.json that are read again; what else is in it is for people, and kept."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    status: Literal["running", "finished", "interrupted", "diverged", "failed"]
+    epochs_done: int
+    best_epoch: int | None
+    sha256: dict[str, str]
+    seconds: float
+    process: Process | None = None
+    resumed: list[Any] = []
+    scores: dict[str, dict[str, float | None]] | None = None
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
     """run.json. Raises ModelFileError when the folder is not that of a run."""
     try:
         facts = json.loads((folder / "run.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ModelFileError(f"{folder}: not a run directory: run.json: {reason}") from None
-    if not isinstance(facts, dict):
-        raise ModelFileError(f"{folder}: not a run directory: run.json does not hold a mapping")
-    return facts
-
-
-def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The rows of metrics.csv as numbers, None where a cell is empty; a row cut short by a crash is left out."""
-    try:
-        with open(folder / "metrics.csv", encoding="utf-8", newline="") as file:
-            content = file.read()
+        return Facts.model_validate(facts).model_dump()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        reason = f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}"
     except OSError as error:
-        raise ModelFileError(f"{folder / 'metrics.csv'}: {error.strerror or error}") from None
-    whole = content[: content.rfind("\n") + 1]
-    try:
-        return [
-            {name: float(cell) if cell else None for name, cell in row.items()}
-            for row in csv.DictReader(io.StringIO(whole, newline=""))
-        ]
-    except (ValueError, TypeError) as error:
-        raise ModelFileError(f"{folder / 'metrics.csv'}: not the metrics of a run ({error})") from None
-
-
-def truncate_metrics(folder: Path, epoch: int) -> None:
-    """Leave out of metrics.csv what is beyond an epoch: it is about to be computed again."""
-    path = folder / "metrics.csv"
-    if path.exists():
-        header, *rows = path.read_text("utf-8").splitlines(keepends=True) or [""]
-        kept = [row for row in rows if row.partition(",")[0].isdecimal() and int(row.partition(",")[0]) <= epoch]
-        write_file(path, "".join([header, *kept] if kept else []).encode())
-
-
-def environment() -> dict[str, Any]:
-    """The versions, the BLAS and the processors that a result depends on in its last bits."""
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    threads = {name: os.environ[name] for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS") if name in os.environ}
-    return {
-        "versions": {"mlp": mlp.__version__, "python": platform.python_version(), "numpy": np.__version__},
-        "blas": {"name": blas["name"], "version": blas["version"]},
-        "threads": {"processors": os.cpu_count(), **threads},
-        "platform": platform.platform(),
-    }
+        reason = error.strerror or str(error)
+    except (ValueError, RecursionError) as error:
+        reason = str(error)
+    raise ModelFileError(f"{folder}: not a run directory: run.json: {reason}")
 
 
 def now() -> str:

@@ -13,7 +13,8 @@ from typing import Any
 
 from mlp.experiments.archives import ModelFileError
 from mlp.experiments.files import write_file
-from mlp.experiments.folder import read_facts, read_metrics
+from mlp.experiments.folder import read_facts
+from mlp.experiments.metrics_csv import read_metrics
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P")  # not as many as colours, so that 42 runs differ

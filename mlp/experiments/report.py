@@ -11,7 +11,7 @@ import numpy as np
 
 from mlp.activations import Array
 from mlp.experiments.prepare import Prepared
-from mlp.training import EpochRecord
+from mlp.progress import EpochRecord
 
 MOST_CLASSES = 12  # a table of more classes than this says less than their number
 

@@ -1,0 +1,96 @@
+"""What a command says while it works, and how it is asked to stop: messages to stderr, and signals."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, TextIO, cast
+
+import click
+
+STOP_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+
+
+class Messages:
+    """stderr as a file that never fails: messages whose reader is gone are no reason to stop a training run."""
+
+    def write(self, text: str) -> int:
+        if sys.stderr is not None:
+            try:
+                sys.stderr.write(text)
+                sys.stderr.flush()
+            except OSError:
+                silence(sys.stderr)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is left to flush: `write` does."""
+
+    def isatty(self) -> bool:
+        return sys.stderr is not None and sys.stderr.isatty()
+
+
+def messages() -> TextIO:
+    """Where messages go; click writes to it, flushes it, and asks whether it is a terminal."""
+    return cast("TextIO", Messages())
+
+
+def message(text: str) -> None:
+    """A line for the person, on stderr."""
+    click.echo(printable(text), file=messages())
+
+
+def result(text: str) -> None:
+    """Lines of a result, on stdout."""
+    click.echo(printable(text))
+
+
+def printable(text: str) -> str:
+    """The text with everything but line ends and visible characters escaped.
+
+    Names come from tables and model files of strangers, and a terminal obeys control characters.
+    """
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def silence(stream: Any) -> None:
+    """Throw away what is still to be written to an output that is gone, or Python complains when it exits."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextlib.contextmanager
+def stop_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """While it lasts, the first Ctrl-C or SIGTERM calls `stop`, and a second one ends the process at once.
+
+    Yields a list that gets the number of the signal that came. The second one is left to the system, so that it works
+    in the middle of a long matrix product or of a write to a dead disk too. Signals that were ignored stay ignored, as
+    under nohup.
+    """
+    received: list[int] = []
+    before: dict[int, Any] = {}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
+        stop()
+        with contextlib.suppress(Exception):  # printing could already be under way, so this goes past Python's buffers
+            os.write(sys.stderr.fileno(), b"\nstopping after this minibatch; once more stops at once\n")
+
+    if threading.current_thread() is threading.main_thread():
+        for number in STOP_SIGNALS:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, handle)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,132 @@
+"""last.npz: the whole state of a run between two minibatches, and that state put back into a prepared run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mlp.experiments.archives import ModelFileError, archive_bytes, check_arrays, read_arrays
+from mlp.experiments.files import write_file
+from mlp.experiments.mistakes import shown
+from mlp.experiments.prepare import Prepared
+from mlp.experiments.yaml_text import ConfigError
+from mlp.optimizers import SGD
+from mlp.progress import Progress, UnfinishedEpoch
+from mlp.training import set_parameters
+
+KIND = "mlp checkpoint"
+NAME = "last.npz"
+HARMLESS = ("training.epochs", "training.keep_every")  # change no bit of the epochs that are done
+
+
+def checkpoint_bytes(prepared: Prepared, progress: Progress) -> bytes:
+    """What last.npz holds: weights, the best epoch's weights, the optimizer's arrays, the generator, the sums of an
+    unfinished epoch, and the config that they belong to.
+
+    The generator's state is the one from before it shuffled an unfinished epoch, so that the order need not be kept.
+    """
+    arrays = {f"parameters.{name}": W for name, W in prepared.model.network.parameters().items()}
+    arrays |= {f"best.{name}": W for name, W in progress.best_parameters.items()}
+    arrays |= {f"optimizer.{name}": state for name, state in prepared.optimizer.state().items()}
+    unfinished = None if progress.unfinished is None else asdict(progress.unfinished)
+    rng = prepared.rng.bit_generator.state if unfinished is None else unfinished.pop("rng_state")
+    header = {
+        "epoch": progress.epoch,
+        "best_epoch": progress.best_epoch,
+        "best_loss": progress.best_loss if progress.best_epoch else None,
+        "unfinished": unfinished,
+        "rng": rng,
+        "config": prepared.model.config,
+    }
+    return archive_bytes(KIND, header, arrays)
+
+
+def save_checkpoint(folder: Path, prepared: Prepared, progress: Progress) -> None:
+    write_file(folder / NAME, checkpoint_bytes(prepared, progress))
+
+
+def load_checkpoint(folder: Path, prepared: Prepared) -> Progress:
+    """Put the saved state into the prepared run, and return how far it is.
+
+    Raises ModelFileError when it is damaged or does not fit, ConfigError when the config has changed since.
+    """
+    path = folder / NAME
+    header, arrays = read_arrays(path, KIND)
+    if not isinstance(header.get("config"), dict):
+        raise ModelFileError(f"{path}: does not hold the state of this run: it has no config")
+    check_config(folder, header["config"], prepared.model.config)
+    progress = read_progress(path, header)
+    parameters = prepared.model.network.parameters()
+    state = {k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")}
+    weights = {k: v for k, v in arrays.items() if not k.startswith("optimizer.")}
+    parts = ("parameters", "best") if progress.best_epoch else ("parameters",)
+    check_arrays(path, weights, {f"{part}.{name}": W.shape for part in parts for name, W in parameters.items()})
+    try:
+        optimizer = prepared.optimizer
+        stepped = progress.epoch > 0 or (progress.unfinished is not None and progress.unfinished.minibatches > 0)
+        if isinstance(optimizer, SGD) and optimizer.momentum and stepped and not state:
+            raise ValueError("the arrays 'optimizer.velocity' are missing")
+        optimizer.load_state(state, prepared.model.network)
+        prepared.rng.bit_generator.state = header["rng"]
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ModelFileError(f"{path}: does not hold the state of this run: {error}") from None
+    set_parameters(prepared.model.network, {name: weights[f"parameters.{name}"] for name in parameters})
+    if progress.best_epoch:
+        progress.best_parameters = {name: weights[f"best.{name}"] for name in parameters}
+    return progress
+
+
+def read_progress(path: Path, header: Mapping[str, Any]) -> Progress:
+    """The numbers of a header, if they can be those of a run; they come from a file, and may be anything."""
+    numbers: list[Any] = [header.get(key) for key in ("epoch", "best_epoch", "best_loss")]
+    epoch, best_epoch, best_loss = numbers
+    unfinished = header.get("unfinished")
+    good = whole(epoch) and whole(best_epoch) and best_epoch <= epoch and (best_epoch > 0) == (epoch > 0)
+    good = good and (number(best_loss) if best_epoch else best_loss is None)
+    if good and unfinished is not None:
+        names = {"minibatches", "cost_sum", "norm_sum", "seconds"}
+        good = isinstance(unfinished, dict) and unfinished.keys() == names and whole(unfinished["minibatches"])
+        good = good and all(number(unfinished[name]) for name in names - {"minibatches"})
+    if not good:
+        found = {key: header.get(key) for key in ("epoch", "best_epoch", "best_loss", "unfinished")}
+        raise ModelFileError(f"{path}: does not hold the state of this run: {found!s:.200}")
+    progress = Progress(epoch, best_epoch, best_loss if best_epoch else math.inf)
+    if unfinished is not None:
+        progress.unfinished = UnfinishedEpoch(rng_state=header.get("rng", {}), **unfinished)
+    return progress
+
+
+def whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def number(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def check_config(folder: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raises ConfigError, with a line for each key, when config.yaml is not what the run was trained with."""
+    before, after = flat(then), flat(now)
+    changed = [
+        f"{key}: {shown(after.get(key))}, was {shown(before.get(key))}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key) and key not in HARMLESS
+    ]
+    if changed:
+        raise ConfigError(
+            *(f"{folder / 'config.yaml'}: has changed since the run was trained: {change}" for change in changed)
+        )
+
+
+def flat(config: Any, above: str = "") -> dict[str, Any]:
+    """{"training.epochs": 5, ...}: the values of nested mappings and lists under dotted keys."""
+    if isinstance(config, dict):
+        items = config.items()
+    elif isinstance(config, list):
+        items = enumerate(config)  # type: ignore[assignment]
+    else:
+        return {above: config}
+    return {key: value for name, below in items for key, value in flat(below, f"{above}.{name}".strip(".")).items()}

@@ -1,0 +1,75 @@
+"""One process at a time writes to a run directory, and it notices when the directory is not there any more."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+import weakref
+from pathlib import Path
+
+from mlp.experiments.yaml_text import ConfigError
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: nobody is locked out there
+    fcntl = None  # type: ignore[assignment]
+
+PATIENCE = 0.2  # seconds: longer than somebody who only asks (see `locked`) holds it
+
+
+class FolderLock:
+    """An advisory lock on a directory itself (flock), so that there is no lock file that could be left behind.
+
+    The kernel drops it with the process, however that ends. Where a file system cannot lock (some network ones), the
+    directory is used unlocked. Raises ConfigError when another process has the lock, OSError when the directory
+    cannot be opened.
+    """
+
+    def __init__(self, folder: Path, holder: str = "another process") -> None:
+        self.folder = folder
+        self.handle: int | None = None
+        if fcntl is None:
+            return
+        self.handle = os.open(folder, os.O_RDONLY)
+        self.close = weakref.finalize(self, os.close, self.handle)
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < until:
+                    time.sleep(PATIENCE / 10)
+                    continue
+                self.close()
+                raise ConfigError(
+                    f"{folder}: {holder} is writing to it; wait for it or stop it, or start another run with mlp train"
+                ) from None
+            except OSError:
+                pass
+            return
+
+    def check(self) -> None:
+        """Raises FileNotFoundError when the directory was deleted, moved or replaced since it was locked."""
+        if self.handle is None:
+            return
+        try:
+            same = os.path.samestat(os.fstat(self.handle), os.stat(self.folder))
+        except OSError:
+            same = False
+        if not same:
+            reason = "the run directory was deleted or moved while the run was writing to it"
+            raise FileNotFoundError(errno.ENOENT, reason, str(self.folder))
+
+    def release(self) -> None:
+        if self.handle is not None:
+            self.close()
+
+
+def locked(folder: Path) -> bool:
+    """Whether a process is writing to the directory at this moment."""
+    try:
+        FolderLock(folder).release()
+    except ConfigError:
+        return True
+    return False

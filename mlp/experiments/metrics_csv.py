@@ -1,0 +1,96 @@
+"""metrics.csv: a row an epoch, with nothing in it that differs between a run and the same run again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import Any, TextIO
+
+from mlp.experiments.archives import ModelFileError
+from mlp.experiments.files import write_file
+from mlp.progress import EpochRecord
+
+NAME = "metrics.csv"
+
+
+def cells(record: EpochRecord) -> dict[str, Any]:
+    """The columns of a row. How long an epoch took is not among them: rows are the same whenever they are computed."""
+    return {
+        "epoch": record.epoch,
+        "train_loss": record.train_loss,
+        "valid_loss": record.valid_loss,
+        **record.metrics,
+        "learning_rate": record.learning_rate,
+        "gradient_norm": record.gradient_norm,
+    }
+
+
+def as_line(row: dict[str, Any], *, header: bool = False) -> str:
+    """A row, or its header, as it stands in the file; floats with all their digits, so that none is lost."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerow(row if header else row.values())
+    return text.getvalue()
+
+
+class MetricsFile:
+    """metrics.csv of a run, open to append to. Raises OSError, with the path in it, when it cannot be written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+        self.file: TextIO = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115 (closed by `close`)
+
+    def append(self, record: EpochRecord) -> None:
+        """Write a row, and the header above the first one, through to the operating system."""
+        row = cells(record)
+        header = as_line(row, header=True) if self.file.tell() == 0 else ""
+        try:
+            self.file.write(header + as_line(row))
+            self.file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+
+    def sync(self) -> None:
+        """Flush the rows to the disk: a checkpoint must never be ahead of them."""
+        os.fsync(self.file.fileno())
+
+    def close(self) -> None:
+        try:
+            self.file.close()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+
+
+def read_lines(folder: Path) -> list[str]:
+    """Header and rows as text, each with its line end; a row cut short by a crash is left out."""
+    path = folder / NAME
+    try:
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+    except OSError as error:
+        raise ModelFileError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise ModelFileError(f"{path}: not the metrics of a run ({error})") from None
+    return [line for line in lines if line.endswith("\n")]
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The rows as numbers, None where a cell is empty. Raises ModelFileError when the file is not one of ours."""
+    try:
+        return [
+            {name: float(cell) if cell else None for name, cell in row.items()}
+            for row in csv.DictReader(read_lines(folder))
+        ]
+    except (ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise ModelFileError(f"{folder / NAME}: not the metrics of a run ({error})") from None
+
+
+def truncate_metrics(folder: Path, epoch: int) -> int:
+    """Leave out what is beyond an epoch, since it is about to be computed again; returns how many rows stay."""
+    path = folder / NAME
+    if not path.exists():
+        return 0
+    header, *rows = read_lines(folder) or [""]
+    kept = [row for row in rows if row.partition(",")[0].isdecimal() and int(row.partition(",")[0]) <= epoch]
+    write_file(path, "".join([header, *kept] if kept else []).encode())
+    return len(kept)

@@ -1,0 +1,106 @@
+"""`mlp train --replay`: train a finished run again, in memory alone, and compare it with what is on disk."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mlp.experiments import checkpoint
+from mlp.experiments.archives import read_arrays
+from mlp.experiments.checkpoint import check_config, checkpoint_bytes
+from mlp.experiments.environment import differences, environment
+from mlp.experiments.folder import read_facts
+from mlp.experiments.metrics_csv import as_line, cells, read_lines
+from mlp.experiments.model import KIND as MODEL_KIND
+from mlp.experiments.model import load_model
+from mlp.experiments.prepare import Prepared
+from mlp.experiments.run import prepare_again
+from mlp.experiments.yaml_text import ConfigError
+from mlp.progress import EpochRecord, Progress
+
+
+@dataclass
+class Replay:
+    """A finished run, trained again by `records()`.
+
+    When they are through, `difference` is None if every row of metrics.csv, model.npz and last.npz have the same bytes,
+    and otherwise says what differs first. `changed` says what of the environment is not as it was.
+    """
+
+    folder: Path
+    prepared: Prepared
+    lines: list[str]
+    changed: list[str]
+    progress: Progress = field(default_factory=Progress)
+    difference: str | None = None
+
+    @property
+    def epochs(self) -> int:
+        return self.prepared.loaded.config.training.epochs
+
+    @property
+    def done(self) -> int:
+        return self.progress.epoch
+
+    def records(self) -> Iterator[EpochRecord]:
+        """Train to the end, or through the first epoch that differs."""
+        state = b""
+        for record in self.prepared.epochs(self.progress):
+            self.difference = self.compare_row(record)
+            yield record
+            if self.difference:
+                return
+            state = checkpoint_bytes(self.prepared, self.progress)
+        if len(self.lines) > self.done + 1:
+            self.difference = f"metrics.csv has {len(self.lines) - 1} epochs, the replay {self.done}"
+            return
+        model = self.prepared.best_model(self.progress).to_bytes()
+        for name, kind, content in (("model.npz", MODEL_KIND, model), (checkpoint.NAME, checkpoint.KIND, state)):
+            self.difference = self.difference or compare_file(self.folder / name, kind, content)
+
+    def compare_row(self, record: EpochRecord) -> str | None:
+        """What of an epoch's row is not as it stands in metrics.csv."""
+        row = cells(record)
+        header = as_line(row, header=True)
+        if self.lines[:1] != [header]:
+            return f"the columns of metrics.csv are not those of the run: {header.strip()}"
+        if len(self.lines) <= record.epoch:
+            return f"metrics.csv has no row for epoch {record.epoch}"
+        if self.lines[record.epoch] == as_line(row):
+            return None
+        was = next(csv.reader([self.lines[record.epoch]]))
+        now = next(csv.reader([as_line(row)]))
+        pairs = [f"{name} {n} (was {w})" for name, n, w in zip(row, now, was, strict=False) if n != w]
+        return f"differs first in epoch {record.epoch}: {', '.join(pairs) or 'the row has another length'}"
+
+
+def compare_file(path: Path, kind: str, content: bytes) -> str | None:
+    """What is not the same in a file of arrays and what it would be now: the arrays that differ, or the header."""
+    if path.read_bytes() == content:
+        return None
+    _, then = read_arrays(path, kind)
+    with np.load(io.BytesIO(content)) as now:
+        names = [name for name in now.files if name != "header"]
+        differing = [name for name in names if name not in then or now[name].tobytes() != then[name].tobytes()]
+    return f"all epochs are the same, but {path.name} is not: {', '.join(differing) or 'its header'}"
+
+
+def open_replay(folder: Path) -> Replay:
+    """A finished run, ready to be trained again.
+
+    Raises ConfigError when it is not finished or its config has been changed, and like `load_model` and `prepare_again`
+    for files that are damaged or not those of the run.
+    """
+    facts = read_facts(folder)
+    if facts["status"] != "finished":
+        raise ConfigError(
+            f"{folder}: is {facts['status']} after {facts['epochs_done']} epochs; only a finished run can be replayed"
+        )
+    prepared = prepare_again(folder)
+    check_config(folder, load_model(folder).config, prepared.model.config)
+    return Replay(folder, prepared, read_lines(folder), differences(facts, environment()))
