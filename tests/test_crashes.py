@@ -10,6 +10,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from killing import FOLDER, Killer
+from small_runs import ADAM, ALL_AT_ONCE, SGD, outcome, write_problem
 
 from mlp.experiments import checkpoint
 from mlp.experiments.archives import read_arrays
@@ -22,12 +23,6 @@ from mlp.experiments.run import FILES
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 
 KILLED = -9
-SGD = "{name: sgd, learning_rate: 0.1, momentum: 0.9, nesterov: true}"
-ADAM = "{name: adam, learning_rate: 0.01, weight_decay: 0.01}"
-ALL_AT_ONCE = (
-    "l2: 1e-3, clip: 2, keep_every: 2, early_stopping: {patience: 6}, train_loss: epoch_end, "
-    "schedule: {name: cosine, epochs: 12, warm_up: 2.5}"
-)
 
 
 @pytest.fixture(scope="module")
@@ -38,23 +33,9 @@ def killer():
 
 
 @pytest.fixture
-def small(tmp_path, monkeypatch):
-    """A config of a small problem in an empty working directory."""
+def config(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    X = np.random.default_rng(0).normal(size=(40, 3))
-    rows = [f"{a:.6f},{b:.6f},{c:.6f},{'yes' if a * b > 0 else 'no'}" for a, b, c in X]
-    Path("table.csv").write_text("a,b,c,answer\n" + "\n".join(rows) + "\n")
-
-    def write(epochs, optimizer=SGD, extra=""):
-        Path("small.yaml").write_text(
-            "data: {path: table.csv, target: answer, split: {valid: 0.2, test: 0.2}}\n"
-            "task: classification\n"
-            "network: {layers: [{units: 5, activation: tanh}, {units: 4}]}\n"
-            f"optimizer: {optimizer}\n"
-            f"training: {{epochs: {epochs}, batch_size: 12, seed: 3, {extra}}}\n"
-        )
-
-    return write
+    return write_problem
 
 
 def loads(folder):
@@ -74,10 +55,6 @@ def loads(folder):
     return found
 
 
-def outcome(folder):
-    return {name: (folder / name).read_bytes() for name in ("last.npz", "model.npz", "metrics.csv")}
-
-
 def check_survived(killer, folder, whole):
     """What is left loads, goes on, and ends as the run that was not killed; nothing temporary stays behind."""
     found = loads(folder) if folder.exists() else []
@@ -91,9 +68,9 @@ def check_survived(killer, folder, whole):
     assert {path.name for path in folder.iterdir()} <= set(FILES)
 
 
-def test_a_kill_at_every_event(killer, small):
+def test_a_kill_at_every_event(killer, config):
     """Before each opening, flush, renaming and removal of a file of the run, with half of what was to be flushed."""
-    small(2, ADAM, ALL_AT_ONCE)
+    config(ADAM, ALL_AT_ONCE, epochs=2)
     train = ["train", "small.yaml", "--no-plot", "-q", "--out"]
     assert killer.job(*train, FOLDER) == 0, Path("output.txt").read_text()
     events, whole = int(Path("events").read_text()), outcome(Path(FOLDER))
@@ -104,9 +81,9 @@ def test_a_kill_at_every_event(killer, small):
         check_survived(killer, folder, whole)
 
 
-def test_a_kill_at_every_event_of_a_resume(killer, small):
+def test_a_kill_at_every_event_of_a_resume(killer, config):
     """The same for what a resume does to the files of a run that was killed in the middle of an epoch."""
-    small(2)
+    config(epochs=2)
     train = ["train", "small.yaml", "--no-plot", "-q", "--out"]
     assert killer.job(*train, FOLDER) == 0
     whole = outcome(Path(FOLDER))
@@ -129,9 +106,9 @@ def killed_within_an_epoch(killer, train, event):
 
 
 @pytest.mark.parametrize(("optimizer", "extra"), [(SGD, ""), (ADAM, ALL_AT_ONCE)], ids=["sgd", "adam, all at once"])
-def test_a_hundred_kills_at_random_moments(killer, small, optimizer, extra):
+def test_a_hundred_kills_at_random_moments(killer, config, optimizer, extra):
     """Twice, to make two hundred. The resume is killed too, at a random moment, before one that ends."""
-    small(12, optimizer, extra)
+    config(optimizer, extra, epochs=6)
     train = ["train", "small.yaml", "-q", "--out"]
     started = time.monotonic()
     assert killer.job(*train, FOLDER, "--no-plot") == 0

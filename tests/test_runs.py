@@ -4,14 +4,13 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from click.testing import CliRunner
+from small_runs import ADAM, ALL_AT_ONCE, COSINE, SGD, assert_same, outcome, write_problem
 
 from mlp.cli import cli
 from mlp.experiments import run as run_module
@@ -19,51 +18,28 @@ from mlp.experiments.config import load_config
 from mlp.experiments.metrics_csv import read_metrics
 from mlp.experiments.model import load_model
 from mlp.experiments.prepare import prepare
-from mlp.experiments.run import open_run, start_run
-
-SGD = "{name: sgd, learning_rate: 0.1, momentum: 0.9, nesterov: true}"
-ADAM = "{name: adam, learning_rate: 0.01, weight_decay: 0.01}"
-COSINE = "{name: cosine, epochs: 12, warm_up: 2}"
+from mlp.experiments.run import continue_run, open_run, start_run
 
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """A config of a small problem in an empty working directory; the state is saved after every minibatch."""
+    """A config of a small problem in an empty working directory."""
     monkeypatch.chdir(tmp_path)
+    return write_problem
+
+
+@pytest.fixture
+def always_saved(monkeypatch):
+    """The state is saved after every minibatch, without the wait for the disk, which only a power cut needs."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
     monkeypatch.setattr(run_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     monkeypatch.setattr(run_module, "SHARE_OF_CHECKPOINTS", np.inf)
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(60, 3))
-    rows = [f"{a:.6f},{b:.6f},{c:.6f},{'yes' if a * b > 0 else 'no'}" for a, b, c in X]
-    Path("table.csv").write_text("a,b,c,answer\n" + "\n".join(rows) + "\n")
-
-    def write(optimizer=SGD, extra="", epochs=12):
-        Path("small.yaml").write_text(
-            "data: {path: table.csv, target: answer, split: {valid: 0.2, test: 0.2}}\n"
-            "task: classification\n"
-            "network: {layers: [{units: 7, activation: tanh}]}\n"
-            f"optimizer: {optimizer}\n"
-            f"training: {{epochs: {epochs}, batch_size: 8, seed: 3, l2: 1e-3, clip: 2{extra}}}\n"
-        )
-        return "small.yaml"
-
-    return write
 
 
 def mlp(*arguments):
     result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
     assert "Traceback" not in result.output
     return result
-
-
-def outcome(folder):
-    """Everything that must not depend on interruptions, byte for byte: the final state, the model, the metrics."""
-    return {name: (Path(folder) / name).read_bytes() for name in ("last.npz", "model.npz", "metrics.csv")}
-
-
-def assert_same(one, other):
-    for name, content in outcome(one).items():
-        assert content == outcome(other)[name], name
 
 
 def train_epochs(path, folder, epochs):
@@ -112,13 +88,13 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(config):
     ("optimizer", "extra"),
     [
         (SGD, ""),
-        (ADAM, f", schedule: {COSINE}"),
-        (SGD, ", schedule: {name: step, every: 3, factor: 0.5, warm_up: 1}, early_stopping: {patience: 4}"),
-        (ADAM, ", schedule: {name: exponential, decay: 0.9}, train_loss: epoch_end"),
+        (ADAM, f"schedule: {COSINE}"),
+        (SGD, "schedule: {name: step, every: 3, factor: 0.5, warm_up: 1}, early_stopping: {patience: 4}"),
+        (ADAM, "schedule: {name: exponential, decay: 0.9}, train_loss: epoch_end"),
     ],
 )
 @pytest.mark.parametrize("k", [1, 5])
-def test_stopping_and_resuming_changes_nothing(config, optimizer, extra, k):
+def test_stopping_and_resuming_changes_nothing(always_saved, config, optimizer, extra, k):
     path = config(optimizer, extra)
     assert mlp("train", path, "--out", "whole").exit_code == 0
     train_epochs(path, "parts", k)
@@ -127,7 +103,30 @@ def test_stopping_and_resuming_changes_nothing(config, optimizer, extra, k):
     assert_same("whole", "parts")
 
 
-def test_resuming_twice_changes_nothing(config):
+@pytest.mark.parametrize(
+    ("optimizer", "extra"), [(SGD, ""), (ADAM, ALL_AT_ONCE), (ADAM, f"schedule: {COSINE}, keep_every: 1")]
+)
+def test_stopping_after_every_single_minibatch_changes_nothing(config, optimizer, extra):
+    """A run that is stopped and opened again after each of its minibatches, one after the other."""
+    path = config(optimizer, extra, epochs=6)
+    assert mlp("train", path, "--out", "whole").exit_code == 0
+    run = start_run(prepare(load_config(path)), out=Path("parts"), argv=[])
+    while True:
+        run.stop()
+        with run:
+            list(run.epochs())
+        if run.finished:
+            break
+        assert json.loads(Path("parts/run.json").read_text())["status"] == "interrupted"
+        run = open_run(Path("parts"))
+        continue_run(run, argv=[])
+    assert_same("whole", "parts")
+    resumed = json.loads(Path("parts/run.json").read_text())["resumed"]
+    places = [(epoch, minibatch) for epoch in range(6) for minibatch in range(6)]  # 5 minibatches, and the evaluation
+    assert [(row["epoch"], row["minibatch"]) for row in resumed] == places[1:]
+
+
+def test_resuming_twice_changes_nothing(always_saved, config):
     path = config(ADAM)
     assert mlp("train", path, "--out", "whole").exit_code == 0
     train_epochs(path, "parts", 3)
@@ -139,7 +138,7 @@ def test_resuming_twice_changes_nothing(config):
 
 
 def test_a_finished_run_is_extended_as_if_it_had_been_longer(config):
-    path = config(ADAM, f", schedule: {COSINE}")
+    path = config(ADAM, f"schedule: {COSINE}")
     assert mlp("train", path, "--out", "whole", "--set", "training.epochs=20").exit_code == 0
     assert mlp("train", path, "--out", "parts").exit_code == 0
     assert "nothing to do" in mlp("resume", "parts").stderr
@@ -151,8 +150,8 @@ def test_a_finished_run_is_extended_as_if_it_had_been_longer(config):
 @pytest.mark.parametrize("end", ["crash", "interrupt"])
 def test_a_run_that_ended_before_its_second_checkpoint_starts_again(config, monkeypatch, end):
     path = config()
-    assert mlp("train", path, "--out", "whole").exit_code == 0
     monkeypatch.setattr(run_module, "SECONDS_BETWEEN_CHECKPOINTS", 1e9)
+    assert mlp("train", path, "--out", "whole").exit_code == 0
     if end == "crash":
         train_epochs(path, "parts", 2)
     else:
@@ -170,7 +169,7 @@ def test_a_run_that_ended_before_its_second_checkpoint_starts_again(config, monk
     assert_same("whole", "parts")
 
 
-def test_a_checkpoint_that_is_gone_is_not_trained_over(config):
+def test_a_checkpoint_that_is_gone_is_not_trained_over(always_saved, config):
     train_epochs(config(), "parts", 2)
     Path("parts/last.npz").unlink()
     result = mlp("resume", "parts")
@@ -178,7 +177,7 @@ def test_a_checkpoint_that_is_gone_is_not_trained_over(config):
     assert "2 epochs are done" in result.stderr
 
 
-def test_metrics_beyond_the_checkpoint_and_a_row_cut_short_are_written_again(config):
+def test_metrics_beyond_the_checkpoint_and_a_row_cut_short_are_written_again(always_saved, config):
     path = config()
     assert mlp("train", path, "--out", "whole").exit_code == 0
     train_epochs(path, "parts", 5)
@@ -188,51 +187,12 @@ def test_metrics_beyond_the_checkpoint_and_a_row_cut_short_are_written_again(con
     assert_same("whole", "parts")
 
 
-def child(*arguments, after=""):
-    """A real process that trains, saving every epoch; `after` is code that runs once an epoch."""
-    code = (
-        "import os, signal, sys, time\n"
-        "from mlp.experiments import run\n"
-        "run.SECONDS_BETWEEN_CHECKPOINTS, run.SHARE_OF_CHECKPOINTS = 0.0, float('inf')\n"
-        "plain = run.Run.epochs\n"
-        "def epochs(self):\n"
-        "    for record in plain(self):\n"
-        f"        {after or 'pass'}\n"
-        "        yield record\n"
-        "run.Run.epochs = epochs\n"
-        "from mlp.cli import main\n"
-        "main()\n"
-    )
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
 def test_sigkill_and_resume(config):
     path = config(ADAM)
     assert mlp("train", path, "--out", "whole").exit_code == 0
-    killed = child("train", path, "--out", "parts", after="if record.epoch == 6: os.kill(os.getpid(), signal.SIGKILL)")
-    killed.communicate()
-    assert killed.returncode == -signal.SIGKILL
+    kill = "if record.epoch == 6: os.kill(os.getpid(), signal.SIGKILL)"
+    assert processes.run("train", path, "--out", "parts", each_epoch=kill)[0] == -signal.SIGKILL
     assert len(read_metrics(Path("parts"))) == 6
-    assert mlp("resume", "parts").exit_code == 0
-    assert_same("whole", "parts")
-
-
-def test_ctrl_c_says_how_to_go_on_and_exits_with_130(config):
-    path = config(epochs=12)
-    assert mlp("train", path, "--out", "whole").exit_code == 0
-    process = child("train", path, "--out", "parts", after="time.sleep(0.2)")
-    while not Path("parts/model.npz").exists():
-        time.sleep(0.01)
-        assert process.poll() is None, process.communicate()
-    os.kill(process.pid, signal.SIGINT)
-    _, stderr = process.communicate()
-    assert process.returncode == 130
-    assert "to go on: mlp resume parts" in stderr
-    assert "Traceback" not in stderr
-    assert json.loads(Path("parts/run.json").read_text())["status"] == "interrupted"
-    assert Path("parts/model.npz").exists()
     assert mlp("resume", "parts").exit_code == 0
     assert_same("whole", "parts")
 

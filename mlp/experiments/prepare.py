@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mlp.datasets import Scaler, split_rows
 from mlp.experiments import schema
+from mlp.experiments.advice import opening_advice
 from mlp.experiments.build import check_memory, make_network, make_optimizer, make_schedule
 from mlp.experiments.config import LoadedConfig
 from mlp.experiments.model import Model
 from mlp.experiments.yaml_text import ConfigError
 from mlp.losses import LOSSES
 from mlp.optimizers import SGD, Adam
-from mlp.tables import DataError, Table, listed, read_table
+from mlp.progress import Progress
+from mlp.tables import DataError, Table, read_table
 from mlp.targets import fit_target
-from mlp.training import Data, EpochRecord, Progress, evaluate, set_parameters, train
+from mlp.training import Data, Training, evaluate, set_parameters, train
 
 SPLITS: tuple[str, ...] = ("train", "valid", "test")
 
@@ -61,7 +64,7 @@ class Prepared:
         early_stopping = self.loaded.config.training.early_stopping
         return None if early_stopping is None else early_stopping.patience
 
-    def epochs(self, progress: Progress) -> Iterator[EpochRecord]:
+    def epochs(self, progress: Progress) -> Training:
         """Train as the config says, from where `progress` is (see `mlp.train`)."""
         training = self.loaded.config.training
         return train(
@@ -84,9 +87,9 @@ class Prepared:
         )
 
     def best_model(self, progress: Progress) -> Model:
-        """The model with the best epoch's weights."""
+        """The model with the best epoch's weights, or with those that the network has if no epoch is done yet."""
         network = copy.deepcopy(self.model.network)
-        set_parameters(network, progress.best_parameters)
+        set_parameters(network, progress.best_parameters or network.parameters())
         return replace(self.model, network=network, epoch=progress.best_epoch)
 
     def scores(self, progress: Progress) -> dict[str, dict[str, float]]:
@@ -127,51 +130,47 @@ def prepare(loaded: LoadedConfig) -> Prepared:
         inputs=train.inputs,
         input_scaler=input_scaler,
         target=target,
-        # keep_every changes no bit of a model, so it is not in its file: same weights, same file
-        config=config.model_dump(exclude={"training": {"keep_every"}}),
+        config=portable(config),
     )
     splits = {name: model.encode(table, name) for name, table in tables.items()}
     rng = np.random.default_rng(shuffle_seed)
-    notes = advice(config, train)
-    return Prepared(loaded, model, splits, make_optimizer(config.optimizer), rng, sha256, notes)
+    prepared = Prepared(loaded, model, splits, make_optimizer(config.optimizer), rng, sha256)
+    return replace(prepared, notes=opening_advice(prepared, tables))
 
 
-def advice(config: schema.Config, train: Table) -> list[str]:
-    """What works, and is perhaps not what was meant."""
-    notes = []
-    if config.task == "regression":
-        for name, column in zip(train.targets, train.Y.T, strict=True):
-            if column.min() == column.max():
-                notes.append(f"target {name!r} is constant in the training rows: nothing to learn")
-    constant = [name for name, column in zip(train.inputs, train.X.T, strict=True) if column.min() == column.max()]
-    if constant:
-        columns = "column is" if len(constant) == 1 else "columns are"
-        notes.append(f"{len(constant)} input {columns} constant in the training rows ({listed(constant)})")
-    schedule, epochs = config.training.schedule, config.training.epochs
-    if schedule.name == "cosine" and schedule.floor == 0 and schedule.epochs < epochs:
-        notes.append(f"the learning rate is 0 after epoch {schedule.epochs:g} of {epochs} (training.schedule.epochs)")
-    if config.training.batch_size > len(train):
-        notes.append(
-            f"training.batch_size {config.training.batch_size} is more than the {len(train)} training rows: "
-            f"clipped to {len(train)}"
-        )
-    return notes
+def portable(config: schema.Config) -> dict[str, Any]:
+    """The config as a model keeps it: without what changes no bit of it, so that the same weights are the same file.
+
+    That is `keep_every`, and the folders of the data; their files' names stay.
+    """
+    plain = config.model_dump(exclude={"training": {"keep_every"}})
+    for key in ("path", "valid_path", "test_path"):
+        if plain["data"][key] is not None:
+            plain["data"][key] = Path(plain["data"][key]).name
+    return plain
 
 
 def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[str, Table], dict[str, str]]:
     """The tables of the splits that there are, in the order train, valid, test, and the hash of each file."""
     data, classes = loaded.config.data, loaded.config.task == "classification"
 
+    sha256: dict[str, str] = {}
+
     def read(key: str, inputs: list[str] | None) -> Table:
+        path = getattr(data, key)
         try:
-            return read_table(
-                getattr(data, key),
+            sha256[path] = file_hash(path)
+            table = read_table(
+                path,
                 targets=data.target,
                 inputs=inputs,
                 labels=classes,
                 delimiter=data.delimiter,
                 header=data.header,
             )
+            if file_hash(path) != sha256[path]:
+                raise DataError(f"{path}: changed while it was read; try again when nothing writes to it")
+            return table
         except DataError as error:
             if not isinstance(error.__cause__, OSError):
                 raise
@@ -186,7 +185,6 @@ def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[st
         for name, chosen in zip(SPLITS, rows, strict=True)
         if len(chosen)
     }
-    paths = [data.path]
     for name, path in (("valid", data.valid_path), ("test", data.test_path)):
         if path is not None:
             tables[name] = read(f"{name}_path", data.inputs if path.endswith(".npz") else list(whole.inputs))
@@ -194,11 +192,17 @@ def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[st
                 raise DataError(
                     f"{path}: {len(tables[name].inputs)} input columns, but {data.path} has {len(whole.inputs)}"
                 )
-            paths.append(path)
     ordered = {name: tables[name] for name in SPLITS if name in tables}
-    return ordered, {path: file_hash(path) for path in paths}
+    return ordered, sha256
 
 
 def file_hash(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file. Raises DataError when it cannot be read, or is a pipe, which a resume could not read again."""
+    try:
+        if Path(path).exists() and not Path(path).is_file():
+            kind = "is a directory" if Path(path).is_dir() else "is a pipe or a device, and is read again by a resume"
+            raise DataError(f"{path}: {kind}; expected a table (.csv, .npy or .npz)")
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
