@@ -1,5 +1,6 @@
 """A minimal feedforward neural-network trainer: the note's equations as code, from one layer to a trained network."""
 
+from mlp import minimum  # noqa: F401 (first, to check)
 from mlp.activations import ACTIVATIONS, Activation
 from mlp.divergence import DivergedError
 from mlp.layers import Layer, LayerBars, LayerValues

@@ -14,6 +14,8 @@ from mlp.tables import DataError, listed
 
 SplitMethod = Literal["stratified", "shuffled", "file_order"]
 
+MOST_ONE_HOT = 2**30  # numbers in the one-hot codes of a column: 4 GiB in single precision
+
 
 def split_rows(
     n: int,
@@ -58,12 +60,13 @@ def spread_classes(order: Array, labels: Array) -> Array:
     would otherwise all be cut at once; a single row stays in the middle.
     """
     _, classes, sizes = np.unique(labels[order], axis=0, return_inverse=True, return_counts=True)
-    classes = classes.reshape(-1)
+    by_class = np.argsort(classes.reshape(-1), kind="stable")  # members of class 0, then of class 1, ...
+    k = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    rank = np.empty(len(sizes))
+    rank[np.argsort(sizes, kind="stable")] = np.arange(len(sizes))
+    start = np.where(sizes > 1, (rank + 0.5) / len(sizes), 0.5)
     position = np.empty(len(order))
-    for rank, c in enumerate(np.argsort(sizes, kind="stable")):
-        members = np.flatnonzero(classes == c)
-        start = (rank + 0.5) / len(sizes) if len(members) > 1 else 0.5
-        position[members] = (np.arange(len(members)) + start) / len(members)
+    position[by_class] = (k + np.repeat(start, sizes)) / np.repeat(sizes, sizes)
     return order[np.argsort(position, kind="stable")]
 
 
@@ -108,7 +111,12 @@ class Scaler:
         return cls(np.zeros(size), np.ones(size))
 
     def transform(self, X: Array, dtype: DTypeLike = np.float32) -> Array:
-        """(X - mean) / std in the precision of training; computed in float64."""
+        """(X - mean) / std in the precision of training; computed in float64.
+
+        Raises DataError when X has not D columns.
+        """
+        if X.shape[1] != len(self.mean):
+            raise DataError(f"{X.shape[1]} columns, expected {len(self.mean)} as in training")
         with np.errstate(over="ignore"):
             return ((X - self.mean) / self.std).astype(dtype)
 
@@ -131,8 +139,8 @@ class Classes:
     def fit(cls, name: str, written: Array, *, most: int | None = None) -> Classes:
         """The distinct labels of a training column (N of text).
 
-        Raises DataError for a single class, for more than `most`, for numbers that are not whole (a regression?), and
-        for one number written in two ways, such as 1 and 1.0.
+        Raises DataError for a single class, for more than `most`, for so many that their one-hot codes are too large,
+        for numbers that are not whole (a regression?), and for one number written in two ways, such as 1 and 1.0.
         """
         labels = sorted(set(written.tolist()))
         try:
@@ -155,6 +163,11 @@ class Classes:
             raise DataError(
                 f"target {name!r}: {len(labels)} classes ({listed(labels)}), but logistic_cross_entropy tells {most} "
                 "apart; use loss: softmax_cross_entropy"
+            )
+        if len(labels) * len(written) > MOST_ONE_HOT:
+            raise DataError(
+                f"target {name!r}: {len(labels):,} classes in {len(written):,} training rows ({listed(labels)}): their "
+                f"one-hot codes are more than {MOST_ONE_HOT:,} numbers; is it an identifier of the rows?"
             )
         return cls(name, tuple(labels))
 

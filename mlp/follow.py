@@ -34,7 +34,7 @@ def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
     except OSError as error:
         raise Failure(f"{error.filename or run.folder}: {error.strerror or error}; {way_on(run)}", 1) from error
     finally:
-        if plot and run.progress.epoch and run.folder.exists():
+        if plot and run.progress.epoch and not run.lost:
             draw_losses(run.folder)
     if not run.finished:
         number = received[0] if received else signal.SIGINT
@@ -105,6 +105,8 @@ def where(run: Run) -> str:
 
 def way_on(run: Run) -> str:
     """How a run that stopped goes on, if it can."""
+    if run.lost:
+        return "its files went with it"
     if not (run.folder / "last.npz").exists():
         return "nothing of it is saved"
     return f"to go on: mlp resume {shlex.quote(str(run.folder))}"

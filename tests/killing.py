@@ -67,7 +67,8 @@ def work(job):
     output = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    events = count_events(job["event"])
+    folder = next(argument for argument in job["argv"] if argument.endswith(FOLDER))
+    events = count_events(os.path.realpath(folder), job["event"])
     code = 0
     try:
         cli.cli(job["argv"], prog_name="mlp")
@@ -79,12 +80,21 @@ def work(job):
     os._exit(code)
 
 
-def count_events(last):
-    """A list that grows with every event; the process is killed before the one with the number `last` happens.
+def count_events(folder, last):
+    """A list that grows with every event in the folder; the process is killed before the one with the number `last`.
 
     If that is a flush, half of what was not flushed before is lost. Flushes are not made, which SIGKILL cannot tell.
     """
+    from mlp.experiments.run import FILES
+
     events, flushed = [], {}
+
+    def located(path):
+        if isinstance(path, int):
+            return os.readlink(f"/proc/self/fd/{path}")
+        path = os.fsdecode(path)
+        own = not os.path.dirname(path) and (path in FILES or path.endswith(".tmp"))  # relative to the folder's handle
+        return os.path.realpath(os.path.join(folder, path) if own else path)
 
     def happens(what):
         events.append(what)
@@ -92,10 +102,10 @@ def count_events(last):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def watch(name, arguments):
-        if name in ("open", "os.rename", "os.remove", "os.mkdir") and f"{FOLDER}/" in f"{arguments[0]!s}/":
+        if name in ("open", "os.rename", "os.remove", "os.mkdir") and located(arguments[0]).startswith(folder):
             happens(name)
             if name == "os.rename":
-                flushed[os.path.realpath(arguments[1])] = flushed.pop(os.path.realpath(arguments[0]), 0)
+                flushed[located(arguments[1])] = flushed.pop(located(arguments[0]), 0)
 
     def flush(handle):
         path, size = os.readlink(f"/proc/self/fd/{handle}"), os.fstat(handle).st_size

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from mlp.experiments.archives import ModelFileError, archive_bytes, check_arrays, read_arrays
-from mlp.experiments.files import write_file
 from mlp.experiments.mistakes import shown
 from mlp.experiments.prepare import Prepared
 from mlp.experiments.yaml_text import ConfigError
@@ -42,10 +41,6 @@ def checkpoint_bytes(prepared: Prepared, progress: Progress) -> bytes:
         "config": prepared.model.config,
     }
     return archive_bytes(KIND, header, arrays)
-
-
-def save_checkpoint(folder: Path, prepared: Prepared, progress: Progress) -> None:
-    write_file(folder / NAME, checkpoint_bytes(prepared, progress))
 
 
 def load_checkpoint(folder: Path, prepared: Prepared) -> Progress:

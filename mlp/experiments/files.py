@@ -16,46 +16,62 @@ TEMPORARY = re.compile(r"\.(.+)\.([0-9]+)\.tmp")  # .NAME.PROCESS.tmp
 LONGEST = 200  # bytes of a file's name that its temporary name repeats: most file systems allow 255 in all
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes, *, folder: int | None = None) -> None:
     """Replace the file in one step: readers, and whoever comes after a crash, see the old content or the new one.
 
     The new content is on the disk before it gets the name, and the directory is flushed after it, so that this holds
     for a power cut too. A file that was there keeps its mode, a link is followed, and what is no regular file (a pipe,
     a device) is written to and never replaced. Temporary files that a process left behind when it was killed are
-    removed. Raises OSError, with the path in it; the file is then as it was.
+    removed. With `folder`, the handle of an open directory, the file is in that one, wherever it was moved to and
+    whatever has its name now. Raises OSError, with the path in it; the file is then as it was.
     """
-    path = Path(os.path.realpath(path))
-    temporary = None
     try:
-        mode = path.stat().st_mode if path.exists() else None
-        if mode is not None and not stat.S_ISREG(mode):
-            path.write_bytes(content)
-            return
-        if mode is not None and not os.access(path, os.W_OK):
+        if folder is None:
+            real = Path(os.path.realpath(path))
+            if real.exists() and not real.is_file():
+                real.write_bytes(content)
+                return
+            sweep(real.parent, [temporary_name(real.name, None)])
+            replace_file(str(real), str(real.with_name(temporary_name(real.name, os.getpid()))), content, None)
+            sync_folder(real.parent)
+        else:
+            replace_file(path.name, temporary_name(path.name, os.getpid()), content, folder)
+            os.fsync(folder)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def replace_file(path: str, temporary: str, content: bytes, folder: int | None) -> None:
+    """Write the temporary file, flush it and rename it to `path`; both are relative to `folder`, if there is one."""
+    mode = None
+    with contextlib.suppress(FileNotFoundError):
+        mode = stat.S_IMODE(os.stat(path, dir_fd=folder).st_mode)
+        if not os.access(path, os.W_OK, dir_fd=folder):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        name = os.fsdecode(os.fsencode(path.name)[:LONGEST])
-        sweep(path.parent, [name])
-        temporary = path.with_name(f".{name}.{os.getpid()}.tmp")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    handle = os.open(temporary, flags, 0o666, dir_fd=folder)
+    try:
         with open(handle, "wb") as file:
             if mode is not None and hasattr(os, "fchmod"):
-                os.fchmod(handle, stat.S_IMODE(mode))
+                os.fchmod(handle, mode)
             file.write(content)
             file.flush()
             os.fsync(handle)
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    except BaseException as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror, str(path)) from error
+        os.replace(temporary, path, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
         raise
 
 
-def write_json(path: Path, data: Any) -> None:
-    write_file(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
+def temporary_name(name: str, process: int | None) -> str:
+    """.NAME.PROCESS.tmp, with a long name cut; without a process, what its temporary names call it."""
+    short = os.fsdecode(os.fsencode(name)[:LONGEST])
+    return short if process is None else f".{short}.{process}.tmp"
+
+
+def as_json(data: Any) -> bytes:
+    return (json.dumps(data, indent=2, allow_nan=False) + "\n").encode()
 
 
 def sync_folder(folder: Path) -> None:

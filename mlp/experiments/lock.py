@@ -22,8 +22,8 @@ class FolderLock:
     """An advisory lock on a directory itself (flock), so that there is no lock file that could be left behind.
 
     The kernel drops it with the process, however that ends. Where a file system cannot lock (some network ones), the
-    directory is used unlocked. Raises ConfigError when another process has the lock, OSError when the directory
-    cannot be opened.
+    directory is used unlocked. `handle` is the open directory, to write in it and in no other. Raises ConfigError when
+    another process has the lock, OSError when the directory cannot be opened.
     """
 
     def __init__(self, folder: Path, holder: str = "another process") -> None:
@@ -49,15 +49,18 @@ class FolderLock:
                 pass
             return
 
-    def check(self) -> None:
-        """Raises FileNotFoundError when the directory was deleted, moved or replaced since it was locked."""
+    def held(self) -> bool:
+        """Whether the directory is still where it was when it was locked, and not deleted, moved or replaced."""
         if self.handle is None:
-            return
+            return True
         try:
-            same = os.path.samestat(os.fstat(self.handle), os.stat(self.folder))
+            return os.path.samestat(os.fstat(self.handle), os.stat(self.folder))
         except OSError:
-            same = False
-        if not same:
+            return False
+
+    def check(self) -> None:
+        """Raises FileNotFoundError when it is not."""
+        if not self.held():
             reason = "the run directory was deleted or moved while the run was writing to it"
             raise FileNotFoundError(errno.ENOENT, reason, str(self.folder))
 

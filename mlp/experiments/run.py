@@ -24,11 +24,11 @@ from typing import Any
 from mlp.divergence import DivergedError
 from mlp.experiments import checkpoint
 from mlp.experiments.archives import ModelFileError
-from mlp.experiments.checkpoint import load_checkpoint, save_checkpoint
+from mlp.experiments.checkpoint import checkpoint_bytes, load_checkpoint
 from mlp.experiments.config import dump_config, load_config
 from mlp.experiments.diagnosis import likely_cause
 from mlp.experiments.environment import differences, environment
-from mlp.experiments.files import sweep, write_file, write_json
+from mlp.experiments.files import as_json, sweep, write_file
 from mlp.experiments.folder import empty_folder, new_folder, now, read_facts, remove_folders, without_nan
 from mlp.experiments.lock import FolderLock
 from mlp.experiments.metrics_csv import MetricsFile, truncate_metrics
@@ -47,7 +47,8 @@ SHARE_OF_CHECKPOINTS = 0.05  # of the time: on a slow disk, or for a large netwo
 class Run:
     """A run and its directory. `with run:` records in run.json how it ended; `epochs()` trains and saves.
 
-    `first_epoch` is the number of epochs that were done when it was opened, `saved_epoch` that of the last checkpoint.
+    `first_epoch` is the number of epochs that were done when it was opened, `saved_epoch` that of the last checkpoint,
+    `saved_model` the epoch whose model was written, and `lost` says that the directory went away meanwhile.
     """
 
     folder: Path
@@ -59,6 +60,7 @@ class Run:
     saved_epoch: int = 0
     saved_model: int | None = None
     stopping: bool = False
+    lost: bool = False
 
     @property
     def model_path(self) -> Path:
@@ -92,6 +94,7 @@ class Run:
                 with contextlib.suppress(OSError):  # the first error is the one to tell
                     self.write_facts(status="failed", reason=str(error) or None)
         finally:
+            self.lost = not self.lock.held()
             self.lock.release()
 
     def epochs(self) -> Iterator[EpochRecord]:
@@ -128,17 +131,16 @@ class Run:
     def save(self) -> float:
         """Save the state, and the model if there is a better one; returns when the next checkpoint is due."""
         started = time.monotonic()
-        self.lock.check()
         if self.progress.best_epoch and self.progress.best_epoch != self.saved_model:
             self.save_model()
-        save_checkpoint(self.folder, self.prepared, self.progress)
+        self.write(checkpoint.NAME, checkpoint_bytes(self.prepared, self.progress))
         self.saved_epoch = self.progress.epoch
         self.write_facts()
         ended = time.monotonic()
         return ended + max(SECONDS_BETWEEN_CHECKPOINTS, (ended - started) / SHARE_OF_CHECKPOINTS)
 
     def save_model(self) -> None:
-        self.prepared.best_model(self.progress).save(self.model_path)
+        self.write(self.model_path.name, self.prepared.best_model(self.progress).to_bytes())
         self.saved_model = self.progress.best_epoch
 
     def keep_last_finite(self, error: DivergedError) -> str:
@@ -146,7 +148,6 @@ class Run:
 
         That is the state before the step that diverged, or the last checkpoint if the step itself overflowed.
         """
-        self.lock.check()
         if not error.parameters_finite:
             self.progress = load_checkpoint(self.folder, self.prepared)
         self.save()
@@ -156,11 +157,20 @@ class Run:
         return f"the best model, of epoch {self.progress.best_epoch}, is in {self.model_path}"
 
     def write_facts(self, **changes: Any) -> None:
-        """Update run.json, if the directory is still that of this run."""
-        self.lock.check()
+        """Update run.json."""
         done = {"best_epoch": self.progress.best_epoch or None, "epochs_done": self.saved_epoch}
         self.facts = {**self.facts, "reason": None, **done, **changes, "written": now()}
-        write_json(self.folder / "run.json", without_nan(self.facts))
+        self.write("run.json", as_json(without_nan(self.facts)))
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file of this run, and of no other that may be in its place by now.
+
+        Raises OSError when it cannot be written, or when the directory is not where it was.
+        """
+        try:
+            write_file(self.folder / name, content, folder=self.lock.handle)
+        finally:
+            self.lock.check()
 
 
 def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> Run:
@@ -187,7 +197,7 @@ def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> R
     if out is not None:
         empty_folder(out)  # another run may have been here between the first look and the lock
     try:
-        write_file(folder / "config.yaml", dump_config(prepared.loaded, folder).encode())
+        run.write("config.yaml", dump_config(prepared.loaded, folder).encode())
         run.write_facts()
     except BaseException:
         for name in ("config.yaml", "run.json"):
@@ -254,7 +264,7 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
     kept = truncate_metrics(run.folder, epoch)
     if kept != epoch:
         notes.append(f"metrics.csv has the rows of {kept} of the {epoch} epochs that are done; the others are lost")
-    write_file(run.folder / "config.yaml", dump_config(run.prepared.loaded, run.folder).encode())
+    run.write("config.yaml", dump_config(run.prepared.loaded, run.folder).encode())
     minibatch = run.progress.unfinished.minibatches if run.progress.unfinished else 0
     resumed = {"argv": list(argv), "started": now(), "epoch": epoch, "minibatch": minibatch, "changed": changed}
     run.facts["resumed"] = [*run.facts["resumed"], resumed]
