@@ -1,13 +1,31 @@
 """The loop: what a record says, how minibatches are cut, early stopping, and going on from where one was."""
 
+import dataclasses
+import itertools
 import math
+import re
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
-from mlp import SGD, Adam, DivergedError, Layer, Network, Progress, SoftmaxCrossEntropy, SquaredError, evaluate, train
+from mlp import (
+    SGD,
+    Activation,
+    Adam,
+    DivergedError,
+    EpochRecord,
+    Layer,
+    MinibatchRecord,
+    Network,
+    Progress,
+    SoftmaxCrossEntropy,
+    SquaredError,
+    evaluate,
+    train,
+)
 from mlp.metrics import accuracy
 from mlp.schedules import cosine, warm_up
 
@@ -209,15 +227,215 @@ def test_single_precision_data_and_network_stay_single():
     assert {W.dtype for W in network.parameters().values()} == {np.dtype(np.float32)}
 
 
-def test_divergence_stops_at_once_with_the_place():
-    X, Y = some_data()
-    with pytest.raises(DivergedError, match=r"epoch \d+, minibatch \d+ of 5: cost"):
-        list(
-            train(a_network(), SquaredError(), SGD(1e4), (X, Y), rng=np.random.default_rng(0), epochs=99, batch_size=5)
+# Minibatch by minibatch
+
+
+def test_minibatches_are_yielded_too_and_change_nothing():
+    data, valid = some_data(), some_data(11, seed=2)
+    options = {"epochs": 3, "batch_size": 5, "valid": valid, "schedule": cosine(3), "l2": 0.01}
+    whole, parts = a_network(), a_network()
+    epochs = list(train(whole, LOSS, Adam(0.01), data, rng=np.random.default_rng(3), **options))
+    records = list(train(parts, LOSS, Adam(0.01), data, rng=np.random.default_rng(3), **options).minibatches())
+    assert same(whole.parameters(), parts.parameters())
+    assert [isinstance(record, MinibatchRecord) for record in records] == ([True] * 5 + [False]) * 3
+    for number, record in enumerate(epochs):
+        batches, again = records[6 * number : 6 * number + 5], records[6 * number + 5]
+        assert [batch[:3] for batch in batches] == [(number + 1, i, 5) for i in (1, 2, 3, 4, 5)]
+        assert (again.train_loss, again.valid_loss) == (record.train_loss, record.valid_loss)
+        sizes = np.array([5, 5, 5, 5, 3])
+        np.testing.assert_allclose(np.dot(sizes, [batch.cost for batch in batches]) / 23, record.train_loss, rtol=1e-14)
+        np.testing.assert_allclose(
+            np.mean([batch.gradient_norm for batch in batches]), record.gradient_norm, rtol=1e-14
         )
-    with pytest.raises(DivergedError, match="epoch 1, minibatch 1 of 1"):
-        list(train(a_network(), LOSS, SGD(1e4), (X * np.nan, Y), rng=np.random.default_rng(0), epochs=1))
-    assert np.geterr()["over"] == "warn"  # what was silenced inside is not silenced outside
+        assert batches[-1].learning_rate == record.learning_rate
+        assert [batch.learning_rate for batch in batches] == [
+            0.01 * cosine(3)(number + (i + 0.5) / 5) for i in range(5)
+        ]
+
+
+@pytest.mark.parametrize("make", [lambda: SGD(0.1, 0.9, True), lambda: Adam(0.01)])
+@pytest.mark.parametrize("batch_size", [4, 23, 1])
+@pytest.mark.parametrize("keep_every", [None, 1])
+def test_going_on_after_any_minibatch_is_exact(make, batch_size, keep_every):
+    """For every k: k minibatches, then the generator is used for something else, then the rest by a new iterator."""
+    data, valid = some_data(), some_data(11, seed=2)
+
+    def begin():
+        return a_network(), make(), np.random.default_rng(3), Progress()
+
+    def go(network, optimizer, rng, progress):
+        options = {"valid": valid, "schedule": cosine(3), "batch_size": batch_size, "train_loss": "epoch_end"}
+        return train(
+            network, LOSS, optimizer, data, rng=rng, epochs=2, progress=progress, keep_every=keep_every, **options
+        )
+
+    whole = begin()
+    expected = list(go(*whole))
+    for k in range(2 * (math.ceil(23 / batch_size) + 1)):
+        parts = begin()
+        records = list(itertools.islice(go(*parts).minibatches(), k))
+        if parts[3].unfinished is not None:
+            parts[2].random(5)
+        found = [record for record in records if isinstance(record, EpochRecord)] + list(go(*parts))
+        assert same(whole[0].parameters(), parts[0].parameters())
+        assert [dataclasses.replace(record, seconds=0) for record in found] == [
+            dataclasses.replace(record, seconds=0) for record in expected
+        ]
+        assert same(whole[3].best_parameters, parts[3].best_parameters)
+        assert whole[2].bit_generator.state == parts[2].bit_generator.state
+
+
+def test_what_the_caller_does_in_between_is_not_in_the_seconds():
+    steps = train(a_network(), LOSS, SGD(0.1), some_data(), rng=np.random.default_rng(0), epochs=1, batch_size=5)
+    for record in steps.minibatches():
+        if isinstance(record, MinibatchRecord):
+            time.sleep(0.05)
+    assert 0 < record.seconds < 0.2
+
+
+# Divergence
+
+
+def diverge(network, loss, optimizer, data, **options):
+    """The error, and the parameters as they were before the step that it speaks of."""
+    options = {"rng": np.random.default_rng(0), "epochs": 99, "batch_size": 5} | options
+    before = parameters(network)
+    try:
+        for _ in train(network, loss, optimizer, data, **options).minibatches():
+            before = parameters(network)
+            assert np.geterr()["over"] == "warn"  # what is silenced inside is not silenced outside
+    except DivergedError as error:
+        return error, before
+    raise AssertionError("nothing diverged")
+
+
+def test_divergence_stops_before_the_step_with_the_place_and_the_numbers():
+    X, Y = some_data()
+    network = a_network()
+    error, before = diverge(network, SquaredError(), SGD(1e4), (X, Y))
+    assert re.fullmatch(
+        r"epoch \d+, minibatch [1-5] of 5: cost (inf|nan|[\d.e+]+), gradient norm (inf|nan); first in .*", str(error)
+    )
+    assert 1 <= error.minibatch <= 5
+    assert error.learning_rate == 1e4
+    assert 0.5 < error.largest_input < 10
+    assert error.largest_target == 1
+    assert error.parameters_finite
+    assert same(before, network.parameters())  # as the last good step left them
+    assert all(np.isfinite(W).all() for W in network.parameters().values())
+
+
+def poisoned(network, place):
+    """Make layer 1, 2 or 3 overflow, or the bars of W2 alone (g(A) is finite, its slope is not)."""
+    if place == "gradient":
+        network.layers[1].g = Activation("cliff", value=np.tanh, slope=lambda A, H: np.full_like(A, np.inf))
+    else:
+        network.layers[place - 1].W[...] = 1e200
+    return network
+
+
+@pytest.mark.parametrize(
+    ("place", "words"), [(2, "layer 2"), (3, "layer 3"), ("gradient", "the gradient of b2, layer 2")]
+)
+@pytest.mark.parametrize("keep_every", [None, 1])
+def test_the_first_layer_that_is_not_finite_is_named(place, words, keep_every):
+    rng = np.random.default_rng(0)
+    network = Network([Layer.initialize(2, 4, g, rng=rng, dtype=np.float64) for g in ["softplus"]])
+    network = Network(
+        [
+            *network.layers,
+            Layer.initialize(4, 5, "softplus", rng=rng, dtype=np.float64),
+            Layer.initialize(5, 3, "identity", rng=rng, dtype=np.float64),
+        ]
+    )
+    network.layers[0].b += 1e120 if isinstance(place, int) else 0.0
+    error, _ = diverge(poisoned(network, place), LOSS, SGD(0.1), some_data(), keep_every=keep_every)
+    assert error.place == words
+    assert str(error).startswith("epoch 1, minibatch 1 of 5: ")
+    assert str(error).endswith(f"; first in {words}")
+
+
+def test_data_that_is_not_finite_is_named_as_the_place():
+    X, Y = some_data()
+    error, _ = diverge(a_network(), LOSS, SGD(0.1), (X * np.nan, Y))
+    assert (error.epoch, error.minibatch, error.place) == (1, 1, "the inputs")
+    error, _ = diverge(a_network(), SquaredError(), SGD(0.1), (X, np.full_like(Y, np.inf)))
+    assert error.place == "the targets"
+
+
+def test_a_gradient_whose_square_overflows_names_the_largest():
+    """Cost and gradient are finite, but not the squares that the norm is the root of."""
+    network = Network([Layer(np.zeros((3, 2), np.float32), np.zeros((3, 1), np.float32), "identity")])
+    X, Y = some_data()
+    error, _ = diverge(network, SquaredError(), SGD(0.1), (X * 1e15, Y * 1e10), clip=1.0)
+    assert error.place == "the squared gradient of W1, layer 1"
+    assert error.largest_input > 1e14
+    assert error.largest_target == np.float32(1e10)
+
+
+class Leap(SGD):
+    """A step that goes wrong in one parameter, though cost and gradient are finite."""
+
+    def __init__(self, name, by):
+        super().__init__(0.1)
+        self.name, self.by, self.steps = name, by, 0
+
+    def step(self, network, bars):
+        super().step(network, bars)
+        self.steps += 1
+        if self.steps == 7:
+            network.parameters()[self.name][-1, 0] *= self.by
+            network.parameters()[self.name][-1, 0] *= self.by
+
+
+@pytest.mark.parametrize(("name", "layer"), [("W1", 1), ("b1", 1), ("W2", 2)])
+def test_the_first_parameter_that_is_not_finite_is_noticed_at_its_step(name, layer):
+    """Even where no later cost would show it: a relu unit with the weight -inf is 0, and so is its gradient."""
+    network = a_network()
+    network.layers[0].b += 1.0  # or 0 times inf would be 0
+    error, before = diverge(network, LOSS, Leap(name, 1e300), some_data())
+    assert str(error) == f"epoch 2, minibatch 2 of 5: the step made {name} not finite; first in layer {layer}"
+    assert not error.parameters_finite
+    assert all(np.isfinite(W).all() for W in before.values())
+
+
+def test_an_overflow_that_leaves_everything_finite_is_no_divergence():
+    class Careful(SGD):
+        def step(self, network, bars):
+            assert np.isinf(np.float64(1e308) * np.float64(10))  # something overflows, and is thrown away
+            super().step(network, bars)
+
+    records = list(train(a_network(), LOSS, Careful(0.1), some_data(), rng=np.random.default_rng(0), epochs=2))
+    assert len(records) == 2
+
+
+def test_a_state_of_the_optimizer_that_is_not_finite_is_noticed():
+    """An infinite second moment: its weight would never move again, and the checkpoint could not be read again."""
+
+    class Stuck(Adam):
+        def step(self, network, bars):
+            super().step(network, bars)
+            if self.steps == 3:
+                self.second["b1"] *= 1e300
+                self.second["b1"] *= 1e300
+
+    error, _ = diverge(a_network(), LOSS, Stuck(0.01), some_data())
+    wanted = "epoch 1, minibatch 3 of 5: the step made the optimizer's state not finite; first in its second.b1"
+    assert str(error) == wanted
+    assert not error.parameters_finite
+
+
+@pytest.mark.parametrize(("which", "options"), [("validation", {}), ("training", {"train_loss": "epoch_end"})])
+def test_a_loss_after_the_epoch_that_is_not_finite_is_noticed(which, options):
+    X, Y = some_data()
+
+    class Rough(SquaredError):
+        def cost(self, F, Y):
+            return np.inf if len(Y[0]) == (11 if which == "validation" else 23) else super().cost(F, Y)
+
+    error, _ = diverge(a_network(), Rough(), SGD(0.1), (X, Y), valid=some_data(11, seed=2), **options)
+    assert str(error) == f"after epoch 1: the {which} loss is inf"
+    assert (error.epoch, error.minibatch) == (1, None)
 
 
 @pytest.mark.parametrize(
