@@ -197,16 +197,6 @@ def test_sigkill_and_resume(config):
     assert_same("whole", "parts")
 
 
-def test_divergence_exits_with_4_and_says_what_to_try(config):
-    path = config("{name: sgd, learning_rate: 1e30}")
-    result = mlp("train", path, "--set", "training.clip=null", "--out", "run")
-    assert result.exit_code == 4
-    last = result.stderr.strip().splitlines()[-1]
-    assert "diverged: epoch 1, minibatch" in last
-    assert "learning_rate" in last
-    assert json.loads(Path("run/run.json").read_text())["status"] == "diverged"
-
-
 def test_resume_refuses_what_it_cannot_do_exactly(config):
     path = config()
     assert mlp("train", path, "--out", "run").exit_code == 0
