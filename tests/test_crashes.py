@@ -105,6 +105,7 @@ def killed_within_an_epoch(killer, train, event):
     return header["epoch"] == 1 and header["unfinished"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("optimizer", "extra"), [(SGD, ""), (ADAM, ALL_AT_ONCE)], ids=["sgd", "adam, all at once"])
 def test_a_hundred_kills_at_random_moments(killer, config, optimizer, extra):
     """Twice, to make two hundred. The resume is killed too, at a random moment, before one that ends."""
