@@ -312,14 +312,24 @@ def test_new_files_have_the_mode_that_the_umask_leaves(tmp_path):
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
 
 
-def test_links_are_followed_and_devices_written_to(tmp_path):
+def test_links_are_followed(tmp_path):
     (tmp_path / "real").write_bytes(b"old")
     (tmp_path / "link").symlink_to("real")
     write_file(tmp_path / "link", b"new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_bytes() == b"new"
-    write_file(Path("/dev/null"), b"gone")
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)  # as root, a rename would have replaced it
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path):
+    """A pipe here; /dev/null too, which a rename by root would turn into a file."""
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_file(tmp_path / "pipe", b"content")
+        assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
+        assert os.read(reading, 100) == b"content"
+    finally:
+        os.close(reading)
 
 
 def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_name_is_after_that(tmp_path, monkeypatch):
