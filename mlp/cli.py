@@ -5,7 +5,6 @@ Imports are inside the commands, so that `mlp --help` loads neither matplotlib n
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -138,7 +137,6 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
     """
     from mlp.experiments import report
     from mlp.experiments.checkpoint import check_config
-    from mlp.experiments.folder import without_nan
     from mlp.experiments.model import load_model
     from mlp.experiments.run import prepare_again
 
@@ -159,19 +157,7 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
         source, examples = split, splits[split]
     scores, confusion = model.score(examples, source)
     if as_json:
-        scored = {
-            "model": str(run),
-            "data": data,
-            "split": split,
-            "rows": len(examples[0]),
-            "epoch": model.epoch,
-            **scores,
-            "confusion": {
-                name: {"labels": model.target.labels[name], "counts": counts.tolist()}
-                for name, counts in confusion.items()
-            },
-        }
-        click.echo(json.dumps(without_nan(scored)))
+        click.echo(report.scores_json(model, str(run), data, split, len(examples[0]), scores, confusion))
         return
     result(f"{run}, epoch {model.epoch}: {len(examples[0])} rows of {source}")
     result(report.describe_scores({source: scores}))

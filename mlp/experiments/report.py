@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mlp.activations import Array
+from mlp.experiments.folder import without_nan
+from mlp.experiments.model import Model
 from mlp.experiments.prepare import Prepared
 from mlp.progress import EpochRecord
 
@@ -89,6 +92,24 @@ def describe_confusion(column: str, labels: Sequence[str], counts: Array) -> str
     """A row for each true class, a column for each predicted one."""
     header = [f"{column}: true \\ predicted", *labels]
     return table([header, *([label, *map(str, row)] for label, row in zip(labels, counts.tolist(), strict=True))])
+
+
+def scores_json(
+    model: Model,
+    name: str,
+    data: str | None,
+    split: str | None,
+    rows: int,
+    scores: Mapping[str, float],
+    confusion: Mapping[str, Array],
+) -> str:
+    """Scores and confusion counts as one JSON object; null where a score has no value."""
+    counts = {
+        column: {"labels": model.target.labels[column], "counts": matrix.tolist()}
+        for column, matrix in confusion.items()
+    }
+    source = {"model": name, "data": data, "split": split, "rows": rows, "epoch": model.epoch}
+    return json.dumps(without_nan({**source, **scores, "confusion": counts}))
 
 
 def number(value: Any) -> str:
