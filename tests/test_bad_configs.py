@@ -7,10 +7,12 @@ hostile or foreign YAML, 24 to 28 what does not fit the disk, the machine or the
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from unprivileged import run_unprivileged
 
 from mlp.cli import cli
 
@@ -31,6 +33,7 @@ OPTIMIZER = "{name: sgd, learning_rate: 0.1}"
 TASK = "task: classification"
 ACTIVATIONS = ["identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "softplus", "softsign", "silu", "gelu"]
 HUGE = "123456789012345678901234567890"
+posix = pytest.mark.skipif(os.name != "posix", reason="needs pipes and permissions")
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +62,9 @@ def refused(*args, exit_code=2, lines=1, stdin=None):
     assert listing() == before
     found = done.stderr.splitlines()
     assert len(found) == lines, done.stderr
+    for line in found:
+        assert line.isprintable()
+        assert len(line) < 500
     return found
 
 
@@ -134,14 +140,41 @@ def test_a_file_that_cannot_be_read(path, words):
         assert word in line
 
 
+@posix
 def test_a_file_without_permission_to_read():  # 1
     write_config()
     os.chmod("bad.yaml", 0)
-    if os.access("bad.yaml", os.R_OK):
-        pytest.skip("this user may read everything")
-    (line,) = refused("train", "bad.yaml")
-    assert line.startswith("bad.yaml: ")
-    assert "Permission denied" in line
+    before = listing()
+    done = run_unprivileged("train", "bad.yaml")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "bad.yaml: Permission denied\n")
+    assert listing() == before
+
+
+@posix
+@pytest.mark.parametrize("command", ["train", "summary", "check"])
+@pytest.mark.parametrize("path", ["pipe.yaml", "/dev/null", "/dev/zero"])
+def test_what_could_be_read_for_ever(path, command):  # 1
+    os.mkfifo("pipe.yaml")
+    (line,) = refused(command, path)
+    for word in (path, "pipe", "device", "expected a YAML file", "'-' is standard input"):
+        assert word in line
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("x" * 5000, ["xxx ... xxx", "too long"]),  # 1
+        ("a\0b.yaml", ["a\\x00b.yaml: ", "is not a path", "null"]),  # 1
+        ("\ud800.yaml", ["\\ud800.yaml: ", "is not a path"]),  # 1
+        ("\udcff.yaml", ["\\udcff.yaml: ", "No such file"]),  # 1 a byte that is no UTF-8
+        ("a\nb\x1b[31m.yaml", ["a\\nb\\x1b[31m.yaml: ", "No such file"]),  # 1
+    ],
+    ids=["long", "NUL", "half of a character", "a byte", "a line end and an escape code"],
+)
+def test_paths_that_are_none(path, words):
+    (line,) = refused("train", path)
+    for word in words:
+        assert word in line
 
 
 @pytest.mark.parametrize(
@@ -241,6 +274,71 @@ def test_all_mistakes_at_once():  # 6, 10, 13, 14
     ]
     write_config((TASK, f"{TASK}\nloss: squared_error"), ("epochs: 2", "epochs: 0"))
     assert sorted(line.split(": ")[1] for line in refused("train", "bad.yaml", lines=2)) == ["loss", "training.epochs"]
+
+
+@pytest.mark.parametrize("old", ["name: sgd", "seed: 0, schedule: {name: cosine, epochs: 2}"])
+def test_a_key_that_is_also_the_name_of_a_kind(old):  # 6
+    """pydantic puts the kind of an optimizer or schedule into the path of its mistakes."""
+    kind = old.split("name: ")[1].split(",")[0].strip("}")
+    new = old.replace(f"name: {kind}", f"name: {kind}, {kind}: 1, colour: red")
+    write_config((old, new) if old in CONFIG else ("seed: 0", new))
+    section = "optimizer" if kind == "sgd" else "training.schedule"
+    places = [line.split(": ")[1] for line in refused("train", "bad.yaml", lines=2)]
+    assert places == [f"{section}.{kind}", f"{section}.colour"]
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("a\\nb", "a\\nb: unknown key"),  # 6 in YAML's double quotes a line end
+        ("\\e[31mred\\e[0m", "\\x1b[31mred\\x1b[0m: unknown key"),
+        ("\\x9b1m\\a\\b", "\\x9b1m\\x07\\x08: unknown key"),
+        ("\\u202edetrevni", "\\u202edetrevni: unknown key"),
+        ("\\L\\N\\r", "\\u2028\\x85\\r: unknown key"),
+        ("x" * 1000, "xxx ... "),
+    ],
+    ids=["line end", "escape codes", "control characters", "right to left", "line separators", "long"],
+)
+def test_keys_that_no_terminal_obeys(key, told):
+    write_config((TASK, f'{TASK}\n"{key}": 1'))
+    (line,) = refused("train", "bad.yaml")
+    assert line.startswith("bad.yaml:6:1: ")
+    assert told in line
+    assert line.endswith("(the keys here are data, task, network, loss, optimizer, training)")
+
+
+@pytest.mark.parametrize("unknown", [20, 21, 9000])
+def test_the_first_mistakes_of_many(unknown):
+    write_config((TASK, "\n".join([TASK, *(f"key{i}: 1" for i in range(unknown))])))
+    *told, last = refused("train", "bad.yaml", lines=min(unknown, 21))
+    assert told[0].startswith("bad.yaml:6:1: key0: unknown key")
+    assert last.startswith("bad.yaml:25:1: key19: ") if unknown == 20 else last == f"and {unknown - 20:,} more mistakes"
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        (f"network.layers.{'9' * 5000}.units=1", ["network.layers is a list of 1", "999"]),
+        ("a." * 2000 + "b=1", ["too deeply nested", "100 levels"]),
+        ("task=\ud800", ["--set task=\\ud800: not UTF-8"]),
+        ("\udcff=1", ["--set \\udcff=1: not UTF-8"]),  # a byte that is no UTF-8
+        ("a\nb=1", ["a\\nb: unknown key"]),
+        (f"data.inputs=[{'x,' * 5000}]", ["data.inputs: a column is listed twice", "--set data.inputs=[x,x,"]),
+    ],
+    ids=["long index", "deep", "half of a character", "a byte", "line end", "long value"],
+)
+def test_hostile_overrides(override, words):
+    write_config()
+    (line,) = refused("train", "bad.yaml", "--set", override)
+    for word in words:
+        assert word in line
+
+
+def test_what_an_override_replaced_is_one_line_too():
+    write_config()
+    done = CliRunner().invoke(cli, ["summary", "bad.yaml", "--set", "\ntraining.epochs=2\n# \u202e"])
+    (note,) = [line for line in done.output.splitlines() if "--set" in line]
+    assert note == "note: training.epochs = 2\\n# \\u202e by --set (before: 2)"
 
 
 # Values
@@ -382,6 +480,12 @@ def test_layers(value, place, words):
             "tanh, initialization: {uniform: -0.5}",
             "8:36: network.layers.0.initialization",
             ["> 0", "-0.5"],
+        ),
+        (  # 13, 27 no float holds it
+            "tanh",
+            "tanh, initialization: {uniform: 1" + "0" * 400 + "}",
+            "8:36: network.layers.0.initialization",
+            ["a number > 0", "{uniform: 1000"],
         ),
         (  # 13
             "seed: 0",
@@ -591,6 +695,26 @@ def test_an_alias_of_a_value_is_the_value():  # 19
     assert Path("good/config.yaml").read_text().count("units: 4") == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- 1\n" * 249_000, ["20,000 values"]),  # 19
+        ("[" + ("[" * 90 + "]" * 90 + ",") * 5000 + "]", ["20,000 values"]),  # 19, 20
+        ("? a\n" * 249_000, ["20,000 values"]),  # 5, 19 one key again and again
+        ("a: &a " + "[" * 90 + "]" * 90 + "\nb: " + "[" * 90 + "*a" + "]" * 90, ["too deeply nested"]),  # 19, 20
+        ("[" * 999_000, ["too deeply nested"]),  # 20
+    ],
+    ids=["items", "nested items", "repeated keys", "nesting by aliases", "brackets"],
+)
+def test_a_megabyte_is_refused_in_a_moment(text, words):
+    Path("bad.yaml").write_text(text)
+    start = time.monotonic()
+    (line,) = refused("train", "bad.yaml")
+    assert time.monotonic() - start < 10  # a second or less; half a minute if all of it were parsed first
+    for word in ("bad.yaml: ", *words):
+        assert word in line
+
+
 @pytest.mark.parametrize("size", [1_000_001, 1_000_000_000])
 def test_a_config_of_a_gigabyte_is_not_read(size):  # 21
     write_config()
@@ -625,8 +749,11 @@ def test_utf_8_of_other_editors_is_accepted(content):
         (CONFIG.replace("class\n", "größe\n").encode("latin-1"), "bad.yaml:3: ", ["0xf6", "save", "UTF-8"]),  # 22
         (CONFIG.replace("class\n", "cl\0ass\n").encode(), "bad.yaml: ", ["NUL"]),  # 22
         (CONFIG.replace("class\n", "cl\x07ass\n").encode(), "bad.yaml:", ["#x0007"]),  # 22
+        (CONFIG.replace("class\n", '"\\U00110000"\n').encode(), "bad.yaml:3:", ["not YAML", "too large"]),  # 22
+        (CONFIG.replace("class\n", '"\\UAAAAAAAA"\n').encode(), "bad.yaml:3:", ["not YAML", "too large"]),  # 22
+        (f"%YAML {'1' * 5000}.1\n---\n{CONFIG}".encode(), "bad.yaml:1:", ["not YAML", "version", "too large"]),  # 27
     ],
-    ids=["utf-16", "utf-16-be", "utf-32", "latin-1", "nul", "bell"],
+    ids=["utf-16", "utf-16-be", "utf-32", "latin-1", "nul", "bell", "no character", "no integer", "version"],
 )
 def test_other_encodings(content, start, words):
     Path("bad.yaml").write_bytes(content)
@@ -693,7 +820,11 @@ def test_home_is_expanded_and_variables_are_not(tmp_path, monkeypatch):  # 24
         ('"a\\0b.csv"', 2, "2:3: data.path", ["NUL"]),  # 24
         ("~nobody-of-this-name/toy.csv", 2, "2:3: data.path", ["~nobody-of-this-name"]),  # 24
         ("gone.csv", 3, None, ["gone.csv: No such file"]),  # 24
-        (".", 3, None, ["is a directory", "expected a table"]),  # 24
+        (".", 3, None, ["is a directory", "expected a"]),  # 24
+        ("x" * 5000, 3, "2:3: data.path", ["xxx ... xxx", "too long"]),  # 24
+        ('"\\e[31m.csv"', 3, "2:3: data.path", ["\\x1b[31m.csv: No such file"]),  # 24
+        ('"\\ud800.csv"', 2, "2:9", ["half of a character", "\\ud800"]),  # 22, 24
+        ('"\\ud83d\\ude00.csv"', 2, "2:9", ["half of a character", "\\U0001f600"]),  # 22 as JSON writes it
     ],
 )
 def test_data_paths(value, exit_code, place, words):
@@ -705,6 +836,20 @@ def test_a_table_cannot_come_from_standard_input():  # 24 a run could not read i
     (line,) = refused("train", "bad.yaml", stdin=Path("toy.csv").read_text())
     assert "data.path" in line
     assert "'-'" in line
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("'\"'", ["no cell is quoted with", "got '\"'"]),  # 24
+        ('"\\n"', ["no line ends with", r"got '\n'"]),  # 24
+        ('"\\r"', ["no line ends with", r"got '\r'"]),  # 24
+        ("''", ["not empty"]),  # 24
+        ("', '", ["expected 1 character", "got ', '"]),  # 24
+    ],
+)
+def test_delimiters(value, words):
+    check_refused("target: class", f"target: class\n  delimiter: {value}", "4:3: data.delimiter", words)
 
 
 @pytest.mark.parametrize("out", ["toy.csv", "bad.yaml", "link.csv"])

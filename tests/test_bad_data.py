@@ -5,13 +5,18 @@ Numbers in comments are those of the list of bad inputs that the project was che
 
 import hashlib
 import json
+import os
 import pickle
 import re
+import time
+import warnings
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from unprivileged import run_unprivileged
 
+from mlp import SGD, Layer, Network, SquaredError, train
 from mlp.cli import cli
 
 CONFIG = """
@@ -23,6 +28,7 @@ training: {{epochs: 2, batch_size: 4, seed: 0}}
 """
 CLEAN = b"a,b,y\n" + b"".join(b"%d,%.2f,%s\n" % (i, i * i % 7 - 2.5, b"pq"[i % 2 : i % 2 + 1]) for i in range(12))
 NUMBERS = b"a,b,y\n1,2,3\n2,1,5\n3,5,4\n"
+posix = pytest.mark.skipif(os.name != "posix", reason="needs pipes and permissions")
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +72,7 @@ def refused(listing):
         assert result.output.count("\n") == 1, result.output
         assert "Traceback" not in result.output
         assert len(result.output) < 500
+        assert result.output[:-1].isprintable()
         assert listing() == before
         return result.output
 
@@ -171,9 +178,16 @@ CSV = {
         "",
         ["d.csv", "'y'", "'1.5', '2.5'", "regression"],
     ),
+    "a label as long as a page": (CLEAN + b"1,2," + b"x" * 2000 + b"\n", "", ["d.csv:14", "'y'", "2,000 characters"]),
     "one label in two ways": (b"a,y\n1,1\n2,2\n3,2.0\n", "", ["d.csv", "'y'", "'2'", "'2.0'"]),
     # 43: classes
     "one class": (b"a,y\n1,p\n2,p\n3,p\n", "", ["d.csv", "'y'", "only one class", "'p'"]),
+    # what a terminal would obey, and what fills it
+    "a line end in a name": (b'"a\nb",b,y\n1,2,3\nx,2,3\n', "", ["d.csv:4", r"'a\nb'", "'x'"]),
+    "escape codes": (b"\x1b[31ma,b,y\nx\x1b[0m,2,3\n", "", ["d.csv:2", r"'\x1b[31ma'", r"'x\x1b[0m'"]),
+    "letters from right to left": ("a\u202e,b,y\nx,2,3\n".encode(), "", ["d.csv:2", r"'a\u202e'", "'x'"]),
+    "a name as long as a page": (b"a" * 5000 + b",b,y\nx,2,3\n", "", ["d.csv:2", "'aaaa", "...'", "got 'x'"]),
+    "a cell that never ends": (b"a,y\n1," + b"1" * 200_000 + b"\n", "", ["d.csv:2", "field larger than"]),
     # not text
     "latin-1": ("a,b,y\n1,2,é\n".encode("latin-1"), "", ["d.csv:2", "UTF-8", "0xe9"]),
     "UTF-16": ("a,b,y\n1,2,p\n".encode("utf-16"), "", ["d.csv:1", "UTF-8"]),
@@ -199,6 +213,79 @@ def test_missing_tables_and_folders_are_refused(write, refused, tmp_path, name):
 @pytest.mark.parametrize("key", ["valid_path", "test_path"])
 def test_a_missing_table_of_another_set_is_refused(write, refused, key):  # 29
     has_words(refused("train", write(CLEAN, data=f"{key}: other.csv")), "other.csv", "No such file")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("x" * 5000, ["xxx ... xxx", "too long"]),
+        ("a\0b", [r"a\x00b: is not a path"]),
+        ("\ud800", [r"\ud800: is not a path"]),
+        ("\udcff.csv", [r"\udcff.csv: No such file"]),  # a byte that is no UTF-8
+        ("a\n\x1b[31m.csv", [r"a\n\x1b[31m.csv: No such file"]),
+    ],
+    ids=["long", "NUL", "half of a character", "a byte", "a line end and an escape code"],
+)
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_paths_that_are_none(write, refused, command, path, words):  # 29
+    done("train", write(CLEAN), "--out", "run", "--no-plot")
+    has_words(refused(command, "run", path), *words)
+
+
+@posix
+@pytest.mark.parametrize("name", ["d.csv", "d.npy", "d.npz"])
+def test_a_table_without_permission_to_read(write, listing, name):  # 29
+    config = write(CLEAN, path=name)
+    os.chmod(name, 0)
+    before = listing()
+    found = run_unprivileged("train", config)
+    assert (found.returncode, found.stdout) == (3, "")
+    assert found.stderr.count("\n") == 1
+    has_words(found.stderr, "c.yaml:2:8: data.path: ", f"{name}: Permission denied")
+    assert listing() == before
+
+
+@posix
+@pytest.mark.parametrize("key", ["path", "valid_path"])
+@pytest.mark.parametrize("name", ["pipe.csv", "pipe.npz", "/dev/zero", "/dev/null"])
+def test_what_cannot_be_read_again_is_not_trained_on(write, refused, name, key):  # 29
+    if name.startswith("pipe"):
+        os.mkfifo(name)
+    config = write(None, path=name) if key == "path" else write(CLEAN, data=f"{key}: {name}")
+    has_words(refused("train", config), name, "pipe", "device", "resume")
+
+
+@posix
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/null"])
+def test_a_device_may_have_no_end(write, refused, name):  # 29
+    done("train", write(CLEAN), "--out", "run", "--no-plot")
+    has_words(refused("predict", "run", name), name, "device", "no end")
+
+
+@posix
+def test_a_pipe_is_answered(write):
+    done("train", write(CLEAN), "--out", "run", "--no-plot")
+    reading, writing = os.pipe()
+    os.write(writing, CLEAN)
+    os.close(writing)
+    try:
+        assert done("predict", "run", f"/dev/fd/{reading}") == done("predict", "run", "d.csv")
+    finally:
+        os.close(reading)
+
+
+def test_a_table_of_very_many_columns_takes_a_moment(write, refused):  # 40
+    names = ",".join(f"column{i}" for i in range(90_000))
+    start = time.monotonic()
+    has_words(refused("train", write(f"{names},y\n".encode())), "d.csv", "0 rows")
+    has_words(refused("train", write(f"{names},column0,y\n".encode())), "two columns", "'column0'")
+    assert time.monotonic() - start < 10  # half a second; minutes if every name were looked for among all
+
+
+def test_identifiers_are_no_classes(write, refused):  # 43
+    rows = b"".join(b"1,%d\n" % i for i in range(40_000))
+    line = refused("train", write(b"a,y\n" + rows))
+    has_words(line, "d.csv", "'y'", "40,000 classes in 40,000 training rows", "identifier")
 
 
 @pytest.mark.parametrize("cell", ["x", "1,5"])
@@ -305,7 +392,12 @@ NPZ = {
     "no X": ({"x": np.ones((3, 2)), "y": np.arange(3)}, ["no array named 'X'", "'x', 'y'"]),  # 40
     "more y than X": ({"X": np.ones((3, 2)), "y": np.arange(4)}, ["'X'", "3 rows", "'y'", "4"]),  # 41
     "y on its side": ({"X": np.ones((3, 2)), "y": np.ones((1, 3))}, ["'X'", "3 rows", "'y'", "(1, 3)"]),  # 41, 51
+    "X on its side": (
+        {"X": np.ones((2, 3)), "y": np.arange(3)},
+        ["(2, 3)", "2 rows", "(3, 1)", "in columns, turn"],
+    ),  # 51
     "X of three dimensions": ({"X": np.ones((3, 2, 2)), "y": np.arange(3)}, ["'X'", "(3, 2, 2)"]),
+    "y of no columns": ({"X": np.ones((3, 2)), "y": np.ones((3, 0))}, ["'X'", "3 rows", "'y'", "(3, 0)"]),
     "y of three dimensions": ({"X": np.ones((3, 2)), "y": np.ones((3, 1, 1))}, ["'y'", "(3, 1, 1)"]),
     "nan": ({"X": np.array([[1, 2], [np.nan, 3]]), "y": np.arange(2)}, ["'X'", "nan", "row 1", "'0'"]),  # 34
     "inf": ({"X": np.array([[1, 2], [3, np.inf]]), "y": np.arange(2)}, ["'X'", "inf", "row 1", "'1'"]),  # 34
@@ -316,6 +408,17 @@ NPZ = {
     "an empty label": ({"X": np.ones((3, 2)), "y": np.array(["p", "", "q"])}, ["'y'", "missing"]),  # 33
     "nan as text": ({"X": np.ones((3, 2)), "y": np.array(["p", "nan", "q"])}, ["'y'", "missing"]),  # 33
     "labels that are not whole": ({"X": np.ones((3, 2)), "y": np.array([1, 2.5, 2])}, ["'y'", "'2.5'"]),  # 42
+    "a label that is half of a character": ({"X": np.ones((2, 2)), "y": np.array(["p", "\ud800"])}, ["'y'", "U+D800"]),
+    "a label that is no text": (
+        {"X": np.ones((1, 2)), "y": np.array([2**31 - 1], "<i4").view("<U1")},
+        ["'y'", "U+7FFFFFFF"],
+    ),
+    "a label as long as a page": (
+        {"X": np.ones((2, 2)), "y": np.array(["p", "x" * 2000])},
+        ["'y'", "2,000 characters"],
+    ),
+    "nan as a label of many digits": ({"X": np.ones((2, 2)), "y": np.array([1, np.nan], "g")}, ["'y'", "nan"]),  # 33
+    "too large for a float": ({"X": np.full((2, 2), np.finfo("g").max), "y": np.arange(2)}, ["'X'", "inf", "row 0"]),
     "one class": ({"X": np.ones((3, 2)), "y": np.ones(3)}, ["'y'", "only one class", "'1'"]),  # 43
 }
 NPY = {
@@ -327,6 +430,14 @@ NPY = {
     "text": (np.array([["1", "2", "p"]]), ["expected real numbers"]),  # 32
     "complex": (np.ones((2, 3)) * 1j, ["complex"]),  # 48
     "no such column": (np.ones((2, 2)), ["no column '2'", "'0', '1'"]),  # 40
+}
+PROMISES = {
+    "a thousand billion columns of no rows": ((0, 10**12), ["0 rows", "1000000000000 input columns"]),
+    "a thousand billion rows of no columns": ((10**12, 0), ["1000000000000 rows", "0 input columns"]),
+    "more than follows": ((10**6, 3), ["not a readable .npy file"]),
+    "more than any memory": ((2**40, 2**20), ["not a readable .npy file"]),
+    "more than an integer": ((2**70, 3), ["not a readable .npy file"]),
+    "less than nothing": ((-3, 3), ["not a readable .npy file"]),
 }
 
 
@@ -340,6 +451,32 @@ def test_bad_npz_is_refused(write, refused, arrays, words):
 def test_bad_npy_is_refused(write, refused, matrix, words):
     np.save("d.npy", matrix)
     has_words(refused("train", write(None, path="d.npy", target="2")), "d.npy", *words)
+
+
+def npy_with_header(header):
+    text = header.encode("latin-1") + b"\n"
+    return b"\x93NUMPY\x01\0" + len(text).to_bytes(2, "little") + text
+
+
+@pytest.mark.parametrize(("shape", "words"), PROMISES.values(), ids=PROMISES)
+def test_a_shape_that_the_file_does_not_hold_is_refused_at_once(write, refused, shape, words):  # 29
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}"
+    config = write(npy_with_header(header), path="d.npy", target="2")
+    has_words(refused("train", config), "d.npy", *words)
+
+
+def test_nothing_but_the_line_is_said_of_a_damaged_header(write, refused):
+    """NumPy warns of headers that are not as it writes them, and Python of what it parses in them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for header in (
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (0L, 3L), }",
+            r"{'desc\p': '<f8'}",
+            "{1if 1:2}",
+        ):
+            refused("train", write(npy_with_header(header), path="d.npy", target="2"))
+        refused("train", write(npy_with_header("{" + " " * 20_000 + "}"), path="d.npy", target="2"))
+    assert not caught
 
 
 class Planted:
@@ -400,6 +537,34 @@ def test_object_arrays_inside_npz_are_refused_and_never_unpickled(write, refused
     assert not (tmp_path / "planted").exists()
 
 
+def memory_mapped(array):
+    name = f"{array.shape[1]}_columns.npy"
+    np.save(name, array)
+    return np.load(name, mmap_mode="r")
+
+
+MEMORY = {
+    "Fortran order": np.asfortranarray,
+    "every other row of twice as many": lambda array: np.repeat(array, 2, axis=0)[::2],
+    "read-only": lambda array: np.frombuffer(array.tobytes()).reshape(array.shape),
+    "memory-mapped": memory_mapped,
+}
+
+
+@pytest.mark.parametrize("arrange", MEMORY.values(), ids=MEMORY)
+def test_arrays_in_any_place_of_memory_train_the_same_weights(arrange):  # 49
+    def trained_weights(X, Y):
+        rng = np.random.default_rng(0)
+        network = Network([Layer.initialize(3, 4, "tanh", rng=rng), Layer.initialize(4, 2, "identity", rng=rng)])
+        for _ in train(network, SquaredError(), SGD(0.1), (X, Y), rng=rng, epochs=3, batch_size=4):
+            pass
+        return network.parameters()
+
+    X, Y = np.random.default_rng(1).normal(size=(10, 3)), np.random.default_rng(2).normal(size=(10, 2))
+    expected, found = trained_weights(X, Y), trained_weights(arrange(X), arrange(Y))
+    assert all(np.array_equal(W, found[name]) for name, W in expected.items())
+
+
 def test_an_array_file_under_the_name_of_the_other_kind_is_refused(write, refused, tmp_path):
     (tmp_path / "d.npy").write_bytes(npz_bytes(compressed=False))
     has_words(refused("train", write(None, path="d.npy", target="2")), "d.npy", ".npz")
@@ -431,6 +596,13 @@ def test_a_class_that_the_split_leaves_out_of_training_is_named(write, refused, 
     data = f"split: {{{name}: {fraction}, method: file_order}}"
     line = refused("train", write(CLEAN + b"1,2,z\n", data=data))
     has_words(line, "d.csv", "'y'", "'z'", name, "training", "'p', 'q'")
+
+
+def test_more_targets_than_the_model_has_are_refused(write, refused):  # 41
+    np.savez("d.npz", X=np.arange(8.0).reshape(4, 2), y=np.arange(4.0))
+    done("train", write(None, path="d.npz", task="regression"), "--out", "run", "--no-plot")
+    np.savez("new.npz", X=np.ones((4, 2)), y=np.ones((4, 3)))
+    has_words(refused("evaluate", "run", "new.npz"), "new.npz", "3", "1")
 
 
 def test_a_class_that_training_lacks_is_named_when_it_is_evaluated(write, refused, tmp_path):  # 43
@@ -465,6 +637,23 @@ def test_labels_of_all_kinds_are_kept_in_the_model_and_in_the_answers(write, wri
     assert len(answers) == 13
     assert all(f"probability_{label}" in answers[0] for label in labels)
     assert {re.sub(r'^"(.*)",[^"]*$|^([^,]*),.*$', r"\1\2", line) for line in answers[1:]} <= set(labels)
+
+
+# Few rows
+
+
+@pytest.mark.parametrize(("valid", "test", "empty"), [(0.1, 0, "valid"), (0, 0.1, "test"), (0.5, 0.4, "train")])
+def test_a_split_that_leaves_no_row_is_refused(write, refused, valid, test, empty):  # 46
+    line = refused("train", write(NUMBERS, data=f"split: {{valid: {valid}, test: {test}}}", task="regression"))
+    has_words(line, f"0 of 3 rows for {empty}", "more rows", f"valid {valid}", f"test {test}")
+
+
+def test_one_row(write, refused):  # 46
+    one = b"a,b,y\n1,2,3\n"
+    has_words(refused("train", write(one)), "d.csv", "'y'", "only one class", "'3'")
+    output = done("train", write(one, task="regression"), "--out", "run", "--no-plot")
+    has_words(output, "note", "constant", "training.batch_size 4", "1 training rows: clipped to 1")
+    assert done("predict", "run", "d.csv") == "y\n3.0\n"
 
 
 # Columns without spread, and columns with too much

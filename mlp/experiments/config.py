@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,11 @@ from pydantic import TypeAdapter, ValidationError
 from mlp.experiments import schema
 from mlp.experiments.mistakes import key_path, located, mistake, shown, suggested
 from mlp.experiments.schema import Config
-from mlp.experiments.yaml_text import MAX_BYTES, ConfigError, KeyPath, Tree, dump_yaml, parse_yaml
+from mlp.experiments.yaml_text import MAX_BYTES, MAX_DEPTH, ConfigError, KeyPath, Tree, dump_yaml, parse_yaml
 from mlp.tables import DataError, standard_input
+from mlp.tables.table import one_line
+
+MAX_ORIGIN = 100  # characters of an override in the place of each of its keys
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,21 @@ def read_config_file(path: Path | str) -> bytes:
     try:
         if str(path) == "-":
             return standard_input().read(MAX_BYTES + 1)
-        if Path(path).is_dir():
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
             raise ConfigError(f"{path}: is a directory, expected a YAML file")
+        if not stat.S_ISREG(mode):  # opening it could wait for ever
+            raise ConfigError(f"{path}: is a pipe or a device, expected a YAML file; '-' is standard input")
         with open(path, "rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     except DataError as error:
         raise ConfigError(str(error)) from None
+    except ConfigError:
+        raise
+    except ValueError as error:  # a NUL, or half of a character
+        raise ConfigError(f"{path}: is not a path: {error}") from None
 
 
 def usable_path(tree: Tree, folder: Path, key: str, path: str) -> str:
@@ -107,18 +118,24 @@ def usable_path(tree: Tree, folder: Path, key: str, path: str) -> str:
 
 def apply_override(tree: Tree, override: str) -> str:
     """Put the value of "a.b.c=value" into the tree, numbers index lists; returns what to tell the person."""
-    origin = f"--set {override}"
+    try:
+        override = override.encode(errors="surrogateescape").decode()  # whatever the locale made of the shell's bytes
+    except UnicodeError:
+        raise ConfigError(f"--set {override}: not UTF-8 text") from None
+    origin = f"--set {override if len(override) <= MAX_ORIGIN else override[: MAX_ORIGIN - 3] + '...'}"
     dotted, equals, text = override.partition("=")
     keys = dotted.strip().split(".")
     if not equals or "" in keys:
         raise ConfigError(f"{origin}: expected key=value, such as training.epochs=5")
-    value = parse_yaml(os.fsencode(text), origin).data
+    if len(keys) > MAX_DEPTH:
+        raise ConfigError(f"{origin}: too deeply nested: more than {MAX_DEPTH} levels")
+    value = parse_yaml(text.encode(), origin).data
     node: Any = tree.data
     path: KeyPath = ()
     for depth, key in enumerate(keys):
         step: Any = key
         if isinstance(node, list):
-            if not key.isdecimal() or int(key) >= len(node):
+            if not key.isdecimal() or len(key) > 9 or int(key) >= len(node):
                 raise ConfigError(
                     f"{origin}: {'.'.join(keys[:depth])} is a list of {len(node)}, counted from 0; got {key!r}"
                 )
@@ -136,7 +153,8 @@ def apply_override(tree: Tree, override: str) -> str:
         elif isinstance(node, dict) and node.get(step) is None:
             node[step] = {}
         node = node[step]
-    return f"{dotted.strip()} = {text.strip()} by --set (before: {'not set' if before is None else shown(before)})"
+    was = "not set" if before is None else shown(before)
+    return one_line(f"{dotted.strip()} = {text.strip()} by --set (before: {was})")
 
 
 def validate(tree: Tree) -> Config:
@@ -162,7 +180,7 @@ def valid_sections(data: Any, found: Sequence[Any]) -> dict[str, Any]:
     known = copy.deepcopy(data)
     for details in found:
         if details["type"] == "extra_forbidden":
-            *above, key = key_path(data, details["loc"])
+            *above, key = key_path(details["loc"])
             section = known
             for step in above:
                 section = section[step]
@@ -189,7 +207,8 @@ def contradictions(sections: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
         for key, names in (("target", data.target), ("inputs", data.inputs or [])):
             if len(set(names)) < len(names):
                 yield ("data", key), "a column is listed twice"
-        shared = [name for name in data.target if name in (data.inputs or ())]
+        inputs = set(data.inputs or ())
+        shared = [name for name in data.target if name in inputs]
         if shared:
             yield ("data", "inputs"), f"{shown(shared[0])} is also the target: the answer would leak into the inputs"
         if task == "regression" and data.split.method == "stratified":

@@ -15,7 +15,7 @@ from mlp.experiments.yaml_text import KeyPath, Tree
 
 def mistake(tree: Tree, details: Any) -> str:
     """One of pydantic's errors as a line of ours."""
-    path = key_path(tree.data, details["loc"])
+    path = key_path(details["loc"])
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
     got = f", got {shown(value)}"
     if kind == "missing":
@@ -81,28 +81,26 @@ def located(tree: Tree, path: KeyPath, message: str) -> str:
     return f"{place or tree.source}: {'.'.join(map(str, path))}: {message}"
 
 
-def key_path(data: Any, loc: Sequence[str | int]) -> KeyPath:
-    """pydantic's loc without the names of union members, which are no keys of the text."""
-    path: KeyPath = ()
-    for i, step in enumerate(loc):
-        inside = (isinstance(data, dict) and step in data) or (isinstance(data, list) and isinstance(step, int))
-        if inside:
-            data = data[step]
-        if inside or i == len(loc) - 1:
-            path = (*path, step)
-    return path
+def key_path(loc: Sequence[str | int]) -> KeyPath:
+    """pydantic's loc without the tags of unions, which are no keys of the text (and may be keys of it elsewhere)."""
+    return tuple(step for i, step in enumerate(loc) if len(sections_at(loc[:i])) < 2)
 
 
 def known_keys(loc: Sequence[str | int]) -> list[str]:
     """The keys that the section at pydantic's loc may have."""
+    return [key for model in sections_at(loc) for key in model.model_fields]
+
+
+def sections_at(loc: Sequence[str | int]) -> list[type[BaseModel]]:
+    """The kinds of section that pydantic's loc leads to: several where the next step is the tag that tells them
+    apart."""
     models: list[type[BaseModel]] = [Config]
     for step in loc:
-        fields = [model.model_fields[step] for model in models if step in model.model_fields]
-        if fields:
-            models = [model for field in fields for model in models_in(field.annotation)]
-        elif isinstance(step, str):  # the tag of a union
+        if len(models) > 1:
             models = [model for model in models if step in get_args(model.model_fields["name"].annotation)]
-    return [key for model in models for key in model.model_fields]
+        elif isinstance(step, str):
+            models = [found for model in models for found in models_in(model.model_fields[step].annotation)]
+    return models
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -3,11 +3,11 @@ config.py."""
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from mlp.activations import ACTIVATIONS
@@ -30,6 +30,13 @@ def as_names(value: object) -> object:
     """One column or several, by name or (where there is no header) by number: always a list of names."""
     values = value if isinstance(value, list) else [value]
     return [str(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in values]
+
+
+def check_delimiter(character: str) -> str:
+    """Any character that cannot be taken for a quote or the end of a line."""
+    if character in '"\r\n\0':
+        raise PydanticCustomError("delimiter", "expected a character that no cell is quoted with and no line ends with")
+    return character
 
 
 ActivationName = Annotated[str, one_of(ACTIVATIONS)]
@@ -57,20 +64,20 @@ class Data(Section):
     test_path: Annotated[str, Field(min_length=1)] | None = None
     target: Names
     inputs: Names | None = None
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    delimiter: Annotated[str, Field(min_length=1, max_length=1), AfterValidator(check_delimiter)] = ","
     header: bool | None = None
     split: Split = Split()
     standardize: bool = True
 
 
 def check_initialization(value: object) -> object:
-    """The name of a scheme, or {uniform: r} or {normal: s} with a positive scale."""
+    """The name of a scheme, or {uniform: r} or {normal: s} with a positive scale that a float can hold."""
     if isinstance(value, str) and value in SCHEMES:
         return value
     if isinstance(value, dict) and len(value) == 1:
         ((kind, scale),) = value.items()
         number = isinstance(scale, (int, float)) and not isinstance(scale, bool)
-        if kind in ("uniform", "normal") and number and 0 < scale < math.inf:
+        if kind in ("uniform", "normal") and number and 0 < scale <= sys.float_info.max:
             return {kind: float(scale)}
     wanted = f"expected one of {', '.join(SCHEMES)}, or {{uniform: r}} or {{normal: s}} with a number > 0"
     raise PydanticCustomError("initialization", "{wanted}", {"wanted": wanted})

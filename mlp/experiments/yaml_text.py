@@ -12,8 +12,12 @@ from typing import Any
 
 import yaml
 
+from mlp.tables.table import one_line
+
 MAX_BYTES = 1_000_000
 MAX_NODES = 20_000
+MAX_DEPTH = 100
+MAX_MISTAKES = 20  # that are told at once
 
 KeyPath = tuple[str | int, ...]
 CORE = "tag:yaml.org,2002:"
@@ -23,12 +27,16 @@ OCTAL_OR_HEX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)")
 NAN = re.compile(r"\.(nan|NaN|NAN)")
+HALF = re.compile("[\ud800-\udfff]")  # of a character beyond U+FFFF in UTF-16; alone it is no text
 
 
 class ConfigError(ValueError):
-    """A config that cannot be used: one line a mistake."""
+    """A config that cannot be used: one line a mistake, the first MAX_MISTAKES of them."""
 
-    def __init__(self, *lines: str) -> None:
+    def __init__(self, *mistakes: str) -> None:
+        lines = [one_line(each) for each in mistakes[:MAX_MISTAKES]]
+        if len(mistakes) > MAX_MISTAKES:
+            lines.append(f"and {len(mistakes) - MAX_MISTAKES:,} more mistakes")
         super().__init__("\n".join(lines))
 
 
@@ -47,7 +55,24 @@ class Tree:
 
 
 class Loader(yaml.SafeLoader):
-    """Leaves scalars as text, marked PLAIN or QUOTED, so that `Builder` decides; any other tag was written out."""
+    """Leaves scalars as text, marked PLAIN or QUOTED, so that `Builder` decides; any other tag was written out.
+
+    What is too much for a config is refused as soon as it is met, before it has taken time and memory.
+    """
+
+    def __init__(self, text: str, source: str) -> None:
+        super().__init__(text)
+        self.source = source
+        self.nodes = 0
+        self.depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.nodes += 1
+        self.depth += 1
+        check_size(self.source, self.nodes, self.depth)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         if kind is yaml.ScalarNode:
@@ -60,10 +85,13 @@ def parse_yaml(content: bytes, source: str) -> Tree:
     text = decode(content, source)
     loader = None
     try:
-        loader = Loader(text)
+        loader = Loader(text, source)
         node = loader.get_single_node()
-    except RecursionError:
-        raise ConfigError(f"{source}: too deeply nested") from None
+    except ConfigError:
+        raise
+    except (ValueError, OverflowError):  # PyYAML converts "\UFFFFFFFF" and %YAML 1111.1 without a check of their size
+        what = "not YAML: an escape or a version with a number that is too large"
+        raise ConfigError(f"{source if loader is None else at(source, loader.get_mark())}: {what}") from None
     except yaml.composer.ComposerError as error:
         what = "expected a single document" if "single document" in str(error) else str(error.problem)
         raise ConfigError(f"{at(source, error.problem_mark)}: {what}") from None
@@ -79,11 +107,15 @@ def parse_yaml(content: bytes, source: str) -> Tree:
             loader.dispose()
     tree = Tree(source)
     if node is not None:
-        try:
-            tree.data = Builder(tree).build(node, ())
-        except RecursionError:
-            raise ConfigError(f"{source}: too deeply nested") from None
+        tree.data = Builder(tree).build(node, ())
     return tree
+
+
+def check_size(source: str, nodes: int, depth: int) -> None:
+    if nodes > MAX_NODES:
+        raise ConfigError(f"{source}: more than {MAX_NODES:,} values, counting what aliases repeat")
+    if depth > MAX_DEPTH:
+        raise ConfigError(f"{source}: too deeply nested: more than {MAX_DEPTH} levels")
 
 
 def decode(content: bytes, source: str) -> str:
@@ -116,8 +148,7 @@ class Builder:
     def build(self, node: yaml.Node, path: KeyPath) -> Any:
         place = at(self.tree.source, node.start_mark)
         self.count += 1
-        if self.count > MAX_NODES:
-            raise ConfigError(f"{self.tree.source}: more than {MAX_NODES:,} values, counting what aliases repeat")
+        check_size(self.tree.source, self.count, len(path) + 1)
         if id(node) in self.open:
             raise ConfigError(f"{place}: an alias that contains itself")
         self.tree.values[path] = place
@@ -151,6 +182,11 @@ def scalar_value(node: yaml.ScalarNode, place: str) -> Any:
     if node.tag not in (PLAIN, QUOTED):
         raise ConfigError(f"{place}: tags are not allowed, got {node.tag.replace(CORE, '!!')}")
     text: str = node.value
+    half = HALF.search(text)
+    if half:
+        raise ConfigError(
+            f"{place}: half of a character, \\u{ord(half[0]):04x}; write the whole one, as itself or as \\U0001f600"
+        )
     return plain_value(text, place) if node.tag == PLAIN else text
 
 

@@ -6,6 +6,8 @@ and value. A `DataError` is one line that a person can act on.
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,8 +53,7 @@ def read_table(
         return read_csv("standard input", standard_input().read(), targets, inputs, labels, delimiter, header)
     path = Path(path)
     try:
-        if path.is_dir():
-            raise DataError(f"{path}: is a directory, expected a table (.csv, .npy or .npz)")
+        check_kind(path)
         if path.suffix == ".npy":
             return read_npy(path, targets, inputs, labels)
         if path.suffix == ".npz":
@@ -60,3 +61,22 @@ def read_table(
         return read_csv(str(path), path.read_bytes(), targets, inputs, labels, delimiter, header)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
+    except MemoryError:
+        raise DataError(f"{path}: is more than fits into the memory of this machine") from None
+
+
+def check_kind(path: Path) -> None:
+    """Raises DataError for what is neither a file nor a stream that ends, OSError where there is nothing."""
+    try:
+        mode = os.stat(path).st_mode
+    except ValueError as error:  # a NUL, or half of a character
+        raise DataError(f"{path}: is not a path: {error}") from None
+    if stat.S_ISDIR(mode):
+        raise DataError(f"{path}: is a directory, expected a table (.csv, .npy or .npz)")
+    if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not is_terminal(path)):
+        raise DataError(f"{path}: is a device, and may have no end; expected a table (.csv, .npy or .npz)")
+
+
+def is_terminal(path: Path) -> bool:
+    with open(path, "rb", buffering=0) as file:
+        return file.isatty()

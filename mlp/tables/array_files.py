@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from mlp.activations import Array
-from mlp.tables.csv_files import MISSING
-from mlp.tables.table import DataError, Table, choose_columns, listed
+from mlp.tables.csv_files import MAX_LABEL, MISSING
+from mlp.tables.table import DataError, Table, choose_columns, listed, quoted
 
 
 def read_npy(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, labels: bool) -> Table:
     matrix = load(path, [])[""]
     if matrix.ndim != 2:
         raise DataError(f"{path}: expected a matrix with one example a row, got shape {matrix.shape}")
+    check_not_empty(str(path), matrix)
     names = [str(column) for column in range(matrix.shape[1])]
     wanted, answers = choose_columns(str(path), names, inputs, targets, numbered=True)
     X = check_numbers(f"{path}", names, matrix)[:, wanted]
@@ -32,24 +34,31 @@ def read_npz(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, l
     arrays = load(path, [X_name, *targets])
     X = arrays[X_name]
     if X.ndim != 2:
-        raise DataError(f"{path}: array {X_name!r} has shape {X.shape}, expected (N, D) with one example a row")
+        raise DataError(f"{path}: array {quoted(X_name)} has shape {X.shape}, expected (N, D) with one example a row")
+    check_not_empty(str(path), X)
     Y_parts, Y_names = [np.empty((len(X), 0))], []
     for name in targets:
         y = arrays[name]
         y = y[:, None] if y.ndim == 1 else y
-        if y.ndim != 2 or len(y) != len(X):
-            raise DataError(f"{path}: {X_name!r} has {len(X)} rows but {name!r} has shape {y.shape}")
-        where = f"{path}: array {name!r}"
+        if y.ndim != 2 or len(y) != len(X) or y.shape[1] == 0:
+            turned = y.ndim == 2 and len(y) == X.shape[1] != len(X)
+            hint = f"; {quoted(X_name)} of shape {X.shape} has its examples in columns, turn it" if turned else ""
+            raise DataError(f"{path}: {quoted(X_name)} has {len(X)} rows but {quoted(name)} has shape {y.shape}{hint}")
+        where = f"{path}: array {quoted(name)}"
         Y_parts.append(label_texts(where, y) if labels else check_numbers(where, range(y.shape[1]), y))
         Y_names += [name] if y.shape[1] == 1 else [f"{name}_{k}" for k in range(y.shape[1])]
     names = [str(column) for column in range(X.shape[1])]
     Y = np.concatenate(Y_parts[1:] or Y_parts, axis=1)
-    return array_table(str(path), names, check_numbers(f"{path}: array {X_name!r}", names, X), Y_names, Y, labels)
+    return array_table(str(path), names, check_numbers(f"{path}: array {quoted(X_name)}", names, X), Y_names, Y, labels)
+
+
+def check_not_empty(source: str, X: Array) -> None:
+    """Before its columns get names: an array without rows can claim any number of columns."""
+    if 0 in X.shape:
+        raise DataError(f"{source}: {X.shape[0]} rows and {X.shape[1]} input columns, expected at least one of each")
 
 
 def array_table(source: str, inputs: list[str], X: Array, targets: list[str], Y: Array, labels: bool) -> Table:
-    if 0 in X.shape:
-        raise DataError(f"{source}: {X.shape[0]} rows and {X.shape[1]} input columns, expected at least one of each")
     if labels:
         Y = label_texts(source, Y)
     return Table(source, tuple(inputs), X, tuple(targets), Y)
@@ -59,8 +68,10 @@ def label_texts(source: str, Y: Array) -> Array:
     """Labels of any one kind as text, of Y's shape."""
     if Y.dtype.kind not in "biufU":
         raise DataError(f"{source}: has dtype {Y.dtype}, expected labels that are text or real numbers")
-    texts = [label_text(source, value) for value in Y.ravel().tolist()]
-    return np.array(texts, dtype=str).reshape(Y.shape)
+    if Y.dtype.kind == "U":
+        check_characters(source, Y)
+    values = (in_double_precision(Y) if Y.dtype.kind == "f" else Y).ravel().tolist()
+    return np.array([label_text(source, value) for value in values], dtype=str).reshape(Y.shape)
 
 
 def label_text(source: str, value: Any) -> str:
@@ -71,14 +82,29 @@ def label_text(source: str, value: Any) -> str:
         raise DataError(f"{source}: a label is {value}, expected a class")
     if isinstance(value, str) and value.strip().lower() in MISSING:
         raise DataError(f"{source}: a label is missing ({value!r})")
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if len(text) > MAX_LABEL:
+        raise DataError(
+            f"{source}: a label of {len(text):,} characters, {quoted(text)}; expected a class, in at most {MAX_LABEL} "
+            "characters"
+        )
+    return text
+
+
+def check_characters(source: str, Y: Array) -> None:
+    """Raises DataError for numbers that are no characters: NumPy stores text as 32-bit code points and checks none."""
+    points = np.frombuffer(Y.tobytes(), dtype=np.dtype(np.uint32).newbyteorder(Y.dtype.byteorder))
+    wrong = points[(points > 0x10FFFF) | ((points >= 0xD800) & (points <= 0xDFFF))]
+    if wrong.size:
+        raise DataError(f"{source}: a label holds U+{wrong[0]:04X}, which is no character; expected text")
 
 
 def load(path: Path, names: Sequence[str]) -> dict[str, Array]:
     """What NumPy finds in the file: the arrays with these names, or the one array of a `.npy` file under ""."""
     name = ""
-    try:
-        with open(path, "rb") as file:
+    with open(path, "rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of headers that Python 2 wrote, or that damage made
+        try:
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray) != (path.suffix == ".npy"):
                 found = ".npy" if isinstance(loaded, np.ndarray) else ".npz"
@@ -88,21 +114,25 @@ def load(path: Path, names: Sequence[str]) -> dict[str, Array]:
             arrays = {}
             for name in names:
                 if name not in loaded.files:
-                    raise DataError(f"{path}: no array named {name!r}; the arrays are {listed(loaded.files)}")
+                    raise DataError(
+                        f"{path}: no array named {quoted(name)}; the arrays are {listed(sorted(loaded.files))}"
+                    )
                 arrays[name] = loaded[name]
                 if not isinstance(arrays[name], np.ndarray):
-                    raise DataError(f"{path}: member {name!r} is not an array")
+                    raise DataError(f"{path}: member {quoted(name)} is not an array")
             return arrays
-    except (OSError, DataError):
-        raise
-    except Exception as error:  # zipfile and NumPy raise a dozen kinds for damaged bytes
-        where = f"array {name!r} cannot be read" if name else f"not a readable {path.suffix} file"
-        raise DataError(f"{path}: {where} ({error})") from None
+        except DataError:
+            raise
+        except Exception as error:  # zipfile and NumPy raise a dozen kinds for damaged bytes
+            where = f"array {quoted(name)} cannot be read" if name else f"not a readable {path.suffix} file"
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise DataError(f"{path}: {where} ({reason})") from None
 
 
 def check_numbers(source: str, names: Sequence[Any], matrix: Array) -> Array:
     if matrix.dtype.kind not in "biuf":
         raise DataError(f"{source}: has dtype {matrix.dtype}, expected real numbers")
+    matrix = in_double_precision(matrix)
     finite = np.isfinite(matrix)
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
@@ -111,3 +141,11 @@ def check_numbers(source: str, names: Sequence[Any], matrix: Array) -> Array:
             f"(from 0), column {names[column]!r}"
         )
     return matrix
+
+
+def in_double_precision(matrix: Array) -> Array:
+    """What is more precise than a double as doubles, the type of all arithmetic here; a larger number becomes inf."""
+    if matrix.dtype.itemsize <= 8:
+        return matrix
+    with np.errstate(over="ignore"):
+        return matrix.astype(np.float64)

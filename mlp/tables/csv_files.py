@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mlp.tables.table import SHOWN, DataError, Table, choose_columns, listed
+from mlp.tables.table import SHOWN, DataError, Table, choose_columns, listed, quoted
 
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
+MAX_LABEL = 200  # characters; an array of text has room for its longest label in every row
 
 
 def read_csv(
@@ -66,15 +67,17 @@ def read_csv(
             )
         numbers.extend(parse_numbers(source, number, names, wanted, row, missing))
         if labels:
-            answer_labels.append([parse_label(names[column], row[column], missing) for column in answers])
+            answer_labels.append(
+                [parse_label(source, number, names[column], row[column], missing) for column in answers]
+            )
         else:
             answer_numbers.extend(parse_numbers(source, number, names, answers, row, missing))
         N += 1
     if missing:
-        counts = [f"{count} in {name!r}" for name, count in missing.most_common()]
-        more = f" and more in {len(counts) - SHOWN} other columns" if len(counts) > SHOWN else ""
+        counts = [f"{count} in {quoted(name)}" for name, count in missing.most_common(SHOWN)]
+        more = f" and more in {len(missing) - SHOWN} other columns" if len(missing) > SHOWN else ""
         raise DataError(
-            f"{source}: missing values: {', '.join(counts[:SHOWN])}{more} (blank, ?, NA, NaN or null); "
+            f"{source}: missing values: {', '.join(counts)}{more} (blank, ?, NA, NaN or null); "
             "remove these rows or fill them in, nothing is filled in silently"
         )
     if N == 0:
@@ -131,21 +134,26 @@ def parse_numbers(
             if cell.lower() not in MISSING:
                 hint = " (a decimal comma? write 1.5, not 1,5)" if to_number(cell.replace(",", ".")) is not None else ""
                 raise DataError(
-                    f"{source}:{line}: column {names[column]!r}: expected a number, got {short(cell)}{hint}"
+                    f"{source}:{line}: column {quoted(names[column])}: expected a number, got {quoted(cell)}{hint}"
                 )
             missing[names[column]] += 1
             value = math.nan
         elif math.isinf(value):
             raise DataError(
-                f"{source}:{line}: column {names[column]!r}: {short(row[column].strip())} is infinite or too large "
-                "for a float; expected a finite number"
+                f"{source}:{line}: column {quoted(names[column])}: {quoted(row[column].strip())} is infinite or too "
+                "large for a float; expected a finite number"
             )
         values.append(value)
     return values
 
 
-def parse_label(name: str, cell: str, missing: Counter[str]) -> str:
+def parse_label(source: str, line: int, name: str, cell: str, missing: Counter[str]) -> str:
     label = cell.strip()
+    if len(label) > MAX_LABEL:
+        raise DataError(
+            f"{source}:{line}: column {quoted(name)}: a label of {len(label):,} characters, {quoted(label)}; "
+            f"expected a class, in at most {MAX_LABEL} characters"
+        )
     if label.lower() in MISSING:
         missing[name] += 1
     return label
@@ -153,11 +161,6 @@ def parse_label(name: str, cell: str, missing: Counter[str]) -> str:
 
 def blank(row: Sequence[str]) -> bool:
     return len(row) <= 1 and not "".join(row).strip()
-
-
-def short(cell: str) -> str:
-    """A cell as a message shows it."""
-    return repr(cell) if len(cell) <= 40 else repr(cell[:37] + "...")
 
 
 def looks_split_by(other: str, cells: Sequence[str]) -> bool:

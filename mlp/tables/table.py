@@ -10,10 +10,29 @@ from typing import Any
 from mlp.activations import Array
 
 SHOWN = 5  # how many names a message lists before it says how many more there are
+LONGEST = 450  # characters of a message
+TAIL = 150  # of these, kept from the end of a longer one, where the hint is
 
 
 class DataError(ValueError):
-    """A table that cannot be used, and why."""
+    """A table that cannot be used, and why: one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+def one_line(text: str) -> str:
+    """The text as one line of at most LONGEST characters that a terminal shows and does not obey.
+
+    Names and values come from files: line ends, escape codes, marks that turn the direction of writing and halves of
+    surrogate pairs are written as Python escapes, and what is too long is cut in the middle.
+    """
+    printable = [c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut(text)]
+    return cut("".join(printable))
+
+
+def cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - TAIL - 5]} ... {text[-TAIL:]}"
 
 
 @dataclass(frozen=True)
@@ -44,29 +63,37 @@ def choose_columns(
     """
     if numbered and inputs is not None and not targets and len(names) == len(inputs):
         return list(range(len(names))), []
+    counts = Counter(names)
     for kind, wanted in (("target", targets), ("input", inputs or ())):
-        absent = [name for name in wanted if name not in names]
+        absent = [name for name in wanted if name not in counts]
         if absent:
             raise DataError(f"{source}: no column {listed(absent)} (the {kind}); the columns are {listed(names)}")
-        twice = [name for name in wanted if names.count(name) > 1]
+        twice = [name for name in wanted if counts[name] > 1]
         if twice:
-            raise DataError(f"{source}: {names.count(twice[0])} columns are named {twice[0]!r} (the {kind})")
+            raise DataError(f"{source}: {counts[twice[0]]} columns are named {quoted(twice[0])} (the {kind})")
     if inputs is None:
-        inputs = [name for name in names if name not in targets]
+        chosen = set(targets)
+        inputs = [name for name in names if name not in chosen]
         if "" in inputs:
             raise DataError(
                 f"{source}: column {list(names).index('') + 1} has no name; name it, or list the columns to use in "
                 "data.inputs"
             )
-        twice = [name for name, count in Counter(inputs).items() if count > 1]
+        twice = [name for name in counts if counts[name] > 1]
         if twice:
             raise DataError(f"{source}: two columns have one name: {listed(twice)}")
     if not inputs:
         raise DataError(f"{source}: no input columns: the only columns are {listed(names)}")
-    return [list(names).index(name) for name in inputs], [list(names).index(name) for name in targets]
+    position = {name: column for column, name in enumerate(names)}
+    return [position[name] for name in inputs], [position[name] for name in targets]
 
 
 def listed(names: Sequence[Any]) -> str:
     """The first few, in quotes, and how many more there are."""
-    shown = ", ".join(repr(str(name)) for name in list(names)[:SHOWN])
+    shown = ", ".join(quoted(str(name)) for name in names[:SHOWN])
     return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
+
+
+def quoted(text: str) -> str:
+    """A name or a cell as a message shows it."""
+    return repr(text) if len(text) <= 40 else repr(text[:37] + "...")
