@@ -13,6 +13,8 @@ from typing import Any, TextIO, cast
 
 import click
 
+from mlp.tables.table import visible
+
 STOP_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -55,9 +57,7 @@ def printable(text: str) -> str:
 
     Names come from tables and model files of strangers, and a terminal obeys control characters.
     """
-    if text.isascii() and text.replace("\n", "").isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def silence(stream: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Any
 
@@ -9,13 +10,14 @@ import click
 
 import mlp
 from mlp.console import message, silence
+from mlp.tables.table import one_line
 
 
 class Failure(click.ClickException):
     """Ends a command with lines for the person and an exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
+        super().__init__("\n".join(map(one_line, message.split("\n"))))
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: Any = None) -> None:
@@ -69,7 +71,8 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, mlp.DivergedError):
         return "; ".join([f"diverged: {error}", *getattr(error, "__notes__", [])]), 4
     if isinstance(error, OSError):
-        return f"{error.filename or 'I/O'}: {error.strerror or error}", 1
+        usage = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)  # of a path that somebody wrote
+        return f"{error.filename or 'I/O'}: {error.strerror or error}", 2 if usage else 1
     if isinstance(error, MemoryError):
         return f"out of memory ({error}); try a smaller network or training.batch_size", 1
     return f"unexpected {type(error).__name__}: {error} (mlp --debug shows where)", 1

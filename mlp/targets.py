@@ -44,7 +44,9 @@ class Exclusive:
         return {self.classes.name: self.classes.labels}
 
     def encode(self, Y: Array, where: str) -> Array:
-        return np.eye(self.size, dtype=np.float32)[self.classes.codes(Y[:, 0], where)]
+        one_hot = np.zeros((len(Y), self.size), np.float32)
+        one_hot[np.arange(len(Y)), self.classes.codes(Y[:, 0], where)] = 1
+        return one_hot
 
     def metrics(self) -> dict[str, Metric]:
         return {"accuracy": accuracy}
@@ -155,7 +157,8 @@ Target = Exclusive | Binary | Quantities
 def fit_target(loss: str, names: Sequence[str], Y: Array, *, standardize: bool = True) -> Target:
     """The coding that a loss needs, fitted to the training rows Y (N x K: text for classes, else numbers).
 
-    Raises DataError for labels or numbers that it cannot code (see `Classes.fit` and `Scaler.fit`).
+    Raises DataError for labels or numbers that it cannot code (see `Classes.fit` and `Scaler.fit`), and for a column
+    whose name a column of probabilities would have too.
     """
     if loss == "softmax_cross_entropy":
         if len(names) > 1:
@@ -163,7 +166,16 @@ def fit_target(loss: str, names: Sequence[str], Y: Array, *, standardize: bool =
                 f"{len(names)} target columns, but {loss} takes one column of labels (of a one-hot array, take the "
                 "number of the 1); several columns of two classes each need loss: logistic_cross_entropy"
             )
-        return Exclusive(Classes.fit(names[0], Y[:, 0]))
-    if loss == "logistic_cross_entropy":
-        return Binary(tuple(Classes.fit(name, Y[:, k], most=2) for k, name in enumerate(names)))
-    return Quantities(tuple(names), Scaler.fit(Y, names) if standardize else Scaler.identity(len(names)))
+        target: Target = Exclusive(Classes.fit(names[0], Y[:, 0]))
+    elif loss == "logistic_cross_entropy":
+        target = Binary(tuple(Classes.fit(name, Y[:, k], most=2) for k, name in enumerate(names)))
+    else:
+        return Quantities(tuple(names), Scaler.fit(Y, names) if standardize else Scaler.identity(len(names)))
+    columns = target.answers(np.full((target.size, 1), 0.5))
+    if len(columns) < len(names) + target.size:
+        clash = next((name for name in names if name.startswith("probability_")), names[0])
+        raise DataError(
+            f"target {clash!r}: the answers would have two columns of one name, since probabilities are called "
+            "probability_<label>; rename it"
+        )
+    return target

@@ -18,6 +18,8 @@ from unprivileged import run_unprivileged
 
 from mlp import SGD, Layer, Network, SquaredError, train
 from mlp.cli import cli
+from mlp.experiments import prepare
+from mlp.tables import read_table
 
 CONFIG = """
 data: {{path: {path}, target: {target}{data}}}
@@ -727,3 +729,51 @@ def test_a_spread_that_overflows_is_refused(write, refused):  # 45
 def test_another_set_that_is_too_large_is_refused(write, refused, tmp_path, key):  # 45
     (tmp_path / "other.csv").write_bytes(b"a,b,y\n1,2,p\n1,1e300,q\n")
     has_words(refused("train", write(CLEAN, data=f"{key}: other.csv")), "other.csv", "'b'", "1e+300", "too large")
+
+
+@pytest.mark.parametrize(
+    ("header", "target", "more"),
+    [
+        (b"a,b,probability_p", "probability_p", ""),
+        (b"a,b,probability_q", "probability_q", ""),
+        (b"a,probability_y_q,y", "[probability_y_q, y]", "loss: logistic_cross_entropy"),
+    ],
+)
+def test_a_target_named_as_a_column_of_probabilities_would_be(write, refused, header, target, more):
+    """Its answers would be overwritten, without a word."""
+    content = CLEAN.replace(b"a,b,y", header)
+    if more:
+        content = header + b"\n" + b"".join(b"%d,%d,%s\n" % (i, i % 2, b"pq"[i % 2 : i % 2 + 1]) for i in range(12))
+    line = refused("train", write(content, target=target, more=more))
+    has_words(line, "d.csv: target 'probability_", "probability_<label>", "rename it")
+
+
+def test_a_table_that_changes_while_it_is_read(write, refused, tmp_path, monkeypatch):  # 53
+    """The rows that were read and the hash that is recorded would not be of one file."""
+    config = write(CLEAN)
+
+    def read_slowly(path, **options):
+        table = read_table(path, **options)
+        (tmp_path / "d.csv").write_bytes(CLEAN + b"7,7,p\n")
+        return table
+
+    monkeypatch.setattr(prepare, "read_table", read_slowly)
+    result = CliRunner().invoke(cli, ["train", config])
+    assert result.exit_code == 3
+    assert result.output == "d.csv: changed while it was read; try again when nothing writes to it\n"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_table_that_changed_before_a_resume(write, refused, tmp_path):  # 53
+    done("train", write(CLEAN), "--out", "run", "--no-plot")
+    (tmp_path / "d.csv").write_bytes(CLEAN + b"7,7,p\n")
+    for command in (["resume", "run", "--set", "training.epochs=4"], ["evaluate", "run"], ["train", "--replay", "run"]):
+        has_words(refused(*command), "d.csv: has changed since the run started", "SHA-256")
+
+
+def test_data_files_that_came_or_went_since_the_run_started(write, refused, tmp_path):  # 53
+    done("train", write(CLEAN), "--out", "run", "--no-plot")
+    (tmp_path / "other.csv").write_bytes(CLEAN)
+    config = (tmp_path / "run/config.yaml").read_text()
+    (tmp_path / "run/config.yaml").write_text(config.replace("test_path: null", "test_path: ../other.csv"))
+    has_words(refused("evaluate", "run"), "run: the config names 2 data files, but the run started with 1")

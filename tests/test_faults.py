@@ -19,8 +19,12 @@ import processes
 import pytest
 from small_runs import assert_same, outcome, write_problem
 
+from mlp.experiments import run
+from mlp.experiments.config import load_config
 from mlp.experiments.files import write_file
+from mlp.experiments.metrics_csv import MetricsFile
 from mlp.experiments.model import load_model
+from mlp.experiments.prepare import prepare
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX limits and permissions")
 
@@ -203,6 +207,16 @@ def test_a_place_that_cannot_be_made(name):  # 65: a file, a path that is too lo
     assert sorted(os.listdir()) == ["small.yaml", "table.csv"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["train"], ["summary"], ["predict", "whole", "table.csv", "--out"], ["plot", "whole", "--out"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_path_that_is_too_long_is_usage(whole, arguments):  # 65
+    line = refused(*arguments, "x" * 5000 + ".png", code=2)
+    assert line.endswith("File name too long")
+
+
 # Directories that go away
 
 
@@ -349,6 +363,39 @@ def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_name_is_after_that
     monkeypatch.setattr(os, "replace", watched_replace)
     write_file(tmp_path / "file", b"12345")
     assert happened == ["flush 5 bytes", "rename to file", "flush folder"]
+
+
+def test_a_checkpoint_is_never_ahead_of_what_it_stands_on(monkeypatch):
+    """Rows and the model are on the disk before the state that says they are, or a power cut could lose them."""
+    happened = []
+    fsync, replace, append = os.fsync, os.replace, MetricsFile.append
+
+    def watched_fsync(handle):
+        if Path(os.readlink(f"/proc/self/fd/{handle}")).name == "metrics.csv":
+            happened.append("flush rows")
+        fsync(handle)
+
+    def watched_replace(source, target, **folders):
+        happened.append(Path(target).name)
+        replace(source, target, **folders)
+
+    def watched_append(self, record):
+        happened.append("row")
+        append(self, record)
+
+    monkeypatch.setattr(run, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(run, "SHARE_OF_CHECKPOINTS", np.inf)
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(os, "replace", watched_replace)
+    monkeypatch.setattr(MetricsFile, "append", watched_append)
+    with run.start_run(prepare(load_config("small.yaml")), out=Path("run"), argv=[]) as started:
+        list(started.epochs())
+    rows = [i for i, what in enumerate(happened) if what == "row"]
+    assert len(rows) == 4
+    for i in rows:
+        later = happened[i + 1 : i + 5]
+        assert later[0] == "flush rows"
+        assert later[1:] in (["model.npz", "last.npz", "run.json"], ["last.npz", "run.json", *later[3:]])
 
 
 @pytest.mark.parametrize("what", ["fsync", "replace"])

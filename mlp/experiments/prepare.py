@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
+import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -178,8 +180,12 @@ def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[st
             raise DataError(loaded.located(f"data.{key}", message)) from None
 
     whole = read("path", data.inputs)
-    assert data.split.method is not None
-    rows = split_rows(len(whole), data.split.valid, data.split.test, method=data.split.method, rng=rng, labels=whole.Y)
+    fractions = data.split
+    assert fractions.method is not None
+    try:
+        rows = split_rows(len(whole), fractions.valid, fractions.test, method=fractions.method, rng=rng, labels=whole.Y)
+    except DataError as error:
+        raise DataError(f"{whole.source}: {error}") from None
     tables: dict[str, Table] = {
         name: Table(whole.source, whole.inputs, whole.X[chosen], whole.targets, whole.Y[chosen])
         for name, chosen in zip(SPLITS, rows, strict=True)
@@ -199,8 +205,9 @@ def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[st
 def file_hash(path: str) -> str:
     """SHA-256 of a file. Raises DataError when it cannot be read, or is a pipe, which a resume could not read again."""
     try:
-        if Path(path).exists() and not Path(path).is_file():
-            kind = "is a directory" if Path(path).is_dir() else "is a pipe or a device, and is read again by a resume"
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            kind = "is a directory" if stat.S_ISDIR(mode) else "is a pipe or a device, which a resume cannot read again"
             raise DataError(f"{path}: {kind}; expected a table (.csv, .npy or .npz)")
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

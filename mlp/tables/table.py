@@ -27,8 +27,12 @@ def one_line(text: str) -> str:
     Names and values come from files: line ends, escape codes, marks that turn the direction of writing and halves of
     surrogate pairs are written as Python escapes, and what is too long is cut in the middle.
     """
-    printable = [c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut(text)]
-    return cut("".join(printable))
+    return cut(visible(cut(text)))
+
+
+def visible(text: str) -> str:
+    """The text with Python escapes for everything that is not to be seen."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def cut(text: str) -> str:
