@@ -64,7 +64,7 @@ def refused(*argv, code, **changes):
     assert exit_code == code, stderr
     assert stdout == ""
     (line,) = stderr.splitlines()
-    assert len(line) < 400
+    assert len(line) <= 450
     return line
 
 
