@@ -126,6 +126,15 @@ def test_stopping_after_every_single_minibatch_changes_nothing(config, optimizer
     assert [(row["epoch"], row["minibatch"]) for row in resumed] == places[1:]
 
 
+def test_the_model_on_disk_is_always_that_of_the_best_epoch_so_far(always_saved, config):
+    run = start_run(prepare(load_config(config("{name: sgd, learning_rate: 2.0}"))), out=Path("run"), argv=[])
+    best = []
+    for _ in run.epochs():
+        best.append(run.progress.best_epoch)
+        assert load_model("run").epoch == best[-1]
+    assert 1 < len(set(best)) < 12  # some epochs are better than all before, and some are not
+
+
 def test_resuming_twice_changes_nothing(always_saved, config):
     path = config(ADAM)
     assert mlp("train", path, "--out", "whole").exit_code == 0
