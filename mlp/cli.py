@@ -67,7 +67,7 @@ def train(
     from mlp.experiments.config import load_config
     from mlp.experiments.prepare import prepare
     from mlp.experiments.replay import open_replay
-    from mlp.experiments.run import start_run
+    from mlp.experiments.starting import start_run
 
     if replay is not None:
         if config is not None or overrides or out is not None:
@@ -96,7 +96,7 @@ def resume(run: Path, overrides: tuple[str, ...], plot: bool, quiet: bool) -> No
     RUN is a run directory; --set training.epochs=N extends a finished one. The result is the one that an
     uninterrupted run would have given.
     """
-    from mlp.experiments.run import continue_run, open_run
+    from mlp.experiments.starting import continue_run, open_run
 
     opened = open_run(run, overrides)
     notes = list(opened.prepared.loaded.notes)
@@ -138,7 +138,7 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
     from mlp.experiments import report
     from mlp.experiments.checkpoint import check_config
     from mlp.experiments.model import load_model
-    from mlp.experiments.run import prepare_again
+    from mlp.experiments.starting import prepare_again
 
     model = load_model(run)
     if data is not None:

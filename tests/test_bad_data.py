@@ -18,7 +18,7 @@ from unprivileged import run_unprivileged
 
 from mlp import SGD, Layer, Network, SquaredError, train
 from mlp.cli import cli
-from mlp.experiments import prepare
+from mlp.experiments import archives, prepare
 from mlp.tables import read_table
 
 CONFIG = """
@@ -777,3 +777,16 @@ def test_data_files_that_came_or_went_since_the_run_started(write, refused, tmp_
     config = (tmp_path / "run/config.yaml").read_text()
     (tmp_path / "run/config.yaml").write_text(config.replace("test_path: null", "test_path: ../other.csv"))
     has_words(refused("evaluate", "run"), "run: the config names 2 data files, but the run started with 1")
+
+
+def test_arrays_whose_columns_would_have_one_name(write, refused, tmp_path):
+    """The second of "y" and the array "y_1": their model would have been refused when it was saved."""
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "d.npz", X=rng.normal(size=(12, 2)), y=rng.normal(size=(12, 2)), y_1=rng.normal(size=12))
+    line = refused("train", write(None, path="d.npz", target="[y, y_1]", task="regression"))
+    has_words(line, "d.npz: two target columns have one name among 'y_0', 'y_1', 'y_1'")
+
+
+def test_a_model_that_could_not_be_saved_is_not_trained(write, refused, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_HEADER", 100)
+    has_words(refused("train", write(CLEAN)), "mlp model", "cannot be saved")

@@ -25,6 +25,7 @@ from mlp.experiments.files import write_file
 from mlp.experiments.metrics_csv import MetricsFile
 from mlp.experiments.model import load_model
 from mlp.experiments.prepare import prepare
+from mlp.experiments.starting import start_run
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX limits and permissions")
 
@@ -388,7 +389,7 @@ def test_a_checkpoint_is_never_ahead_of_what_it_stands_on(monkeypatch):
     monkeypatch.setattr(os, "fsync", watched_fsync)
     monkeypatch.setattr(os, "replace", watched_replace)
     monkeypatch.setattr(MetricsFile, "append", watched_append)
-    with run.start_run(prepare(load_config("small.yaml")), out=Path("run"), argv=[]) as started:
+    with start_run(prepare(load_config("small.yaml")), out=Path("run"), argv=[]) as started:
         list(started.epochs())
     rows = [i for i, what in enumerate(happened) if what == "row"]
     assert len(rows) == 4

@@ -104,9 +104,8 @@ def test_rows_that_are_missing_or_too_many(run, change, words):
 )
 def test_an_array_that_differs_in_one_bit_is_named(run, name, kind, array):
     header, arrays = archives.read_arrays(run / name, kind)
-    header = {key: value for key, value in header.items() if key not in ("kind", "format_version")}
     arrays[array].flat[0] = np.nextafter(arrays[array].flat[0], np.float32(9))
-    archives.write_arrays(run / name, kind, header, arrays)
+    (run / name).write_bytes(archives.archive_bytes(kind, header, arrays))
     message = differs("all epochs are the same", name, array)
     assert message == (
         "not identical, though versions, BLAS kernel and threads are those of the run: were its files changed?"

@@ -18,7 +18,7 @@ from mlp.experiments.config import load_config
 from mlp.experiments.metrics_csv import read_metrics
 from mlp.experiments.model import load_model
 from mlp.experiments.prepare import prepare
-from mlp.experiments.run import continue_run, open_run, start_run
+from mlp.experiments.starting import continue_run, open_run, start_run
 
 
 @pytest.fixture

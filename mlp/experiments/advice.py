@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from mlp.activations import Array
 from mlp.datasets import Scaler
 from mlp.experiments import table_advice
 from mlp.experiments.model import Model
+from mlp.experiments.prepared import Prepared
 from mlp.experiments.table_advice import few
 from mlp.metrics import r2
 from mlp.network import Network
@@ -23,9 +23,6 @@ from mlp.tables import Table
 from mlp.tables.table import one_line, quoted
 from mlp.targets import Quantities, Target
 from mlp.training import Data, evaluate, minibatch, outputs
-
-if TYPE_CHECKING:
-    from mlp.experiments.prepare import Prepared
 
 FAR = {"squared_error": 100.0, "logistic_cross_entropy": 5.0, "softmax_cross_entropy": 5.0}  # times chance
 FIRST_ROWS = 2000  # rows that the loss before training is measured on

@@ -1,88 +1,163 @@
-"""Arrays with a JSON header in one `.npz` file: what a model and a checkpoint are written as. Never a pickle."""
+"""Arrays with a JSON header in one `.npz` file: what a model and a checkpoint are written as. Never a pickle.
+
+A file may come from a stranger. Reading it gives arrays and plain data or a ModelFileError, runs nothing, and takes
+memory in proportion to the file: what cannot be right is refused before anything is allocated for it.
+"""
 
 from __future__ import annotations
 
 import io
 import json
-import zipfile
+import math
+import re
+import stat
+from collections import Counter
 from collections.abc import Mapping
+from io import BufferedReader
 from pathlib import Path
+from reprlib import repr as brief
 from typing import Any
 
 import numpy as np
 
 from mlp.activations import Array
-from mlp.experiments.files import write_file
-from mlp.tables import listed
+from mlp.experiments.npy_member import MAX_NPY_HEADER, read_array
+from mlp.experiments.stored_zip import MAX_MEMBERS, DamagedFile, ForeignFile, Member, read_members
+from mlp.tables.table import listed, one_line, quoted
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")  # of an array: never a path
+DTYPES = ("float16", "float32", "float64", "int64")  # parameters, and the count of an optimizer's steps
+MAX_HEADER = 2**24  # bytes of JSON: the names of a million columns
+MAX_DIGITS = 40
 
 
 class ModelFileError(ValueError):
-    """A model file or checkpoint that cannot be used, and why."""
+    """A model file or checkpoint that cannot be used, and why: one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
-def write_arrays(path: Path, kind: str, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-    """Write arrays to a `.npz` file whose member "header" is JSON as bytes: what the file is, and everything else."""
-    text = json.dumps({"kind": kind, "format_version": FORMAT_VERSION, **header}, allow_nan=False)
+def archive_bytes(kind: str, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> bytes:
+    """A `.npz` file of arrays whose member "header" is JSON as bytes: what the file is, and everything else.
+
+    Equal arguments give equal bytes. Raises ModelFileError for what `read_arrays` would refuse: names that are more
+    than letters, digits, "_" and single dots, dtypes that are not among DTYPES, empty arrays, too many arrays, or a
+    header beyond MAX_HEADER.
+    """
+    text = json.dumps({"kind": kind, "format_version": FORMAT_VERSION, **header}, allow_nan=False).encode()
+    if len(text) > MAX_HEADER or len(arrays) >= MAX_MEMBERS:
+        raise ModelFileError(
+            f"an {kind} of {len(arrays):,} arrays with a header of {len(text):,} bytes cannot be saved: "
+            f"at most {MAX_MEMBERS - 1:,} arrays and {MAX_HEADER:,} bytes"
+        )
+    for name, array in arrays.items():
+        if not NAME.fullmatch(name) or array.dtype.name not in DTYPES or array.size == 0:
+            raise ModelFileError(
+                f"array {name!r} of dtype {array.dtype} and shape {array.shape} cannot be saved in an {kind} file"
+            )
     buffer = io.BytesIO()
-    np.savez(buffer, header=np.frombuffer(text.encode(), dtype=np.uint8), **dict(arrays))  # type: ignore[arg-type]
-    write_file(path, buffer.getvalue())
+    np.savez(buffer, header=np.frombuffer(text, dtype=np.uint8), **dict(arrays))  # type: ignore[arg-type]
+    return buffer.getvalue()
 
 
 def read_arrays(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array]]:
-    """The header and the arrays of a file that `write_arrays` wrote as this kind; never unpickles.
+    """The header (without kind and version) and the arrays of a file of `archive_bytes`; never unpickles.
 
-    Raises ModelFileError when the file is missing, damaged, of another kind or of another format version.
+    The arrays are writable and own their memory. Raises ModelFileError when the file is missing, no regular file,
+    damaged, of another kind or of another format version.
     """
-    member = ""
     try:
-        if path.is_dir():
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
             raise ModelFileError(f"{path}: is a directory, expected a file ({kind})")
+        if not stat.S_ISREG(mode):  # to open a pipe would wait for somebody who writes to it
+            raise ModelFileError(f"{path}: is a pipe or a device, expected a file ({kind})")
         with open(path, "rb") as file:
-            start = file.read(4)
-            if not start:
-                raise ModelFileError(f"{path}: the file is empty")
-            if start != b"PK\x03\x04":
-                raise ModelFileError(f"{path}: not an {kind} file")
-            with zipfile.ZipFile(file) as members:
-                broken = members.testzip()  # every checksum, also of bytes that NumPy would not read
-            if broken:
-                raise ModelFileError(f"{path}: the file is damaged (checksum of {broken})")
-            file.seek(0)
-            archive = np.load(file, allow_pickle=False)
-            if "header" not in archive.files:
-                raise ModelFileError(f"{path}: not an {kind} file: it has no header")
-            arrays = {}
-            for member in archive.files:
-                arrays[member] = archive[member]
-                if not isinstance(arrays[member], np.ndarray):
-                    raise ModelFileError(f"{path}: member {member!r} is not an array")
+            return read_archive(path, kind, file)
     except OSError as error:
         raise ModelFileError(f"{path}: {error.strerror or error}") from None
-    except ModelFileError:
-        raise
-    except Exception as error:  # zipfile and NumPy raise a dozen kinds for damaged bytes
-        where = f"array {member!r}: " if member else ""
-        raise ModelFileError(f"{path}: the file is damaged or cut short ({where}{error})") from None
-    return read_header(path, kind, arrays.pop("header")), arrays
+    except ForeignFile as error:
+        raise ModelFileError(f"{path}: not an {kind} file: {error}") from None
+    except DamagedFile as error:
+        raise ModelFileError(f"{path}: the file is damaged or cut short ({error})") from None
+
+
+def read_archive(path: Path, kind: str, file: BufferedReader) -> tuple[dict[str, Any], dict[str, Array]]:
+    start = file.read(4)
+    if not start:
+        raise ModelFileError(f"{path}: the file is empty")
+    if start != b"PK\x03\x04":
+        raise ModelFileError(f"{path}: not an {kind} file")
+    members = by_name(read_members(file))
+    if "header" not in members:
+        raise ForeignFile("it has no header")
+    if members["header"].size > MAX_HEADER + MAX_NPY_HEADER:
+        raise ForeignFile(f"its header has {members['header'].size:,} bytes, expected at most {MAX_HEADER:,}")
+    header = read_header(path, kind, read_array(file, members.pop("header"), ["uint8"]))
+    return header, {name: read_array(file, member, DTYPES) for name, member in members.items()}
+
+
+def by_name(members: list[Member]) -> dict[str, Member]:
+    """The members by the names of their arrays, each of which there must be once."""
+    found: dict[str, Member] = {}
+    for member in members:
+        name = member.name.removesuffix(".npy")
+        if name == member.name or not NAME.fullmatch(name):
+            raise ForeignFile(f"it has a member {member.name!r}, expected names such as 'W1.npy'")
+        if name in found:
+            raise ForeignFile(f"it has two members {member.name!r}")
+        found[name] = member
+    return found
 
 
 def read_header(path: Path, kind: str, array: Array) -> dict[str, Any]:
     try:
-        header = json.loads(array.tobytes())
-    except (ValueError, RecursionError):
-        header = None
+        header = json.loads(
+            array.tobytes().decode(),
+            object_pairs_hook=without_repeats,
+            parse_int=whole_number,
+            parse_float=finite_number,
+            parse_constant=finite_number,
+        )
+    except (ValueError, RecursionError) as error:
+        raise ForeignFile(f"its header is not JSON as mlp writes it: {error}") from None
     if not isinstance(header, dict) or "kind" not in header:
-        raise ModelFileError(f"{path}: not an {kind} file: its header says nothing")
-    if header["kind"] != kind:
-        raise ModelFileError(f"{path}: not an {kind} file but an {header['kind']!s:.40}")
-    if header.get("format_version") != FORMAT_VERSION:
+        raise ForeignFile("its header says nothing")
+    found = header.pop("kind")
+    if found != kind:
+        raise ModelFileError(f"{path}: not an {kind} file but an {brief(found)}")
+    version = header.pop("format_version", None)
+    if type(version) is not int or version != FORMAT_VERSION:
         raise ModelFileError(
-            f"{path}: has format_version {header.get('format_version')!s:.40}, but this mlp reads {FORMAT_VERSION}; "
-            "install the version of mlp that wrote it"
+            f"{path}: has format_version {brief(version)}, but this mlp reads {FORMAT_VERSION}; "
+            "install the version of mlp that wrote it, or train again"
         )
     return header
+
+
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"key {quoted(key)} is repeated")
+    return found
+
+
+def whole_number(text: str) -> int:
+    """An integer of the header; the longest, of 128 bits, are the state of a generator of random numbers."""
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a whole number of {len(text):,} digits")
+    return int(text)
+
+
+def finite_number(text: str) -> float:
+    """A float of the header, or one of the words NaN, Infinity and -Infinity."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{quoted(text)} is not a finite number")
+    return number
 
 
 def check_arrays(path: Path, arrays: Mapping[str, Array], expected: Mapping[str, tuple[int, ...]]) -> None:

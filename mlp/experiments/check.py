@@ -9,7 +9,8 @@ import numpy as np
 
 from mlp.activations import Array
 from mlp.checking import FAIL, PASS, Result, check_labels, check_loop, check_loss, check_network, check_optimizer
-from mlp.experiments.prepare import Prepared, read_splits
+from mlp.experiments.prepare import read_splits
+from mlp.experiments.prepared import Prepared
 from mlp.tables import Table
 from mlp.targets import Binary, Exclusive, Target
 from mlp.training import train

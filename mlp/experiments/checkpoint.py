@@ -10,7 +10,7 @@ from typing import Any
 
 from mlp.experiments.archives import ModelFileError, archive_bytes, check_arrays, read_arrays
 from mlp.experiments.mistakes import shown
-from mlp.experiments.prepare import Prepared
+from mlp.experiments.prepared import Prepared
 from mlp.experiments.yaml_text import ConfigError
 from mlp.optimizers import SGD
 from mlp.progress import Progress, UnfinishedEpoch

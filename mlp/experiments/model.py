@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,10 @@ import numpy as np
 
 from mlp.activations import Array
 from mlp.datasets import Classes, Scaler
-from mlp.experiments.archives import ModelFileError, check_arrays, read_arrays, write_arrays
+from mlp.experiments.archives import ModelFileError, archive_bytes, check_arrays, read_arrays
+from mlp.experiments.files import write_file
+from mlp.experiments.model_header import check_header, expected_shapes, layer_header, target_header
+from mlp.experiments.schema import Config
 from mlp.layers import Layer
 from mlp.losses import LOSSES, Loss
 from mlp.network import Network
@@ -20,6 +24,7 @@ from mlp.targets import Binary, Exclusive, Quantities, Target
 from mlp.training import Data, evaluate, outputs
 
 KIND = "mlp model"
+MOST_CLASSES = 1000  # of a confusion matrix: a million counts
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,13 @@ class Model:
         X = np.asarray(X)
         if X.ndim != 2 or X.shape[1] != len(self.inputs):
             raise ValueError(f"X has shape {X.shape}, expected (N, {len(self.inputs)}): one example a row")
-        return self.target.answers(self.outputs(self.standardize(source, X), source))
+        P = self.outputs(self.standardize(source, X), source)
+        with np.errstate(over="ignore"):
+            answers = self.target.answers(P)
+        for name, column in answers.items():
+            if column.dtype.kind == "f" and not np.isfinite(column).all():
+                raise DataError(f"{source}: answers too large for {column.dtype} in {listed([name])}")
+        return answers
 
     def outputs(self, X: Array, source: str) -> Array:
         """P (K x N), the inverse link of the network's outputs, for standardized X (N x D)."""
@@ -63,10 +74,22 @@ class Model:
         return P
 
     def score(self, data: Data, source: str) -> tuple[dict[str, float], dict[str, Array]]:
-        """Loss and metrics, and the confusion counts of each column of classes, for encoded (X, Y)."""
+        """Loss and metrics, and the confusion counts of each column of classes, for encoded (X, Y).
+
+        Counts are left out for more than MOST_CLASSES classes: they grow with the square of that number. Raises
+        DataError for data of another model.
+        """
+        found, wanted = (data[0].shape[1], data[1].shape[1]), (len(self.inputs), self.target.size)
+        if found != wanted:
+            raise DataError(
+                f"{source}: {found[0]} input columns and {found[1]} outputs, but the model has {wanted[0]} and "
+                f"{wanted[1]}; it is not of this run"
+            )
         P = self.outputs(data[0], source)
-        scores = evaluate(self.network, self.loss, data, self.target.metrics())
-        return scores, self.target.confusion(P, data[1].T)
+        with np.errstate(all="ignore"):
+            scores = evaluate(self.network, self.loss, data, self.target.metrics())
+        few = all(len(labels) <= MOST_CLASSES for labels in self.target.labels.values())
+        return scores, self.target.confusion(P, data[1].T) if few else {}
 
     def standardize(self, source: str, X: Array) -> Array:
         """X (N x D) as the network sees it."""
@@ -92,48 +115,52 @@ class Model:
         the model has inputs is taken in order; so is the input array of a `.npz` file. Raises DataError, naming
         the columns, when one is missing.
         """
-        source = self.config["data"] if self.config else {}
+        trained = None if self.config is None else Config.model_validate(self.config).data
         inputs: Sequence[str] | None = self.inputs
-        targets: Sequence[str] = self.target.names if answers else ()
+        targets: Sequence[str] = self.target.names
         if str(path).endswith(".npz"):  # names are of arrays there, not of columns
-            trained_on_arrays = str(source.get("path")).endswith(".npz")
-            inputs = source["inputs"] if trained_on_arrays else None
-            targets = source["target"] if trained_on_arrays and answers else targets
+            inputs = None
+            if trained is not None and trained.path.endswith(".npz"):
+                inputs, targets = trained.inputs, trained.target
         table = read_table(
             path,
             inputs=inputs,
-            targets=targets,
+            targets=targets if answers else (),
             labels=not isinstance(self.target, Quantities),
-            delimiter=source.get("delimiter", ","),
-            header=source.get("header"),
+            delimiter="," if trained is None else trained.delimiter,
+            header=None if trained is None else trained.header,
         )
-        if len(table.inputs) != len(self.inputs):
-            raise DataError(f"{path}: {len(table.inputs)} input columns, but the model has {len(self.inputs)}")
+        for what, found, wanted in (("input", table.inputs, self.inputs), ("target", table.targets, self.target.names)):
+            if len(found) != len(wanted) and (answers or what == "input"):
+                raise DataError(f"{path}: {len(found)} {what} columns, but the model has {len(wanted)}")
         return table
 
     def save(self, path: Path) -> None:
-        """Write all of it to one `.npz` file: the weights as W1, b1, ..., scalers beside them, the rest in a header."""
-        target: dict[str, Any]
+        """Write `to_bytes()` to a file, in one step."""
+        write_file(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """All of it as one `.npz` file: the weights as W1, b1, ..., scalers beside them, the rest in a header.
+
+        Raises ModelFileError for a model whose header `load_model` would refuse: an activation of your own, for one.
+        """
         arrays = dict(self.network.parameters())
         arrays |= {"input_mean": self.input_scaler.mean, "input_std": self.input_scaler.std}
         if isinstance(self.target, Quantities):
-            target = {"kind": "quantities", "names": self.target.names}
             arrays |= {"target_mean": self.target.scaler.mean, "target_std": self.target.scaler.std}
-        else:
-            columns = [self.target.classes] if isinstance(self.target, Exclusive) else self.target.columns
-            target = {
-                "kind": "exclusive" if isinstance(self.target, Exclusive) else "binary",
-                "columns": [{"name": classes.name, "labels": classes.labels} for classes in columns],
+        try:
+            header = {
+                "layers": [layer_header(layer) for layer in self.network.layers],
+                "loss": self.loss.name,
+                "inputs": list(self.inputs),
+                "target": target_header(self.target),
+                "epoch": self.epoch,
+                "config": self.config,
             }
-        header = {
-            "layers": [layer_header(layer) for layer in self.network.layers],
-            "loss": self.loss.name,
-            "inputs": self.inputs,
-            "target": target,
-            "epoch": self.epoch,
-            "config": self.config,
-        }
-        write_arrays(path, KIND, header, arrays)
+            check_header(header)
+        except ValueError as error:
+            raise ModelFileError(f"this model cannot be saved: {error}") from None
+        return archive_bytes(KIND, header, arrays)
 
 
 def check_size(source: str, names: Sequence[str], X: Array, Z: Array) -> Array:
@@ -149,64 +176,41 @@ def check_size(source: str, names: Sequence[str], X: Array, Z: Array) -> Array:
     return Z
 
 
-def layer_header(layer: Any) -> dict[str, Any]:
-    if not isinstance(layer, Layer):
-        raise ModelFileError(f"only networks of Layer can be saved as a model, not {type(layer).__name__}")
-    return {"n_in": layer.n_in, "n_out": layer.n_out, "activation": layer.g.name}
-
-
 def load_model(path: Path | str) -> Model:
     """Read a model from `model.npz`, or from the run directory that has one.
 
-    Raises ModelFileError for a file that is damaged, of another kind, of a newer format, or whose arrays do not fit its
-    header (names, shapes, dtypes, values that are not finite).
+    The file may be a stranger's. Raises ModelFileError for one that is damaged, of another kind, of another format
+    version, whose header does not describe a model, or whose arrays do not fit it (names, shapes, dtypes, values that
+    are not finite, scales that are not above 0).
     """
     path = Path(path)
-    path = path / "model.npz" if path.is_dir() else path
+    path = path / "model.npz" if os.path.isdir(path) else path
     header, arrays = read_arrays(path, KIND)
     try:
-        sizes = [(layer["n_in"], layer["n_out"]) for layer in header["layers"]]
-        inputs = tuple(header["inputs"])
-        target = header["target"]
-        expected: dict[str, tuple[int, ...]] = {"input_mean": (len(inputs),), "input_std": (len(inputs),)}
-        for number, (n_in, n_out) in enumerate(sizes, 1):
-            expected |= {f"W{number}": (n_out, n_in), f"b{number}": (n_out, 1)}
-        if target["kind"] == "quantities":
-            expected |= {"target_mean": (len(target["names"]),), "target_std": (len(target["names"]),)}
-        check_arrays(path, arrays, expected)
-        network = Network(
-            [
-                Layer(arrays[f"W{number}"], arrays[f"b{number}"], layer["activation"])
-                for number, layer in enumerate(header["layers"], 1)
-            ]
-        )
-        model = Model(
-            network=network,
-            loss=LOSSES[header["loss"]],
-            inputs=inputs,
-            input_scaler=Scaler(arrays["input_mean"], arrays["input_std"]),
-            target=load_target(target, arrays),
-            epoch=header["epoch"],
-            config=header["config"],
-        )
-    except (KeyError, TypeError, IndexError, ValueError) as error:
-        if isinstance(error, ModelFileError):
-            raise
-        raise ModelFileError(f"{path}: the header does not describe a model ({error})") from None
-    if sizes[0][0] != len(inputs) or sizes[-1][1] != model.target.size:
-        raise ModelFileError(
-            f"{path}: a network of {sizes[0][0]} inputs and {sizes[-1][1]} outputs, but {len(inputs)} input columns "
-            f"and {model.target.size} outputs for {listed(model.target.names)}"
-        )
-    return model
+        check_header(header)
+    except ValueError as error:
+        raise ModelFileError(f"{path}: the header does not describe a model: {error}") from None
+    check_arrays(path, arrays, expected_shapes(header))
+    for name in arrays.keys() & {"input_std", "target_std"}:
+        if not (arrays[name] > 0).all():
+            raise ModelFileError(f"{path}: array {name!r} holds values that are not above 0")
+    layers = [
+        Layer(arrays[f"W{number}"], arrays[f"b{number}"], layer["activation"])
+        for number, layer in enumerate(header["layers"], 1)
+    ]
+    return Model(
+        network=Network(layers),
+        loss=LOSSES[header["loss"]],
+        inputs=tuple(header["inputs"]),
+        input_scaler=Scaler(arrays["input_mean"], arrays["input_std"]),
+        target=load_target(header["target"], arrays),
+        epoch=header["epoch"],
+        config=header["config"],
+    )
 
 
-def load_target(target: Any, arrays: dict[str, Array]) -> Target:
+def load_target(target: dict[str, Any], arrays: dict[str, Array]) -> Target:
     if target["kind"] == "quantities":
         return Quantities(tuple(target["names"]), Scaler(arrays["target_mean"], arrays["target_std"]))
     columns = tuple(Classes(column["name"], tuple(column["labels"])) for column in target["columns"])
-    if target["kind"] == "exclusive":
-        return Exclusive(columns[0])
-    if target["kind"] == "binary":
-        return Binary(columns)
-    raise ValueError(f"unknown kind of target {target['kind']!r}")
+    return Exclusive(columns[0]) if target["kind"] == "exclusive" else Binary(columns)

@@ -18,8 +18,8 @@ from mlp.experiments.folder import read_facts
 from mlp.experiments.metrics_csv import as_line, cells, read_lines
 from mlp.experiments.model import KIND as MODEL_KIND
 from mlp.experiments.model import load_model
-from mlp.experiments.prepare import Prepared
-from mlp.experiments.run import prepare_again
+from mlp.experiments.prepared import Prepared
+from mlp.experiments.starting import prepare_again
 from mlp.experiments.yaml_text import ConfigError
 from mlp.progress import EpochRecord, Progress
 

@@ -13,7 +13,7 @@ import numpy as np
 from mlp.activations import Array
 from mlp.experiments.folder import without_nan
 from mlp.experiments.model import Model
-from mlp.experiments.prepare import Prepared
+from mlp.experiments.prepared import Prepared
 from mlp.progress import EpochRecord
 
 MOST_CLASSES = 12  # a table of more classes than this says less than their number

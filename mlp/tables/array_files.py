@@ -47,6 +47,8 @@ def read_npz(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, l
         where = f"{path}: array {quoted(name)}"
         Y_parts.append(label_texts(where, y) if labels else check_numbers(where, range(y.shape[1]), y))
         Y_names += [name] if y.shape[1] == 1 else [f"{name}_{k}" for k in range(y.shape[1])]
+    if len(set(Y_names)) < len(Y_names):
+        raise DataError(f"{path}: two target columns have one name among {listed(Y_names)}; rename an array")
     names = [str(column) for column in range(X.shape[1])]
     Y = np.concatenate(Y_parts[1:] or Y_parts, axis=1)
     return array_table(str(path), names, check_numbers(f"{path}: array {quoted(X_name)}", names, X), Y_names, Y, labels)

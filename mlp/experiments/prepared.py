@@ -1,0 +1,89 @@
+"""A run before its first epoch: everything that training needs, and what it gives."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mlp.experiments.build import make_schedule
+from mlp.experiments.config import LoadedConfig
+from mlp.experiments.model import Model
+from mlp.optimizers import SGD, Adam
+from mlp.progress import Progress
+from mlp.training import Data, Training, evaluate, set_parameters, train
+
+
+@dataclass
+class Prepared:
+    """A run before its first epoch.
+
+    `splits` maps "train", "valid" and "test", those that there are, to (X, Y) of shapes N x D and N x K.
+    `model.network` has its initial weights and `rng` is the generator that shuffles. `sha256` has the hash of each
+    data file, `notes` are sentences for the person who runs it.
+    """
+
+    loaded: LoadedConfig
+    model: Model
+    splits: dict[str, Data]
+    optimizer: SGD | Adam
+    rng: np.random.Generator
+    sha256: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def batch_size(self) -> int:
+        return min(self.loaded.config.training.batch_size, len(self.splits["train"][0]))
+
+    def rows(self) -> dict[str, int]:
+        return {name: len(X) for name, (X, _) in self.splits.items()}
+
+    def class_counts(self) -> dict[str, dict[str, list[int]]]:
+        """For each target column of classes and each split, how many rows have each label, in the labels' order."""
+        counts: dict[str, dict[str, list[int]]] = {}
+        for split, (_, Y) in self.splits.items():
+            for column, matrix in self.model.target.confusion(Y.T, Y.T).items():
+                counts.setdefault(column, {})[split] = matrix.diagonal().tolist()
+        return counts
+
+    @property
+    def patience(self) -> int | None:
+        early_stopping = self.loaded.config.training.early_stopping
+        return None if early_stopping is None else early_stopping.patience
+
+    def epochs(self, progress: Progress) -> Training:
+        """Train as the config says, from where `progress` is (see `mlp.train`)."""
+        training = self.loaded.config.training
+        return train(
+            self.model.network,
+            self.model.loss,
+            self.optimizer,
+            self.splits["train"],
+            rng=self.rng,
+            epochs=training.epochs,
+            batch_size=self.batch_size,
+            valid=self.splits.get("valid"),
+            metrics=self.model.target.metrics(),
+            l2=training.l2,
+            schedule=make_schedule(training.schedule),
+            clip=training.clip,
+            patience=self.patience,
+            train_loss=training.train_loss,
+            keep_every=training.keep_every,
+            progress=progress,
+        )
+
+    def best_model(self, progress: Progress) -> Model:
+        """The model with the best epoch's weights, or with those that the network has if no epoch is done yet."""
+        network = copy.deepcopy(self.model.network)
+        set_parameters(network, progress.best_parameters or network.parameters())
+        return replace(self.model, network=network, epoch=progress.best_epoch)
+
+    def scores(self, progress: Progress) -> dict[str, dict[str, float]]:
+        """Loss and metrics of the best model on each split."""
+        model = self.best_model(progress)
+        return {
+            name: evaluate(model.network, model.loss, data, model.target.metrics())
+            for name, data in self.splits.items()
+        }

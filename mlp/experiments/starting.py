@@ -1,0 +1,136 @@
+"""How a run starts in a new directory, and how one is opened again: locked, and compared with what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlp.experiments import checkpoint
+from mlp.experiments.archives import ModelFileError
+from mlp.experiments.checkpoint import load_checkpoint
+from mlp.experiments.config import dump_config, load_config
+from mlp.experiments.environment import differences, environment
+from mlp.experiments.files import sweep
+from mlp.experiments.folder import empty_folder, new_folder, now, read_facts, remove_folders
+from mlp.experiments.lock import FolderLock
+from mlp.experiments.metrics_csv import truncate_metrics
+from mlp.experiments.prepare import prepare
+from mlp.experiments.prepared import Prepared
+from mlp.experiments.run import FILES, Run
+from mlp.experiments.yaml_text import ConfigError
+from mlp.progress import Progress
+from mlp.tables import DataError
+
+
+def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> Run:
+    """Make a new run directory, runs/<config name> or the next free number after it, or `out`.
+
+    Raises ConfigError when it cannot be made, when `out` exists already and is not an empty directory, or when another
+    process is just starting a run there, ModelFileError when its model could not be saved at the end. Nothing is left
+    behind then.
+    """
+    prepared.best_model(Progress()).to_bytes()
+    made = new_folder(Path("runs") / prepared.loaded.name) if out is None else empty_folder(out)
+    folder = made[0]
+    facts = {
+        "status": "running",
+        "argv": list(argv),
+        "seed": prepared.loaded.config.training.seed,
+        "started": now(),
+        "seconds": 0.0,
+        "loss": prepared.model.loss.name,
+        "rows": prepared.rows(),
+        "sha256": prepared.sha256,
+        "parameters": sum(W.size for W in prepared.model.network.parameters().values()),
+        **environment(),
+    }
+    run = Run(folder, prepared, facts, FolderLock(folder))
+    if out is not None:
+        empty_folder(out)  # another run may have been here between the first look and the lock
+    try:
+        run.write("config.yaml", dump_config(prepared.loaded, folder).encode())
+        run.write_facts()
+    except BaseException:
+        for name in ("config.yaml", "run.json"):
+            (folder / name).unlink(missing_ok=True)
+        remove_folders(made)
+        raise
+    return run
+
+
+def open_run(folder: Path, overrides: Sequence[str] = ()) -> Run:
+    """Open a run directory to go on with it; `overrides` may set training.epochs and nothing else.
+
+    Raises ConfigError for other overrides, when the config has been changed since or when another process is writing to
+    the directory, ModelFileError when it is not that of a run or its files are damaged, DataError when a data file is
+    not the one that the run started with.
+    """
+    for override in overrides:
+        if override.partition("=")[0].strip() != "training.epochs":
+            raise ConfigError(
+                f"--set {override}: a resumed run can only change training.epochs; "
+                "start a new run with mlp train for anything else"
+            )
+    lock = lock_run(folder)
+    try:
+        run = Run(folder, prepare_again(folder, overrides), read_facts(folder), lock)
+        if (folder / checkpoint.NAME).exists():
+            run.progress = load_checkpoint(folder, run.prepared)
+        elif run.facts["epochs_done"]:
+            raise ModelFileError(
+                f"{folder / checkpoint.NAME}: No such file, though {run.facts['epochs_done']} epochs are done; "
+                "start a new run"
+            )
+        run.first_epoch = run.saved_epoch = run.progress.epoch
+        epochs = run.prepared.loaded.config.training.epochs
+        if epochs < run.progress.epoch:
+            raise ConfigError(
+                f"training.epochs: {run.progress.epoch} epochs are done already, cannot go back to {epochs}"
+            )
+    except BaseException:
+        lock.release()
+        raise
+    return run
+
+
+def lock_run(folder: Path) -> FolderLock:
+    """The lock of a run directory; who has it is told by run.json. Raises like `open_run`."""
+    process = read_facts(folder)["process"]
+    return FolderLock(folder, f"process {process['id']} on {process['host']}" if process else "another process")
+
+
+def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
+    """Make the directory say what is about to happen: the config, and no metrics beyond the saved epoch.
+
+    Returns sentences for the person: what may keep the rest from being, to the last bit, what it would have been.
+    """
+    sweep(run.folder, FILES)
+    changed = differences(run.facts, environment())
+    notes = []
+    if changed:
+        notes.append(
+            f"the last bits may come out otherwise than in an uninterrupted run: {', '.join(changed)} since it started"
+        )
+    epoch = run.progress.epoch
+    kept = truncate_metrics(run.folder, epoch)
+    if kept != epoch:
+        notes.append(f"metrics.csv has the rows of {kept} of the {epoch} epochs that are done; the others are lost")
+    run.write("config.yaml", dump_config(run.prepared.loaded, run.folder).encode())
+    minibatch = run.progress.unfinished.minibatches if run.progress.unfinished else 0
+    resumed = {"argv": list(argv), "started": now(), "epoch": epoch, "minibatch": minibatch, "changed": changed}
+    run.facts["resumed"] = [*run.facts["resumed"], resumed]
+    return notes
+
+
+def prepare_again(folder: Path, overrides: Sequence[str] = ()) -> Prepared:
+    """What the run of this directory started from. Raises DataError when a data file has changed since."""
+    before = list(read_facts(folder)["sha256"].values())
+    prepared = prepare(load_config(folder / "config.yaml", overrides))
+    if len(before) != len(prepared.sha256):
+        raise DataError(
+            f"{folder}: the config names {len(prepared.sha256)} data files, but the run started with {len(before)}"
+        )
+    for (path, found), was in zip(prepared.sha256.items(), before, strict=True):
+        if found != was:
+            raise DataError(f"{path}: has changed since the run started (SHA-256 {found[:12]}..., was {was[:12]}...)")
+    return prepared
