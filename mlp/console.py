@@ -83,7 +83,7 @@ def stop_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
             signal.signal(each, signal.SIG_DFL)
         stop()
         with contextlib.suppress(Exception):  # printing could already be under way, so this goes past Python's buffers
-            os.write(sys.stderr.fileno(), b"\nstopping after this minibatch; once more stops at once\n")
+            os.write(sys.stderr.fileno(), b"\nstopping when this minibatch is saved; once more stops at once\n")
 
     if threading.current_thread() is threading.main_thread():
         for number in STOP_SIGNALS:

@@ -25,24 +25,29 @@ BAR_COLUMNS = 50  # of a terminal line, for the bar itself with its counts and t
 
 def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
     """Run the epochs, then say how it came out. A run that is stopped or fails says how to go on."""
+    epochs = run.prepared.loaded.config.training.epochs
+    with stop_signals(run.stop) as received:  # to the very end: a picture and a result are not cut off either
+        try:
+            with run, progress_bar(epochs - run.first_epoch, quiet=quiet) as bar:
+                follow(run.epochs(), bar, epochs, quiet=quiet)
+        except OSError as error:
+            raise Failure(f"{error.filename or run.folder}: {error.strerror or error}; {way_on(run)}", 1) from error
+        finally:
+            if plot and run.progress.epoch and not run.lost:
+                draw_losses(run.folder)
+        if not run.finished:
+            number = received[0] if received else signal.SIGINT
+            word = "terminated" if number == signal.SIGTERM else "interrupted"
+            raise Failure(f"{word} {where(run)}; {way_on(run)}", 128 + number)
+        show_outcome(run, quiet=quiet)
+
+
+def show_outcome(run: Run, *, quiet: bool) -> None:
+    """The best epoch and its scores, with advice where it seems to be wanted."""
     from mlp.experiments import advice, report
 
-    epochs = run.prepared.loaded.config.training.epochs
-    try:
-        with stop_signals(run.stop) as received, run, progress_bar(epochs - run.first_epoch, quiet=quiet) as bar:
-            follow(run.epochs(), bar, epochs, quiet=quiet)
-    except OSError as error:
-        raise Failure(f"{error.filename or run.folder}: {error.strerror or error}; {way_on(run)}", 1) from error
-    finally:
-        if plot and run.progress.epoch and not run.lost:
-            draw_losses(run.folder)
-    if not run.finished:
-        number = received[0] if received else signal.SIGINT
-        word = "terminated" if number == signal.SIGTERM else "interrupted"
-        raise Failure(f"{word} {where(run)}; {way_on(run)}", 128 + number)
-    model = run.prepared.best_model(run.progress)
     if not quiet:
-        for note in advice.closing_advice(run.prepared, model):
+        for note in advice.closing_advice(run.prepared, run.prepared.best_model(run.progress)):
             message(f"note: {note}")
     monitored = "validation" if "valid" in run.prepared.splits else "training"
     result(

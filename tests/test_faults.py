@@ -479,6 +479,8 @@ def test_threads_and_kernel_are_in_run_json(whole):  # 68
     blas = facts(whole)["blas"]
     assert blas["threads"] >= 1
     assert set(blas) == {"name", "version", "kernel", "threads"}
+    if "openblas" in blas["name"]:
+        assert blas["kernel"]
     assert np.__version__ == facts(whole)["versions"]["numpy"]
 
 

@@ -63,7 +63,7 @@ def test_a_signal_finishes_the_minibatch_and_saves(config, number, code, word, o
     assert re.fullmatch(
         rf"{word} (in epoch [234], after minibatch [1-5]|after epoch [23]); to go on: mlp resume run", last
     )
-    assert "stopping after this minibatch; once more stops at once" in stderr
+    assert "stopping when this minibatch is saved; once more stops at once" in stderr
     assert facts("run")["status"] == "interrupted"
     assert sorted(os.listdir("run")) == [
         "config.yaml", "last.npz", "loss.png", "metrics.csv", "model.npz", "run.json"
@@ -113,6 +113,27 @@ def test_a_signal_that_is_ignored_stays_ignored(config, number):
     process.send_signal(number)
     assert processes.finish(process)[0] == 0
     assert facts("run")["status"] == "finished"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_last_epoch_cuts_nothing_off(config, number):
+    """While the picture is drawn: the run is finished, and so are its picture and its result."""
+    path = config(epochs=2)
+    slow = (
+        "import mlp.experiments.plots as plots; draw = plots.plot_runs\n"
+        "def slowly(*arguments): open('drawing', 'w').close(); time.sleep(0.5); draw(*arguments)\n"
+        "plots.plot_runs = slowly"
+    )
+    process = processes.start("train", path, "--out", "run", before=slow)
+    while not Path("drawing").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    process.send_signal(number)
+    code, stdout, _ = processes.finish(process)
+    assert code == 0
+    assert stdout.startswith("best epoch")
+    assert facts("run")["status"] == "finished"
+    assert Path("run/loss.png").exists()
 
 
 def test_the_way_on_can_be_pasted_into_a_shell(config):
