@@ -7,8 +7,8 @@ from mlp.layers import Layer, LayerBars, LayerValues
 from mlp.losses import L2Penalty, LogisticCrossEntropy, SoftmaxCrossEntropy, SquaredError
 from mlp.network import Network
 from mlp.optimizers import SGD, Adam
-from mlp.progress import EpochRecord, MinibatchRecord, Progress
-from mlp.training import evaluate, train
+from mlp.progress import EpochRecord, MinibatchRecord, Progress, UnfinishedEpoch
+from mlp.training import Training, evaluate, train
 
 __version__ = "0.1.0"
 
@@ -29,6 +29,8 @@ __all__ = [
     "Progress",
     "SoftmaxCrossEntropy",
     "SquaredError",
+    "Training",
+    "UnfinishedEpoch",
     "evaluate",
     "train",
 ]

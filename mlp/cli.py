@@ -136,7 +136,8 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
     Prints loss, metrics and, for classes, the confusion matrix of the best epoch's model.
     """
     from mlp.experiments import report
-    from mlp.experiments.checkpoint import check_config
+    from mlp.experiments.checkpoint import check_unchanged
+    from mlp.experiments.folder import read_facts
     from mlp.experiments.model import load_model
     from mlp.experiments.starting import prepare_again
 
@@ -148,8 +149,8 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
     else:
         if not run.is_dir():
             raise Failure(f"{run}: is a model without its data; name a table to evaluate it on", 2)
-        prepared = prepare_again(run)
-        check_config(run, model.config, prepared.model.config)
+        prepared = prepare_again(run, read_facts(run))
+        check_unchanged(run, model.config, prepared.model.config)
         splits = prepared.splits
         split = split or list(splits)[-1]
         if split not in splits:
@@ -239,7 +240,7 @@ def summary(source: str, overrides: tuple[str, ...]) -> None:
     result(report.describe_network(prepared))
     if facts is not None:
         status = facts["status"]
-        if status == "running" and not locked(folder):
+        if status == "running" and locked(folder) is False:
             status = "killed while running"
         result(f"{status} after {facts['epochs_done']} epochs, best epoch {facts['best_epoch']}")
         if facts["scores"]:
@@ -269,7 +270,7 @@ def check(config: str | None, overrides: tuple[str, ...], rows: int, self_test: 
         from mlp.experiments.config import load_config
         from mlp.experiments.prepare import prepare
 
-        results += check_prepared(prepare(load_config(config, overrides)), rows)
+        results += check_prepared(prepare(load_config(config, overrides), advise=False), rows)
     if self_test:
         results += checking.self_test()
     result(checking.table(results))

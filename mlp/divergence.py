@@ -18,9 +18,10 @@ class DivergedError(ArithmeticError):
     """A cost, a gradient, a parameter or a loss after an epoch is not finite any more.
 
     `epoch` and `minibatch` count from 1 (`minibatch` is None for a loss after the epoch), `place` says where the first
-    such number came up ("layer 2"). `largest_input` and `largest_target` are the largest |x| and |y| of the minibatch,
-    `learning_rate` is that of its step. Weights and optimizer are as the last good step left them, unless
-    `parameters_finite` is False: then it was the step itself that overflowed.
+    such number came up ("layer 2"). `largest_input` and `largest_target` are the largest |x| and |y| of the minibatch
+    or, after the epoch, of all rows; `learning_rate` is that of the last step, or of the one that was not taken.
+    Weights and optimizer are as the last good step left them, unless `parameters_finite` is False: then it was the step
+    itself that overflowed.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ def layer_of(network: Network, parameter: str) -> int:
 
 
 class Overflows:
-    """For `np.errstate(..., call=...)`: whether an operation overflowed, since `seen` was last set to False.
+    """For `np.errstate(..., call=...)`: whether an operation overflowed.
 
     Finite numbers become infinite by an operation that overflows, and the processor notes that; so the arrays are
     searched only after a step in which something did, and all other steps pay nothing for the search.

@@ -28,7 +28,7 @@ def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
     epochs = run.prepared.loaded.config.training.epochs
     with stop_signals(run.stop) as received:  # to the very end: a picture and a result are not cut off either
         try:
-            with run, progress_bar(epochs - run.first_epoch, quiet=quiet) as bar:
+            with run, progress_bar(epochs - run.progress.epoch, quiet=quiet) as bar:
                 follow(run.epochs(), bar, epochs, quiet=quiet)
         except OSError as error:
             raise Failure(f"{error.filename or run.folder}: {error.strerror or error}; {way_on(run)}", 1) from error
@@ -36,7 +36,7 @@ def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
             if plot and run.progress.epoch and not run.lost:
                 draw_losses(run.folder)
         if not run.finished:
-            number = received[0] if received else signal.SIGINT
+            number = received[0]
             word = "terminated" if number == signal.SIGTERM else "interrupted"
             raise Failure(f"{word} {where(run)}; {way_on(run)}", 128 + number)
         show_outcome(run, quiet=quiet)
@@ -110,9 +110,11 @@ def where(run: Run) -> str:
 
 def way_on(run: Run) -> str:
     """How a run that stopped goes on, if it can."""
+    from mlp.experiments import checkpoint
+
     if run.lost:
         return "its files went with it"
-    if not (run.folder / "last.npz").exists():
+    if not (run.folder / checkpoint.NAME).exists():
         return "nothing of it is saved"
     return f"to go on: mlp resume {shlex.quote(str(run.folder))}"
 

@@ -6,7 +6,7 @@
 
 Each has `size` (K, the network's outputs), `names` (the columns), `labels` (of each column of classes), `encode(Y,
 where)` (N x K for training), `metrics()` (functions of P and Y, both K x N), `answers(P)` (columns for people, by
-name) and `confusion(P, Y)` (for classes).
+name), and for classes `confusion(P, Y)`, `class_counts(Y)` and `right(P, Y)`, without the former's K x K counts.
 """
 
 from __future__ import annotations
@@ -55,6 +55,14 @@ class Exclusive:
         """The counts of `mlp.metrics.confusion_matrix` for the column, in the order of its labels."""
         return {self.classes.name: confusion_matrix(P, Y)}
 
+    def class_counts(self, Y: Array) -> dict[str, Array]:
+        """How many of the N columns of Y (K x N) are of each class, in the labels' order."""
+        return {self.classes.name: np.bincount(Y.argmax(axis=0), minlength=self.size)}
+
+    def right(self, P: Array, Y: Array) -> dict[str, int]:
+        """How many columns of P say what Y says."""
+        return {self.classes.name: int((P.argmax(axis=0) == Y.argmax(axis=0)).sum())}
+
     def answers(self, P: Array) -> dict[str, Array]:
         """The most probable label, then the probability of each."""
         labels = np.array(self.classes.labels)
@@ -94,6 +102,16 @@ class Binary:
             classes.name: confusion_matrix(np.stack([P[k] < 0.5, P[k] >= 0.5]), np.stack([1 - Y[k], Y[k]]))
             for k, classes in enumerate(self.columns)
         }
+
+    def class_counts(self, Y: Array) -> dict[str, Array]:
+        """For each column, how many of the N entries are of each class, in the labels' order; Y is K x N."""
+        yes = (Y >= 0.5).sum(axis=1)
+        return {classes.name: np.array([Y.shape[1] - n, n]) for classes, n in zip(self.columns, yes, strict=True)}
+
+    def right(self, P: Array, Y: Array) -> dict[str, int]:
+        """For each column, how many entries of P are on Y's side of 1/2."""
+        same = ((P >= 0.5) == (Y >= 0.5)).sum(axis=1)
+        return {classes.name: int(n) for classes, n in zip(self.columns, same, strict=True)}
 
     def answers(self, P: Array) -> dict[str, Array]:
         """For each column the more probable label, then the probability of its second label."""
@@ -139,6 +157,9 @@ class Quantities:
         return unit * function(P[[k]].astype(np.float64), Y[[k]].astype(np.float64))
 
     def confusion(self, P: Array, Y: Array) -> dict[str, Array]:
+        return {}
+
+    def class_counts(self, Y: Array) -> dict[str, Array]:
         return {}
 
     def answers(self, P: Array) -> dict[str, Array]:

@@ -91,23 +91,8 @@ def train(
     that cannot work, at the call; DivergedError, from the loop, as soon as a cost, a gradient, a parameter or a loss
     after the epoch is not finite.
     """
-    check_data("data", data)
-    if valid is not None:
-        check_data("valid", valid)
-    for name, number in (
-        ("epochs", epochs),
-        ("batch_size", batch_size),
-        ("patience", patience),
-        ("keep_every", keep_every),
-    ):
-        if number is not None and number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number}")
-    if clip is not None and not clip > 0:
-        raise ValueError(f"clip must be above 0, got {clip}")
-    if patience is not None and valid is None:
-        raise ValueError("early stopping (patience) needs a validation set (valid)")
-    if train_loss not in ("running", "epoch_end"):
-        raise ValueError(f"train_loss must be 'running' or 'epoch_end', got {train_loss!r}")
+    counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "keep_every": keep_every}
+    check_arguments(data, valid, counts, clip, train_loss)
     penalty = L2Penalty(l2)
     schedule = constant() if schedule is None else schedule
     progress = Progress() if progress is None else progress
@@ -123,20 +108,12 @@ def train(
             assert done is not None
             started = time.perf_counter()
             scores = {"train_loss": done.cost_sum / len(data[0])}
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                if train_loss == "epoch_end":
-                    scores |= prefixed("train_", evaluate(network, loss, data, metrics))
-                if valid is not None:
-                    scores |= prefixed("valid_", evaluate(network, loss, valid, metrics))
-            for name in ("train_loss", "valid_loss"):
-                if not math.isfinite(scores.get(name, 0.0)):
-                    what = {"train_loss": "training", "valid_loss": "validation"}[name]
-                    raise DivergedError(
-                        f"after epoch {epoch}: the {what} loss is {scores[name]}",
-                        epoch=epoch,
-                        largest_input=largest(valid[0] if valid and name == "valid_loss" else data[0]),
-                        learning_rate=optimizer.learning_rate * schedule(epoch),
-                    )
+            if train_loss == "epoch_end":
+                scores |= prefixed("train_", evaluate(network, loss, data, metrics))
+            if valid is not None:
+                scores |= prefixed("valid_", evaluate(network, loss, valid, metrics))
+            rate = optimizer.learning_rate * schedule(time_of(epoch, done.minibatches, done.minibatches))
+            check_losses(scores, data, valid, epoch, rate)
             progress.epoch, progress.unfinished = epoch, None
             monitored = scores["train_loss" if valid is None else "valid_loss"]
             if monitored < progress.best_loss:
@@ -147,7 +124,7 @@ def train(
                 train_loss=scores.pop("train_loss"),
                 valid_loss=scores.pop("valid_loss", None),
                 metrics=scores,
-                learning_rate=optimizer.learning_rate * schedule(time_of(epoch, done.minibatches, done.minibatches)),
+                learning_rate=rate,
                 gradient_norm=done.norm_sum / done.minibatches,
                 seconds=done.seconds + time.perf_counter() - started,
             )
@@ -220,22 +197,22 @@ def train_minibatch(
 
     Raises NotFinite, before the step where that is possible, when one of them or a parameter is not finite.
     """
-    overflows = Overflows()
-    with np.errstate(over="call", invalid="call", divide="call", call=overflows):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         values = network.forward(X, keep_every=keep_every)
         F = values[-1].H
         c = float(loss.cost(F, Y))
         bars = network.backward(values, loss.seed(F, Y), parameters_only=keep_every is not None)
         penalty.add_to(network, bars)
         norm = gradient_norm(network, bars)
-        if not (math.isfinite(c) and math.isfinite(norm)):
-            raise NotFinite(f"cost {c:g}, gradient norm {norm:g}", first_place(network, loss, bars, X, Y))
-        if clip is not None:
-            clip_gradient(network, bars, clip, norm)
-        overflows.seen = False
+    if not (math.isfinite(c) and math.isfinite(norm)):
+        raise NotFinite(f"cost {c:g}, gradient norm {norm:g}", first_place(network, loss, bars, X, Y))
+    if clip is not None:
+        clip_gradient(network, bars, clip, norm)
+    overflows = Overflows()
+    with np.errstate(over="call", invalid="call", divide="call", call=overflows):
         optimizer.step(network, bars)
-        if overflows.seen:
-            check_step(network, optimizer)
+    if overflows.seen:
+        check_step(network, optimizer)
     return c, norm
 
 
@@ -243,7 +220,8 @@ def minibatch(network: Network, data: Data, rows: Any) -> Data:
     """Rows of the data as columns, in the network's precision: X is D x B, Y is K x B."""
     X, Y = data
     dtype = np.result_type(*network.parameters().values())
-    return X[rows].T.astype(dtype, copy=False), Y[rows].T.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):  # what is beyond the precision is inf, and told as divergence
+        return X[rows].T.astype(dtype, copy=False), Y[rows].T.astype(dtype, copy=False)
 
 
 def outputs(network: Network, X: Array, batch_size: int = 1024) -> Array:
@@ -255,10 +233,28 @@ def outputs(network: Network, X: Array, batch_size: int = 1024) -> Array:
 def evaluate(network: Network, loss: Loss, data: Data, metrics: Metrics | None = None) -> dict[str, float]:
     """The mean loss (without penalty) and the metrics over all rows of (X, Y): {"loss": ..., "accuracy": ...}."""
     X, Y = data
-    F = outputs(network, X)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return scores_of(loss, outputs(network, X), Y, metrics)
+
+
+def scores_of(loss: Loss, F: Array, Y: Array, metrics: Metrics | None = None) -> dict[str, float]:
+    """The same for outputs F (K x N) that are there already; Y is N x K."""
     P = loss.predict(F)
     scores = {"loss": float(loss.cost(F, Y.T))}
     return scores | {name: float(metric(P, Y.T)) for name, metric in (metrics or {}).items()}
+
+
+def check_losses(scores: Mapping[str, float], data: Data, valid: Data | None, epoch: int, rate: float) -> None:
+    """Raises DivergedError when a loss after an epoch is not finite; `rate` is that of its last step."""
+    for which, key, used in (("training", "train_loss", data), ("validation", "valid_loss", valid)):
+        if used is not None and not math.isfinite(scores[key]):
+            raise DivergedError(
+                f"after epoch {epoch}: the {which} loss is {scores[key]}",
+                epoch=epoch,
+                largest_input=largest(used[0]),
+                largest_target=largest(used[1]),
+                learning_rate=rate,
+            )
 
 
 def set_parameters(network: Network, values: Mapping[str, Array]) -> None:
@@ -283,6 +279,24 @@ def time_of(epoch: int, minibatch: int, minibatches: int) -> float:
 
 def prefixed(prefix: str, scores: Mapping[str, float]) -> dict[str, float]:
     return {f"{prefix}{name}": value for name, value in scores.items()}
+
+
+def check_arguments(
+    data: Data, valid: Data | None, counts: Mapping[str, int | None], clip: float | None, train_loss: str
+) -> None:
+    """Raises ValueError for arguments of `train` that cannot work."""
+    check_data("data", data)
+    if valid is not None:
+        check_data("valid", valid)
+    for name, number in counts.items():
+        if number is not None and number < 1:
+            raise ValueError(f"{name} must be at least 1, got {number}")
+    if clip is not None and not clip > 0:
+        raise ValueError(f"clip must be above 0, got {clip}")
+    if counts["patience"] is not None and valid is None:
+        raise ValueError("early stopping (patience) needs a validation set (valid)")
+    if train_loss not in ("running", "epoch_end"):
+        raise ValueError(f"train_loss must be 'running' or 'epoch_end', got {train_loss!r}")
 
 
 def check_data(name: str, data: Data) -> None:

@@ -127,6 +127,20 @@ def test_inputs_that_are_not_scaled_are_the_likely_cause():
     assert mlp("train", "small.yaml", "--set", "data.standardize=true", "--out", "better").exit_code == 0
 
 
+def test_a_target_that_is_far_off_is_the_cause_also_after_an_epoch():
+    """Among the validation rows, where no step meets it; the rate told is that of the last step, not 0."""
+    rows = [f"{i % 9},{i % 7}" for i in range(40)]
+    Path("table.csv").write_text("a,y\n" + "\n".join(rows) + "\n")
+    Path("far.csv").write_text("a,y\n1,1e30\n2,3\n")
+    Path("small.yaml").write_text(
+        "data: {path: table.csv, valid_path: far.csv, target: y}\ntask: regression\nnetwork: {layers: []}\n"
+        "training: {epochs: 2, seed: 0, schedule: {name: cosine, epochs: 2}}\n"
+    )
+    line = diverge("train", "small.yaml", "--out", "run")
+    assert line.startswith("diverged: after epoch 1: the validation loss is inf; the likely cause is a target that is ")
+    assert "standard deviations off" in line
+
+
 @pytest.mark.parametrize(
     ("numbers", "config", "words"),
     [

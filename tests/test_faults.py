@@ -5,6 +5,7 @@ little memory, a broken plot. Each is survived, or told in one line; what was sa
 """
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -17,20 +18,26 @@ from pathlib import Path
 import numpy as np
 import processes
 import pytest
+from click.testing import CliRunner
 from small_runs import assert_same, outcome, write_problem
 
-from mlp.experiments import run
+from mlp.cli import cli
+from mlp.experiments import lock, run
 from mlp.experiments.config import load_config
+from mlp.experiments.environment import environment
 from mlp.experiments.files import write_file
 from mlp.experiments.metrics_csv import MetricsFile
 from mlp.experiments.model import load_model
 from mlp.experiments.prepare import prepare
+from mlp.experiments.prepared import Prepared
 from mlp.experiments.starting import start_run
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX limits and permissions")
 
 TRAIN = ["train", "small.yaml", "--no-plot", "--quiet", "--out"]
-SLOW = "time.sleep(0.1)"
+HELD = (  # after the first epoch, until the test lets go
+    "while os.path.exists('hold') and os.path.exists('run/model.npz'): time.sleep(0.005)"
+)
 NO_PRIVILEGES = [
     "setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-dac_override,-dac_read_search"
 ]  # fmt: skip
@@ -70,11 +77,12 @@ def refused(*argv, code, **changes):
 
 
 @contextlib.contextmanager
-def under_way(*argv, files=("model.npz",), **changes):
-    """A run that has saved something and is still training, a tenth of a second a minibatch."""
-    process = processes.start(*argv, each_minibatch=SLOW, **changes)
+def under_way(*argv):
+    """A run that has a model, and goes on training when the file "hold" is removed or its directory is not there."""
+    Path("hold").touch()
+    process = processes.start(*argv, each_minibatch=HELD)
     try:
-        while not all(Path("run", name).exists() for name in files):
+        while not Path("run/model.npz").exists():
             assert process.poll() is None, process.communicate()
             time.sleep(0.01)
         yield process
@@ -224,6 +232,7 @@ def test_a_path_that_is_too_long_is_usage(whole, arguments):  # 65
 def test_a_directory_that_is_moved_while_a_run_writes_to_it(whole):  # 65
     with under_way(*TRAIN, "run") as process:
         os.rename("run", "moved")
+        Path("hold").unlink()
         code, stdout, stderr = processes.finish(process)
     assert (code, stdout) == (1, "")
     (line,) = stderr.splitlines()
@@ -238,6 +247,7 @@ def test_a_directory_that_is_deleted_while_a_run_writes_to_it():  # 65
         os.rename("run", "going")  # nobody can delete a directory into which files keep coming
         while Path("going").exists():
             shutil.rmtree("going", ignore_errors=True)
+        Path("hold").unlink()
         code, _, stderr = processes.finish(process)
     assert code == 1
     assert "deleted or moved" in stderr
@@ -248,10 +258,42 @@ def test_another_run_in_the_place_of_one_that_was_moved_is_not_touched(whole):  
     with under_way(*TRAIN, "run") as process:
         os.rename("run", "moved")
         shutil.copytree("whole", "run")
+        Path("hold").unlink()
         code, _, stderr = processes.finish(process)
     assert code == 1
     assert "deleted or moved" in stderr
     assert files_of("run") == files_of("whole")
+
+
+def test_a_directory_that_cannot_be_flushed_is_let_be(monkeypatch):
+    """As on some network file systems."""
+    fsync = os.fsync
+
+    def only_files(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", only_files)
+    with start_run(prepare(load_config("small.yaml")), out=Path("run"), argv=[]) as started:
+        list(started.epochs())
+    assert facts("run")["status"] == "finished"
+
+
+def test_a_file_system_without_locks(monkeypatch):
+    """A run works there, and nobody claims to know whether another one does."""
+
+    def no_locks(handle, how):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(lock.fcntl, "flock", no_locks)
+    with start_run(prepare(load_config("small.yaml")), out=Path("run"), argv=[]) as started:
+        assert lock.locked(Path("run")) is None
+        done = CliRunner().invoke(cli, ["summary", "run"])
+        assert "running after 0 epochs" in done.stdout
+        assert "killed" not in done.stdout
+        list(started.epochs())
+    assert facts("run")["status"] == "finished"
 
 
 # Two processes
@@ -265,6 +307,7 @@ def test_a_second_process_in_a_run_directory_is_refused(whole):  # 66
         assert "not empty" in refused(*TRAIN, "run", code=2)
         for command in (["evaluate", "run"], ["predict", "run", "table.csv"], ["summary", "run"], ["plot", "run"]):
             assert processes.run(*command)[0] == 0  # reading is free
+        Path("hold").unlink()
         code, _, _ = processes.finish(process)
     assert code == 0
     assert_same("whole", "run")
@@ -285,6 +328,7 @@ def test_the_lock_of_a_killed_process_is_gone(whole):  # 66: no stale lock
     with under_way(*TRAIN, "run") as process:
         process.kill()
         process.communicate()
+        Path("hold").unlink()
         assert processes.run("resume", "run", "--no-plot", "--quiet")[0] == 0
     assert_same("whole", "run")
 
@@ -402,6 +446,7 @@ def test_a_checkpoint_is_never_ahead_of_what_it_stands_on(monkeypatch):
 @pytest.mark.parametrize("what", ["fsync", "replace"])
 def test_a_write_that_fails_leaves_the_old_file_and_names_it(tmp_path, monkeypatch, what):
     (tmp_path / "file").write_bytes(b"old")
+    before = sorted(os.listdir(tmp_path))
 
     def fail(*arguments, **options):
         raise OSError(5, "Input/output error")
@@ -411,8 +456,8 @@ def test_a_write_that_fails_leaves_the_old_file_and_names_it(tmp_path, monkeypat
         write_file(tmp_path / "file", b"new")
     assert caught.value.filename == str(tmp_path / "file")
     monkeypatch.undo()
-    assert files_of(tmp_path) == {"file": b"old"} | {k: v for k, v in files_of(tmp_path).items() if k != "file"}
-    assert not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert sorted(os.listdir(tmp_path)) == before
 
 
 @pytest.mark.parametrize("name", ["x" * 255, "ü" * 127])
@@ -427,6 +472,20 @@ def test_answers_do_not_overwrite_the_run(whole, name):
     before = files_of(whole)
     assert f"would overwrite whole/{name}" in refused("predict", "whole", "table.csv", "--out", f"whole/{name}", code=2)
     assert files_of(whole) == before
+
+
+def test_scores_that_cannot_be_computed_are_a_run_that_failed(monkeypatch):
+    def too_much(*arguments):
+        raise MemoryError("too much")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Prepared, "scores", too_much)
+        done = CliRunner().invoke(cli, [*TRAIN, "run"])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("out of memory (too much)")
+    assert facts("run")["status"] == "failed"
+    ended = processes.run("resume", "run", "--no-plot", "--quiet")
+    assert ended[0] == 0, ended
 
 
 # The rest of the environment
@@ -482,6 +541,14 @@ def test_threads_and_kernel_are_in_run_json(whole):  # 68
     if "openblas" in blas["name"]:
         assert blas["kernel"]
     assert np.__version__ == facts(whole)["versions"]["numpy"]
+
+
+def test_a_processor_without_vector_instructions(whole):  # 68
+    """NumPy then leaves empty parts out of what it says about itself."""
+    found = environment()["simd"].split()
+    line = processes.run(*TRAIN, "run", env={"NPY_DISABLE_CPU_FEATURES": " ".join(found)})
+    assert line[0] == 0, line
+    assert facts("run")["simd"] == "" or not found
 
 
 def test_a_clock_that_jumps_changes_nothing(whole):  # 67

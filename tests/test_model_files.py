@@ -1222,7 +1222,7 @@ def test_more_classes_than_anybody_reads_have_no_confusion_matrix(monkeypatch):
     model = make_model(*TARGETS["classes"])
     data = np.ones((3, 4), np.float32), np.eye(6, dtype=np.float32)[:3]
     assert model.score(data, "rows")[1]["y"].shape == (6, 6)
-    monkeypatch.setattr(model_module, "MOST_CLASSES", 5)
+    monkeypatch.setattr(model_module, "MOST_CONFUSED", 5)
     scores, confusion = model.score(data, "rows")
     assert "accuracy" in scores
     assert confusion == {}

@@ -165,6 +165,22 @@ def test_a_difference_in_threads_is_told_by_the_resume(run):
     assert "last bits" not in mlp("train", "small.yaml", "--no-plot").stderr
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\x0c", "\u2028"], ids=repr)
+def test_a_target_whose_name_has_a_line_end_in_it(end):
+    """As spreadsheets have in their headers; its metrics are columns of metrics.csv."""
+    rows = [f"{i},{i % 7},{i % 5}" for i in range(40)]
+    Path("table.csv").write_text(f'a,"price{end}(USD)",y\n' + "\n".join(rows) + "\n", newline="")
+    Path("two.yaml").write_text(
+        f"data: {{path: table.csv, target: [{json.dumps(f'price{end}(USD)')}, y], split: {{valid: 0.2}}}}\n"
+        "task: regression\nnetwork: {layers: [{units: 3}]}\ntraining: {epochs: 3, seed: 0}\n"
+    )
+    done = mlp("train", "two.yaml", "--no-plot", "--out", "run")
+    assert done.exit_code == 0, done.output
+    assert len(done.stdout.splitlines()) == 4  # the best epoch, a header and two splits
+    assert mlp("resume", "run", "--no-plot", "--set", "training.epochs=5").exit_code == 0
+    assert "identical: all 5 epochs" in mlp("train", "--replay", "run", "--quiet").stdout
+
+
 # What cannot be replayed
 
 

@@ -293,6 +293,14 @@ def test_what_the_caller_does_in_between_is_not_in_the_seconds():
     assert 0 < record.seconds < 0.2
 
 
+def test_numbers_beyond_the_precision_are_divergence_and_no_warning():
+    X, Y = some_data()
+    network = a_network(dtype=np.float32)
+    error, _ = diverge(network, LOSS, SGD(0.1), (X * 1e40, Y))
+    assert error.place == "the inputs"
+    evaluate(a_network(), SquaredError(), (X * 1e200, Y * 1e200))  # warnings are errors here
+
+
 # Divergence
 
 

@@ -51,7 +51,7 @@ def opening_advice(prepared: Prepared, tables: Mapping[str, Table]) -> list[str]
 def closing_advice(prepared: Prepared, model: Model) -> list[str]:
     """What can be said of a trained model: one forward pass over the training rows and one over the last split."""
     with np.errstate(all="ignore"):
-        F, active = sweep(model.network, prepared.splits["train"][0])
+        F, active = all_rows(model.network, prepared.splits["train"][0])
         notes = (*silent_units(prepared, model, active), *no_better(prepared, model, F))
     return [one_line(note) for note in notes]
 
@@ -78,8 +78,7 @@ def first_loss(prepared: Prepared) -> Iterator[str]:
 
 def start(model: Model, data: Data) -> tuple[float, float, str]:
     """The loss of the model, that of knowing nothing, and the words that go before the latter."""
-    with np.errstate(all="ignore"):
-        loss = evaluate(model.network, model.loss, data)["loss"]
+    loss = evaluate(model.network, model.loss, data)["loss"]
     K = model.target.size
     if model.loss.name == "softmax_cross_entropy":
         return loss, math.log(K), f"chance, log {K} ="
@@ -130,7 +129,7 @@ def clipped_batch(prepared: Prepared) -> Iterator[str]:
         yield f"training.batch_size {asked} is more than the {rows} training rows: clipped to {rows}"
 
 
-def sweep(network: Network, X: Array) -> tuple[Array, list[Array]]:
+def all_rows(network: Network, X: Array) -> tuple[Array, list[Array]]:
     """F (K x N) for all rows of X (N x D) and, for each layer, whether each unit is ever other than 0; in pieces."""
     pieces, active = [], [np.zeros(0, bool)] * len(network.layers)
     for first in range(0, len(X), PIECE):
@@ -197,8 +196,8 @@ def beaten_by_one_answer(target: Target, P: Array, Y: Array) -> dict[str, str]:
         scores = {name: r2(P[[k]].astype(np.float64), Y[[k]].astype(np.float64)) for k, name in enumerate(target.names)}
         return {name: f"{quoted(name)}: R^2 {score:.4g} against 0" for name, score in scores.items() if score <= 0}
     found = {}
-    for name, counts in target.confusion(P, Y).items():
-        right, most, N = counts.trace(), counts.sum(axis=1).max(), counts.sum()
-        if right <= most < N:
+    N = Y.shape[1]
+    for (name, counts), right in zip(target.class_counts(Y).items(), target.right(P, Y).values(), strict=True):
+        if right <= (most := counts.max()) < N:
             found[name] = f"{quoted(name)}: accuracy {right / N:.4g} against {most / N:.4g}"
     return found

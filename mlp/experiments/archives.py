@@ -26,7 +26,7 @@ from mlp.experiments.stored_zip import MAX_MEMBERS, DamagedFile, ForeignFile, Me
 from mlp.tables.table import listed, one_line, quoted
 
 FORMAT_VERSION = 2
-NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")  # of an array: never a path
+ARRAY_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")  # of an array: never a path
 DTYPES = ("float16", "float32", "float64", "int64")  # parameters, and the count of an optimizer's steps
 MAX_HEADER = 2**24  # bytes of JSON: the names of a million columns
 MAX_DIGITS = 40
@@ -53,7 +53,7 @@ def archive_bytes(kind: str, header: Mapping[str, Any], arrays: Mapping[str, Arr
             f"at most {MAX_MEMBERS - 1:,} arrays and {MAX_HEADER:,} bytes"
         )
     for name, array in arrays.items():
-        if not NAME.fullmatch(name) or array.dtype.name not in DTYPES or array.size == 0:
+        if not ARRAY_NAME.fullmatch(name) or array.dtype.name not in DTYPES or array.size == 0:
             raise ModelFileError(
                 f"array {name!r} of dtype {array.dtype} and shape {array.shape} cannot be saved in an {kind} file"
             )
@@ -104,7 +104,7 @@ def by_name(members: list[Member]) -> dict[str, Member]:
     found: dict[str, Member] = {}
     for member in members:
         name = member.name.removesuffix(".npy")
-        if name == member.name or not NAME.fullmatch(name):
+        if name == member.name or not ARRAY_NAME.fullmatch(name):
             raise ForeignFile(f"it has a member {member.name!r}, expected names such as 'W1.npy'")
         if name in found:
             raise ForeignFile(f"it has two members {member.name!r}")

@@ -18,7 +18,7 @@ from mlp.training import set_parameters
 
 KIND = "mlp checkpoint"
 NAME = "last.npz"
-HARMLESS = ("training.epochs", "training.keep_every")  # change no bit of the epochs that are done
+HARMLESS = ("training.epochs",)  # changes no bit of the epochs that are done
 
 
 def checkpoint_bytes(prepared: Prepared, progress: Progress) -> bytes:
@@ -52,7 +52,7 @@ def load_checkpoint(folder: Path, prepared: Prepared) -> Progress:
     header, arrays = read_arrays(path, KIND)
     if not isinstance(header.get("config"), dict):
         raise ModelFileError(f"{path}: does not hold the state of this run: it has no config")
-    check_config(folder, header["config"], prepared.model.config)
+    check_unchanged(folder, header["config"], prepared.model.config)
     progress = read_progress(path, header)
     parameters = prepared.model.network.parameters()
     state = {k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")}
@@ -76,17 +76,16 @@ def load_checkpoint(folder: Path, prepared: Prepared) -> Progress:
 
 def read_progress(path: Path, header: Mapping[str, Any]) -> Progress:
     """The numbers of a header, if they can be those of a run; they come from a file, and may be anything."""
-    numbers: list[Any] = [header.get(key) for key in ("epoch", "best_epoch", "best_loss")]
-    epoch, best_epoch, best_loss = numbers
-    unfinished = header.get("unfinished")
+    found = {key: header.get(key) for key in ("epoch", "best_epoch", "best_loss", "unfinished")}
+    values: list[Any] = list(found.values())
+    epoch, best_epoch, best_loss, unfinished = values
     good = whole(epoch) and whole(best_epoch) and best_epoch <= epoch and (best_epoch > 0) == (epoch > 0)
-    good = good and (number(best_loss) if best_epoch else best_loss is None)
+    good = good and (finite_float(best_loss) if best_epoch else best_loss is None)
     if good and unfinished is not None:
         names = {"minibatches", "cost_sum", "norm_sum", "seconds"}
         good = isinstance(unfinished, dict) and unfinished.keys() == names and whole(unfinished["minibatches"])
-        good = good and all(number(unfinished[name]) for name in names - {"minibatches"})
+        good = good and all(finite_float(unfinished[name]) for name in names - {"minibatches"})
     if not good:
-        found = {key: header.get(key) for key in ("epoch", "best_epoch", "best_loss", "unfinished")}
         raise ModelFileError(f"{path}: does not hold the state of this run: {found!s:.200}")
     progress = Progress(epoch, best_epoch, best_loss if best_epoch else math.inf)
     if unfinished is not None:
@@ -98,11 +97,11 @@ def whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
-def number(value: Any) -> bool:
+def finite_float(value: Any) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
-def check_config(folder: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def check_unchanged(folder: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raises ConfigError, with a line for each key, when config.yaml is not what the run was trained with."""
     before, after = flat(then), flat(now)
     changed = [

@@ -19,17 +19,17 @@ def environment() -> dict[str, Any]:
     BLAS has chosen for this processor (or was told to use), which no version number shows.
     """
     config = np.show_config(mode="dicts")
-    built = config["Build Dependencies"]["blas"]
+    built = config.get("Build Dependencies", {}).get("blas", {})  # empty parts are left out
     running: dict[str, Any] = next((pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"), {})
     return {
         "versions": {"mlp": mlp.__version__, "python": platform.python_version(), "numpy": np.__version__},
         "blas": {
-            "name": built["name"],
-            "version": running.get("version") or built["version"],
+            "name": built.get("name"),
+            "version": running.get("version") or built.get("version"),
             "kernel": running.get("architecture"),
             "threads": running.get("num_threads"),
         },
-        "simd": " ".join(config["SIMD Extensions"]["found"]),
+        "simd": " ".join(config.get("SIMD Extensions", {}).get("found", [])),
         "machine": platform.machine(),
         "libc": " ".join(platform.libc_ver()),
         "platform": platform.platform(),

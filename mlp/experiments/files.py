@@ -23,7 +23,8 @@ def write_file(path: Path, content: bytes, *, folder: int | None = None) -> None
     for a power cut too. A file that was there keeps its mode, a link is followed, and what is no regular file (a pipe,
     a device) is written to and never replaced. Temporary files that a process left behind when it was killed are
     removed. With `folder`, the handle of an open directory, the file is in that one, wherever it was moved to and
-    whatever has its name now. Raises OSError, with the path in it; the file is then as it was.
+    whatever has its name now, and a link there is replaced. Raises OSError, with the path in it; the file is then as it
+    was.
     """
     try:
         if folder is None:
@@ -31,12 +32,12 @@ def write_file(path: Path, content: bytes, *, folder: int | None = None) -> None
             if real.exists() and not real.is_file():
                 real.write_bytes(content)
                 return
-            sweep(real.parent, [temporary_name(real.name, None)])
-            replace_file(str(real), str(real.with_name(temporary_name(real.name, os.getpid()))), content, None)
+            remove_leftovers(real.parent, [real.name])
+            replace_file(str(real), str(real.with_name(temporary_name(real.name))), content, None)
             sync_folder(real.parent)
         else:
-            replace_file(path.name, temporary_name(path.name, os.getpid()), content, folder)
-            os.fsync(folder)
+            replace_file(path.name, temporary_name(path.name), content, folder)
+            sync_handle(folder)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
@@ -64,10 +65,12 @@ def replace_file(path: str, temporary: str, content: bytes, folder: int | None) 
         raise
 
 
-def temporary_name(name: str, process: int | None) -> str:
-    """.NAME.PROCESS.tmp, with a long name cut; without a process, what its temporary names call it."""
-    short = os.fsdecode(os.fsencode(name)[:LONGEST])
-    return short if process is None else f".{short}.{process}.tmp"
+def temporary_name(name: str) -> str:
+    return f".{shortened(name)}.{os.getpid()}.tmp"
+
+
+def shortened(name: str) -> str:
+    return os.fsdecode(os.fsencode(name)[:LONGEST])
 
 
 def as_json(data: Any) -> bytes:
@@ -75,24 +78,31 @@ def as_json(data: Any) -> bytes:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a directory, so that the names in it outlive a power cut; file systems that cannot are let be."""
+    """Flush a directory, so that the names in it outlive a power cut."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
+        sync_handle(handle)
     finally:
         os.close(handle)
 
 
-def sweep(folder: Path, names: Collection[str]) -> None:
+def sync_handle(folder: int) -> None:
+    """The same of an open directory; file systems that cannot are let be."""
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+
+
+def remove_leftovers(folder: Path, names: Collection[str]) -> None:
     """Remove the temporary files of these names that a process left behind which is no more."""
+    short = {shortened(name) for name in names}
     for path in folder.glob(".*.tmp"):
         match = TEMPORARY.fullmatch(path.name)
-        if match and match[1] in names and not writing(int(match[2])):
+        if match and match[1] in short and not writing(int(match[2])):
             with contextlib.suppress(OSError):
                 path.unlink()
 
@@ -106,5 +116,5 @@ def writing(process: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        return True
+        pass  # it is somebody else's, and alive
     return True

@@ -15,38 +15,40 @@ try:
 except ImportError:  # not a POSIX system: nobody is locked out there
     fcntl = None  # type: ignore[assignment]
 
-PATIENCE = 0.2  # seconds: longer than somebody who only asks (see `locked`) holds it
+WAIT = 0.2  # seconds: longer than somebody who only asks (see `locked`) holds it
 
 
 class FolderLock:
     """An advisory lock on a directory itself (flock), so that there is no lock file that could be left behind.
 
     The kernel drops it with the process, however that ends. Where a file system cannot lock (some network ones), the
-    directory is used unlocked. `handle` is the open directory, to write in it and in no other. Raises ConfigError when
-    another process has the lock, OSError when the directory cannot be opened.
+    directory is used unlocked, and `exclusive` is False. `handle` is the open directory, to write in it and in no
+    other. Raises ConfigError when another process has the lock, OSError when the directory cannot be opened.
     """
 
     def __init__(self, folder: Path, holder: str = "another process") -> None:
         self.folder = folder
         self.handle: int | None = None
+        self.exclusive = False
         if fcntl is None:
             return
         self.handle = os.open(folder, os.O_RDONLY)
         self.close = weakref.finalize(self, os.close, self.handle)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + WAIT
         while True:
             try:
                 fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() < until:
-                    time.sleep(PATIENCE / 10)
+                    time.sleep(WAIT / 10)
                     continue
                 self.close()
                 raise ConfigError(
                     f"{folder}: {holder} is writing to it; wait for it or stop it, or start another run with mlp train"
                 ) from None
             except OSError:
-                pass
+                return
+            self.exclusive = True
             return
 
     def held(self) -> bool:
@@ -67,12 +69,14 @@ class FolderLock:
     def release(self) -> None:
         if self.handle is not None:
             self.close()
+            self.handle = None
 
 
-def locked(folder: Path) -> bool:
-    """Whether a process is writing to the directory at this moment."""
+def locked(folder: Path) -> bool | None:
+    """Whether a process is writing to the directory at this moment; None where nothing can be locked."""
     try:
-        FolderLock(folder).release()
+        lock = FolderLock(folder)
     except ConfigError:
         return True
-    return False
+    lock.release()
+    return False if lock.exclusive else None

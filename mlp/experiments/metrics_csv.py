@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from mlp.experiments.archives import ModelFileError
 from mlp.experiments.files import write_file
 from mlp.progress import EpochRecord
+from mlp.tables.table import visible
 
 NAME = "metrics.csv"
 
@@ -21,7 +22,7 @@ def cells(record: EpochRecord) -> dict[str, Any]:
         "epoch": record.epoch,
         "train_loss": record.train_loss,
         "valid_loss": record.valid_loss,
-        **record.metrics,
+        **{visible(name): value for name, value in record.metrics.items()},  # a target's name may have a line end in it
         "learning_rate": record.learning_rate,
         "gradient_norm": record.gradient_norm,
     }

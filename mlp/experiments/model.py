@@ -21,10 +21,10 @@ from mlp.losses import LOSSES, Loss
 from mlp.network import Network
 from mlp.tables import DataError, Table, listed, read_table
 from mlp.targets import Binary, Exclusive, Quantities, Target
-from mlp.training import Data, evaluate, outputs
+from mlp.training import Data, outputs, scores_of
 
 KIND = "mlp model"
-MOST_CLASSES = 1000  # of a confusion matrix: a million counts
+MOST_CONFUSED = 1000  # of a confusion matrix: a million counts
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Model:
         X = np.asarray(X)
         if X.ndim != 2 or X.shape[1] != len(self.inputs):
             raise ValueError(f"X has shape {X.shape}, expected (N, {len(self.inputs)}): one example a row")
-        P = self.outputs(self.standardize(source, X), source)
+        _, P = self.outputs(self.standardize(source, X), source)
         with np.errstate(over="ignore"):
             answers = self.target.answers(P)
         for name, column in answers.items():
@@ -61,22 +61,23 @@ class Model:
                 raise DataError(f"{source}: answers too large for {column.dtype} in {listed([name])}")
         return answers
 
-    def outputs(self, X: Array, source: str) -> Array:
-        """P (K x N), the inverse link of the network's outputs, for standardized X (N x D)."""
+    def outputs(self, X: Array, source: str) -> tuple[Array, Array]:
+        """The network's outputs F and their inverse link P (both K x N) for standardized X (N x D)."""
         with np.errstate(all="ignore"):
-            P = self.loss.predict(outputs(self.network, X))
+            F = outputs(self.network, X)
+            P = self.loss.predict(F)
         bad = np.flatnonzero(~np.isfinite(P).all(axis=0)).tolist()
         if bad:
             raise DataError(
                 f"{source}: no finite answer for {len(bad)} of {len(X)} rows, the first is row {bad[0]} (from 0): "
                 "its inputs are far outside what the model was trained on"
             )
-        return P
+        return F, P
 
     def score(self, data: Data, source: str) -> tuple[dict[str, float], dict[str, Array]]:
         """Loss and metrics, and the confusion counts of each column of classes, for encoded (X, Y).
 
-        Counts are left out for more than MOST_CLASSES classes: they grow with the square of that number. Raises
+        Counts are left out for more than MOST_CONFUSED classes: they grow with the square of that number. Raises
         DataError for data of another model.
         """
         found, wanted = (data[0].shape[1], data[1].shape[1]), (len(self.inputs), self.target.size)
@@ -85,10 +86,10 @@ class Model:
                 f"{source}: {found[0]} input columns and {found[1]} outputs, but the model has {wanted[0]} and "
                 f"{wanted[1]}; it is not of this run"
             )
-        P = self.outputs(data[0], source)
+        F, P = self.outputs(data[0], source)
         with np.errstate(all="ignore"):
-            scores = evaluate(self.network, self.loss, data, self.target.metrics())
-        few = all(len(labels) <= MOST_CLASSES for labels in self.target.labels.values())
+            scores = scores_of(self.loss, F, data[1], self.target.metrics())
+        few = all(len(labels) <= MOST_CONFUSED for labels in self.target.labels.values())
         return scores, self.target.confusion(P, data[1].T) if few else {}
 
     def standardize(self, source: str, X: Array) -> Array:

@@ -26,8 +26,10 @@ from mlp.targets import fit_target
 SPLITS: tuple[str, ...] = ("train", "valid", "test")
 
 
-def prepare(loaded: LoadedConfig) -> Prepared:
+def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
     """Read the data and build everything, from the config and its seed alone; nothing is written.
+
+    `advise=False` leaves out the notes, for those who do not show them.
 
     One seed gives three independent streams, for splitting, initial weights and shuffling, so that a change of the
     network leaves the split as it was. Raises DataError for what the tables hold, ConfigError for what does not fit
@@ -60,7 +62,7 @@ def prepare(loaded: LoadedConfig) -> Prepared:
     splits = {name: model.encode(table, name) for name, table in tables.items()}
     rng = np.random.default_rng(shuffle_seed)
     prepared = Prepared(loaded, model, splits, make_optimizer(config.optimizer), rng, sha256)
-    return replace(prepared, notes=opening_advice(prepared, tables))
+    return replace(prepared, notes=opening_advice(prepared, tables)) if advise else prepared
 
 
 def portable(config: schema.Config) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mlp.experiments import checkpoint
 from mlp.experiments.archives import read_arrays
-from mlp.experiments.checkpoint import check_config, checkpoint_bytes
+from mlp.experiments.checkpoint import check_unchanged, checkpoint_bytes
 from mlp.experiments.environment import differences, environment
 from mlp.experiments.folder import read_facts
 from mlp.experiments.metrics_csv import as_line, cells, read_lines
@@ -55,7 +55,8 @@ class Replay:
             yield record
             if self.difference:
                 return
-            state = checkpoint_bytes(self.prepared, self.progress)
+            if record.epoch == len(self.lines) - 1:
+                state = checkpoint_bytes(self.prepared, self.progress)
         if len(self.lines) > self.done + 1:
             self.difference = f"metrics.csv has {len(self.lines) - 1} epochs, the replay {self.done}"
             return
@@ -101,6 +102,6 @@ def open_replay(folder: Path) -> Replay:
         raise ConfigError(
             f"{folder}: is {facts['status']} after {facts['epochs_done']} epochs; only a finished run can be replayed"
         )
-    prepared = prepare_again(folder)
-    check_config(folder, load_model(folder).config, prepared.model.config)
+    prepared = prepare_again(folder, facts)
+    check_unchanged(folder, load_model(folder).config, prepared.model.config)
     return Replay(folder, prepared, read_lines(folder), differences(facts, environment()))

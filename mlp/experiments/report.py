@@ -15,12 +15,14 @@ from mlp.experiments.folder import without_nan
 from mlp.experiments.model import Model
 from mlp.experiments.prepared import Prepared
 from mlp.progress import EpochRecord
+from mlp.tables.table import visible
 
-MOST_CLASSES = 12  # a table of more classes than this says less than their number
+MOST_SHOWN = 12  # a table of more classes than this says less than their number
 
 
 def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Aligned columns: the first `left` to the left, the others to the right."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(
@@ -41,7 +43,7 @@ def describe_data(prepared: Prepared) -> str:
         f"target {', '.join(target.names)}"
     ]
     counts = prepared.class_counts()
-    few = {column: labels for column, labels in target.labels.items() if len(labels) <= MOST_CLASSES}
+    few = {column: labels for column, labels in target.labels.items() if len(labels) <= MOST_SHOWN}
     for column, labels in few.items():
         body = [[split, str(rows[split]), *map(str, found)] for split, found in counts[column].items()]
         lines.append(table([[column, "rows", *labels], *body]))

@@ -42,8 +42,8 @@ SHARE_OF_CHECKPOINTS = 0.05  # of the time: on a slow disk, or for a large netwo
 class Run:
     """A run and its directory. `with run:` records in run.json how it ended; `epochs()` trains and saves.
 
-    `first_epoch` is the number of epochs that were done when it was opened, `saved_epoch` that of the last checkpoint,
-    `saved_model` the epoch whose model was written, and `lost` says that the directory went away meanwhile.
+    `saved_epoch` is the number of epochs that were done at the last checkpoint, `saved_model` the epoch whose model was
+    written last, and `lost` says that the directory went away meanwhile.
     """
 
     folder: Path
@@ -51,7 +51,6 @@ class Run:
     facts: dict[str, Any]
     lock: FolderLock
     progress: Progress = field(default_factory=Progress)
-    first_epoch: int = 0
     saved_epoch: int = 0
     saved_model: int | None = None
     stopping: bool = False
@@ -79,7 +78,7 @@ class Run:
     ) -> None:
         try:
             if error is None and self.finished:
-                self.write_facts(status="finished", scores=self.prepared.scores(self.progress))
+                self.write_facts(status="finished")
             elif error is None or isinstance(error, KeyboardInterrupt):
                 self.write_facts(status="interrupted")
             elif isinstance(error, DivergedError):
@@ -115,7 +114,9 @@ class Run:
                 if isinstance(record, EpochRecord):
                     yield record
                 if self.stopping:
-                    return
+                    break
+            if self.finished:
+                self.facts["scores"] = self.prepared.scores(self.progress)
         except DivergedError as error:
             metrics.sync()
             error.add_note(likely_cause(self.prepared.loaded.config, error))

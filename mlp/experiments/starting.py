@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mlp.experiments import checkpoint
 from mlp.experiments.archives import ModelFileError
 from mlp.experiments.checkpoint import load_checkpoint
 from mlp.experiments.config import dump_config, load_config
 from mlp.experiments.environment import differences, environment
-from mlp.experiments.files import sweep
+from mlp.experiments.files import remove_leftovers
 from mlp.experiments.folder import empty_folder, new_folder, now, read_facts, remove_folders
 from mlp.experiments.lock import FolderLock
 from mlp.experiments.metrics_csv import truncate_metrics
@@ -30,8 +31,6 @@ def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> R
     behind then.
     """
     prepared.best_model(Progress()).to_bytes()
-    made = new_folder(Path("runs") / prepared.loaded.name) if out is None else empty_folder(out)
-    folder = made[0]
     facts = {
         "status": "running",
         "argv": list(argv),
@@ -44,6 +43,8 @@ def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> R
         "parameters": sum(W.size for W in prepared.model.network.parameters().values()),
         **environment(),
     }
+    made = new_folder(Path("runs") / prepared.loaded.name) if out is None else empty_folder(out)
+    folder = made[0]
     run = Run(folder, prepared, facts, FolderLock(folder))
     if out is not None:
         empty_folder(out)  # another run may have been here between the first look and the lock
@@ -73,7 +74,8 @@ def open_run(folder: Path, overrides: Sequence[str] = ()) -> Run:
             )
     lock = lock_run(folder)
     try:
-        run = Run(folder, prepare_again(folder, overrides), read_facts(folder), lock)
+        facts = read_facts(folder)
+        run = Run(folder, prepare_again(folder, facts, overrides), facts, lock)
         if (folder / checkpoint.NAME).exists():
             run.progress = load_checkpoint(folder, run.prepared)
         elif run.facts["epochs_done"]:
@@ -81,7 +83,7 @@ def open_run(folder: Path, overrides: Sequence[str] = ()) -> Run:
                 f"{folder / checkpoint.NAME}: No such file, though {run.facts['epochs_done']} epochs are done; "
                 "start a new run"
             )
-        run.first_epoch = run.saved_epoch = run.progress.epoch
+        run.saved_epoch = run.progress.epoch
         epochs = run.prepared.loaded.config.training.epochs
         if epochs < run.progress.epoch:
             raise ConfigError(
@@ -104,7 +106,7 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
 
     Returns sentences for the person: what may keep the rest from being, to the last bit, what it would have been.
     """
-    sweep(run.folder, FILES)
+    remove_leftovers(run.folder, FILES)
     changed = differences(run.facts, environment())
     notes = []
     if changed:
@@ -122,10 +124,10 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
     return notes
 
 
-def prepare_again(folder: Path, overrides: Sequence[str] = ()) -> Prepared:
-    """What the run of this directory started from. Raises DataError when a data file has changed since."""
-    before = list(read_facts(folder)["sha256"].values())
-    prepared = prepare(load_config(folder / "config.yaml", overrides))
+def prepare_again(folder: Path, facts: Mapping[str, Any], overrides: Sequence[str] = ()) -> Prepared:
+    """What the run of this directory, with these facts, started from. Raises DataError when a data file has changed."""
+    before = list(facts["sha256"].values())
+    prepared = prepare(load_config(folder / "config.yaml", overrides), advise=False)
     if len(before) != len(prepared.sha256):
         raise DataError(
             f"{folder}: the config names {len(prepared.sha256)} data files, but the run started with {len(before)}"

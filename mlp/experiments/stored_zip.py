@@ -102,10 +102,10 @@ def read_entry(file: BinaryIO) -> Entry:
     name, extra, _ = (read(file, length) for length in lengths)
     size, packed, place = long_numbers(extra, size, packed, place)
     if flags:
-        raise ForeignFile(f"member {shown(name)} is encrypted or streamed (flags {flags:#x}), expected neither")
+        raise ForeignFile(f"member {named(name)} is encrypted or streamed (flags {flags:#x}), expected neither")
     if method or packed != size:
         raise ForeignFile(
-            f"member {shown(name)} is compressed, expected members as they are (np.savez, not np.savez_compressed)"
+            f"member {named(name)} is compressed, expected members as they are (np.savez, not np.savez_compressed)"
         )
     return Entry(name, place, size, crc)
 
@@ -124,12 +124,12 @@ def long_numbers(extra: bytes, *numbers: int) -> list[int]:
 def locate(file: BinaryIO, entry: Entry, place: int) -> Member:
     """The member of an entry, which must be at `place` and have there what the directory says of it."""
     if entry.place != place:
-        raise DamagedFile(f"member {shown(entry.name)} starts at byte {entry.place:,}, expected {place:,}")
+        raise DamagedFile(f"member {named(entry.name)} starts at byte {entry.place:,}, expected {place:,}")
     file.seek(place)
     signature, _, flags, method, _, _, crc, _, _, name_length, extra_length = LOCAL.unpack(read(file, LOCAL.size))
     name = read(file, name_length)
     if (signature, flags, method, crc, name) != (b"PK\3\4", 0, 0, entry.crc, entry.name):
-        raise DamagedFile(f"member {shown(entry.name)} is not what the directory says")
+        raise DamagedFile(f"member {named(entry.name)} is not what the directory says")
     return Member(name.decode("ascii", "backslashreplace"), file.tell() + extra_length, entry.size, crc)
 
 
@@ -140,5 +140,5 @@ def read(file: BinaryIO, size: int) -> bytes:
     return content
 
 
-def shown(name: bytes) -> str:
+def named(name: bytes) -> str:
     return repr(name[:60].decode("ascii", "backslashreplace"))
