@@ -90,10 +90,10 @@ def layer_of(network: Network, parameter: str) -> int:
 
 
 class Overflows:
-    """For `np.errstate(..., call=...)`: whether an operation overflowed.
+    """For `np.errstate(..., call=...)`: whether an operation of a minibatch overflowed, its step or one before that.
 
     Finite numbers become infinite by an operation that overflows, and the processor notes that; so the arrays are
-    searched only after a step in which something did, and all other steps pay nothing for the search.
+    searched only after a minibatch in which something did, and all others pay nothing for the search.
     """
 
     seen = False

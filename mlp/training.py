@@ -197,19 +197,18 @@ def train_minibatch(
 
     Raises NotFinite, before the step where that is possible, when one of them or a parameter is not finite.
     """
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    overflows = Overflows()
+    with np.errstate(over="call", invalid="call", divide="call", call=overflows):
         values = network.forward(X, keep_every=keep_every)
         F = values[-1].H
         c = float(loss.cost(F, Y))
         bars = network.backward(values, loss.seed(F, Y), parameters_only=keep_every is not None)
         penalty.add_to(network, bars)
         norm = gradient_norm(network, bars)
-    if not (math.isfinite(c) and math.isfinite(norm)):
-        raise NotFinite(f"cost {c:g}, gradient norm {norm:g}", first_place(network, loss, bars, X, Y))
-    if clip is not None:
-        clip_gradient(network, bars, clip, norm)
-    overflows = Overflows()
-    with np.errstate(over="call", invalid="call", divide="call", call=overflows):
+        if not (math.isfinite(c) and math.isfinite(norm)):
+            raise NotFinite(f"cost {c:g}, gradient norm {norm:g}", first_place(network, loss, bars, X, Y))
+        if clip is not None:
+            clip_gradient(network, bars, clip, norm)
         optimizer.step(network, bars)
     if overflows.seen:
         check_step(network, optimizer)
@@ -220,8 +219,11 @@ def minibatch(network: Network, data: Data, rows: Any) -> Data:
     """Rows of the data as columns, in the network's precision: X is D x B, Y is K x B."""
     X, Y = data
     dtype = np.result_type(*network.parameters().values())
-    with np.errstate(over="ignore"):  # what is beyond the precision is inf, and told as divergence
-        return X[rows].T.astype(dtype, copy=False), Y[rows].T.astype(dtype, copy=False)
+    X, Y = X[rows].T, Y[rows].T
+    if X.dtype != dtype or Y.dtype != dtype:
+        with np.errstate(over="ignore"):  # what is beyond the precision is inf, and told as divergence
+            X, Y = X.astype(dtype), Y.astype(dtype)
+    return X, Y
 
 
 def outputs(network: Network, X: Array, batch_size: int = 1024) -> Array:
