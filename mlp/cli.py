@@ -101,7 +101,7 @@ def resume(run: Path, overrides: tuple[str, ...], plot: bool, quiet: bool) -> No
     opened = open_run(run, overrides)
     notes = list(opened.prepared.loaded.notes)
     epochs, progress = opened.prepared.loaded.config.training.epochs, opened.progress
-    done = opened.finished and opened.facts["status"] == "finished"
+    done = opened.finished and opened.facts["status"] == "finished" and opened.model_path.exists()
     if done:
         opened.lock.release()
         why = (

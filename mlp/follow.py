@@ -14,6 +14,7 @@ import click
 
 from mlp.console import message, messages, result, stop_signals
 from mlp.exits import ChecksFailed, Failure
+from mlp.tables.table import one_line
 
 if TYPE_CHECKING:
     from mlp.experiments.replay import Replay
@@ -126,4 +127,4 @@ def draw_losses(folder: Path) -> None:
 
         plot_runs([folder], folder / "loss.png")
     except Exception as error:
-        message(f"warning: loss.png was not drawn: {error}")
+        message(one_line(f"warning: loss.png was not drawn: {error}"))

@@ -7,14 +7,14 @@ import sys
 PLAIN = [sys.executable, "-c", "from mlp.cli import main; main()"]
 
 
-def code(*, before="", each_epoch="pass", each_minibatch="pass"):
-    """Python that runs `mlp`, saving after every minibatch; `before` runs first, the others in the loop of a run."""
+def code(*, before="", each_epoch="pass", each_minibatch="pass", pause=0.0):
+    """Python that runs `mlp`, saving every `pause` seconds; `before` runs first, the others in the loop of a run."""
     return (
         f"import os, resource, signal, sys, time\n"
         f"{before}\n"
         "import mlp.training\n"
         "from mlp.experiments import run\n"
-        "run.SECONDS_BETWEEN_CHECKPOINTS, run.SHARE_OF_CHECKPOINTS = 0.0, float('inf')\n"
+        f"run.SECONDS_BETWEEN_CHECKPOINTS, run.SHARE_OF_CHECKPOINTS = {pause}, float('inf')\n"
         "plain, plain_minibatch = run.Run.epochs, mlp.training.train_minibatch\n"
         "def epochs(self):\n"
         "    for record in plain(self):\n"

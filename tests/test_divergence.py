@@ -111,6 +111,30 @@ def test_a_step_that_overflows_keeps_the_state_of_the_last_checkpoint():
     assert_same("whole", "run")
 
 
+def test_a_better_model_since_the_last_checkpoint_is_kept_though_the_step_overflowed():
+    """The state of the last checkpoint is the start here, and the best epoch is in memory alone."""
+    write_problem("{name: sgd, learning_rate: 0.1}", "")
+    overflow = (
+        "import numpy as np, mlp.optimizers\n"
+        "right, steps = mlp.optimizers.SGD.step, []\n"
+        "def step(self, network, bars):\n"
+        "    right(self, network, bars)\n"
+        "    steps.append(1)\n"
+        "    if len(steps) == 8:\n"
+        "        for _ in range(9): network.parameters()['W2'][1, 1] *= np.float32(1e38)\n"
+        "mlp.optimizers.SGD.step = step\n"
+    )
+    argv = ["train", "small.yaml", "--no-plot", "--quiet", "--out", "run"]
+    code, _, stderr = processes.run(*argv, before=overflow, pause=1e9)
+    assert code == 4
+    assert stderr.endswith("; the best model, of epoch 1, is in run/model.npz\n")
+    assert load_model("run").epoch == 1
+    assert state()[0]["epoch"] == 0
+    assert processes.run("resume", "run", "--no-plot", "--quiet")[0] == 0
+    assert processes.run("train", "small.yaml", "--no-plot", "--quiet", "--out", "whole")[0] == 0
+    assert_same("whole", "run")
+
+
 def test_inputs_that_are_not_scaled_are_the_likely_cause():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(50, 2))

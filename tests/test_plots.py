@@ -126,3 +126,14 @@ def test_what_cannot_be_drawn_is_said_in_one_line(tmp_path, monkeypatch, argumen
     assert done.exit_code in (2, 3)
     assert words in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["a$x^2$b", "$\\frac{$", "bell\x07", "line\nend"])
+def test_names_of_folders_are_drawn_as_they_are(tmp_path, monkeypatch, name):
+    """Neither as a formula nor not at all."""
+    monkeypatch.chdir(tmp_path)
+    for folder in (name, "other"):
+        make_run(folder, 3)
+    for arguments in ([name], [name, "other"]):
+        done = CliRunner().invoke(cli, ["plot", *arguments, "--out", "picture.png"])
+        assert done.exit_code == 0, done.output

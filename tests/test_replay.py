@@ -141,6 +141,27 @@ def test_a_real_change_of_the_kernel_is_noticed(run):
     assert found["blas"]["kernel"] == kernel  # of the start
 
 
+def test_a_part_that_was_computed_elsewhere_is_remembered(run):
+    """By a resume in between: now everything is as it was when the run started."""
+    facts = json.loads((run / "run.json").read_text())
+    facts["resumed"] = [{"changed": ["BLAS kernel Katmai (was Zen)"]}]
+    (run / "run.json").write_bytes(as_json(facts))
+    stderr = mlp("resume", "run", "--no-plot", "--set", "training.epochs=4").stderr
+    assert "BLAS kernel Katmai (was Zen) for a part of it since it started" in stderr
+    rows = (run / "metrics.csv").read_text().replace("1,0", "1,1", 1)
+    (run / "metrics.csv").write_text(rows)
+    assert differs("epoch 1") == "not identical; since the run: BLAS kernel Katmai (was Zen) for a part of it"
+
+
+def test_another_container_of_the_same_arrays_is_identical(run):
+    """As other versions of Python write it; the dates of the members here."""
+    content = (run / "model.npz").read_bytes()
+    other = content.replace(b"\0\0\x21\0", b"\0\0\x22\0")  # 1980-01-01 and -02
+    assert other != content
+    (run / "model.npz").write_bytes(other)
+    assert "identical" in mlp("train", "--replay", "run", "--quiet").stdout
+
+
 def test_differences_are_told_in_words_and_equal_environments_are_silent():
     now = environment()
     assert differences(now, now) == []
@@ -211,8 +232,12 @@ def test_a_replay_refuses_what_is_not_the_run_any_more(run):
     Path("table.csv").write_text(table.replace("yes", "no", 1))
     assert "table.csv: has changed since the run started" in refused("--replay", "run", code=3)
     Path("table.csv").write_text(table)
-    shutil.move("run/model.npz", "model.npz")
-    assert "model.npz: No such file" in refused("--replay", "run", code=3)
+    for name in ("model.npz", "last.npz"):
+        shutil.move(f"run/{name}", name)
+        result = mlp("train", "--replay", "run", "--quiet")
+        assert result.exit_code == 3
+        assert f"{name}: No such file" in result.stderr
+        shutil.move(name, "run")
     assert "nowhere: not a run directory" in refused("--replay", "nowhere", code=3)
 
 

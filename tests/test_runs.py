@@ -126,6 +126,76 @@ def test_stopping_after_every_single_minibatch_changes_nothing(config, optimizer
     assert [(row["epoch"], row["minibatch"]) for row in resumed] == places[1:]
 
 
+@pytest.mark.parametrize("epoch", [1, 7, 12])
+def test_a_stop_that_is_asked_for_while_an_epoch_is_looked_at_is_saved_too(config, monkeypatch, epoch):
+    path = config()
+    monkeypatch.setattr(run_module, "SECONDS_BETWEEN_CHECKPOINTS", 1e9)
+    assert mlp("train", path, "--out", "whole").exit_code == 0
+    with start_run(prepare(load_config(path)), out=Path("parts"), argv=[]) as run:
+        for record in run.epochs():
+            if record.epoch == epoch:
+                run.stop()
+    assert json.loads(Path("parts/run.json").read_text())["epochs_done"] == epoch
+    assert mlp("resume", "parts").exit_code == 0
+    assert_same("whole", "parts")
+
+
+@pytest.mark.parametrize("epochs", [3, 2])
+def test_fewer_epochs_than_are_under_way_are_refused(always_saved, config, epochs):
+    """The state at the end of the third epoch is gone when the fourth has begun."""
+    run = start_run(prepare(load_config(config())), out=Path("run"), argv=[])
+    with run:
+        for record in run.epochs():
+            if record.epoch == 3:
+                break
+        for _ in range(2):  # two minibatches of the fourth
+            run.stop()
+            list(run.epochs())
+    before = outcome("run")
+    result = mlp("resume", "run", "--set", f"training.epochs={epochs}")
+    assert result.exit_code == 2
+    assert f"cannot go back to {epochs}" in result.stderr
+    assert ("epoch 4 is under way already" if epochs == 3 else "3 epochs are done already") in result.stderr
+    assert outcome("run") == before
+
+
+def test_a_run_that_ends_earlier_than_it_was_to_is_one_that_was_to_end_there(always_saved, config):
+    path = config()
+    assert mlp("train", path, "--out", "whole", "--set", "training.epochs=5").exit_code == 0
+    train_epochs(path, "parts", 5)
+    assert mlp("resume", "parts", "--set", "training.epochs=5").exit_code == 0
+    assert_same("whole", "parts")
+    assert "identical" in mlp("train", "--replay", "parts").stdout
+
+
+def test_a_model_that_is_gone_is_written_again(config):
+    assert mlp("train", config(), "--out", "run").exit_code == 0
+    before = outcome("run")
+    Path("run/model.npz").unlink()
+    assert mlp("resume", "run").exit_code == 0
+    assert outcome("run") == before
+
+
+def test_metrics_that_do_not_begin_as_such_are_left_alone(config):
+    assert mlp("train", config(), "--out", "run").exit_code == 0
+    lines = Path("run/metrics.csv").read_text().splitlines(keepends=True)
+    for content in ("".join(lines[1:]), "a,b\n1,2\n"):
+        Path("run/metrics.csv").write_text(content)
+        result = mlp("resume", "run", "--set", "training.epochs=14")
+        assert result.exit_code == 3
+        assert "metrics.csv: does not begin with the names of columns" in result.stderr
+        assert Path("run/metrics.csv").read_text() == content
+
+
+@pytest.mark.parametrize("cell", ["9" * 5000, "-1", "", "²", "1e3"])
+def test_rows_that_are_none_are_left_out(config, cell):
+    assert mlp("train", config(), "--out", "run").exit_code == 0
+    lines = Path("run/metrics.csv").read_text().splitlines(keepends=True)
+    Path("run/metrics.csv").write_text("".join([*lines[:5], f"{cell},1,1\n", *lines[5:]]))
+    assert mlp("resume", "run", "--set", "training.epochs=14").exit_code == 0
+    assert [row["epoch"] for row in read_metrics(Path("run"))] == list(range(1, 15))
+
+
 def test_the_model_on_disk_is_always_that_of_the_best_epoch_so_far(always_saved, config):
     run = start_run(prepare(load_config(config("{name: sgd, learning_rate: 2.0}"))), out=Path("run"), argv=[])
     best = []

@@ -13,7 +13,7 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Mapping
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from reprlib import repr as brief
 from typing import Any
@@ -84,7 +84,7 @@ def read_arrays(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array]
         raise ModelFileError(f"{path}: the file is damaged or cut short ({error})") from None
 
 
-def read_archive(path: Path, kind: str, file: BufferedReader) -> tuple[dict[str, Any], dict[str, Array]]:
+def read_archive(path: Path, kind: str, file: BufferedReader | BytesIO) -> tuple[dict[str, Any], dict[str, Array]]:
     start = file.read(4)
     if not start:
         raise ModelFileError(f"{path}: the file is empty")

@@ -30,8 +30,11 @@ def checkpoint_bytes(prepared: Prepared, progress: Progress) -> bytes:
     arrays = {f"parameters.{name}": W for name, W in prepared.model.network.parameters().items()}
     arrays |= {f"best.{name}": W for name, W in progress.best_parameters.items()}
     arrays |= {f"optimizer.{name}": state for name, state in prepared.optimizer.state().items()}
-    unfinished = None if progress.unfinished is None else asdict(progress.unfinished)
-    rng = prepared.rng.bit_generator.state if unfinished is None else unfinished.pop("rng_state")
+    begun = progress.unfinished is not None and progress.unfinished.minibatches > 0
+    rng = progress.unfinished.rng_state if progress.unfinished else prepared.rng.bit_generator.state
+    unfinished = asdict(progress.unfinished) if progress.unfinished and begun else None
+    if unfinished:
+        del unfinished["rng_state"]
     header = {
         "epoch": progress.epoch,
         "best_epoch": progress.best_epoch,

@@ -97,12 +97,15 @@ def sync_handle(folder: int) -> None:
             raise
 
 
-def remove_leftovers(folder: Path, names: Collection[str]) -> None:
-    """Remove the temporary files of these names that a process left behind which is no more."""
+def remove_leftovers(folder: Path, names: Collection[str], *, alone: bool = False) -> None:
+    """Remove the temporary files of these names that a process left behind which is no more.
+
+    `alone` says that nobody else writes there, so that a number of a process that is alive is one used again.
+    """
     short = {shortened(name) for name in names}
     for path in folder.glob(".*.tmp"):
         match = TEMPORARY.fullmatch(path.name)
-        if match and match[1] in short and not writing(int(match[2])):
+        if match and match[1] in short and (alone or not writing(int(match[2]))):
             with contextlib.suppress(OSError):
                 path.unlink()
 

@@ -76,6 +76,13 @@ class Process(BaseModel):
     host: str
 
 
+class Resumed(BaseModel):
+    """One resume: what of the environment was not as it was at the start of the run."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    changed: list[str]
+
+
 class Facts(BaseModel):
     """Those of run.json that are read again; what else is in it is for people, and kept."""
 
@@ -86,7 +93,7 @@ class Facts(BaseModel):
     sha256: dict[str, str]
     seconds: float
     process: Process | None = None
-    resumed: list[Any] = []
+    resumed: list[Resumed] = []
     scores: dict[str, dict[str, float | None]] | None = None
 
 

@@ -87,11 +87,17 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def truncate_metrics(folder: Path, epoch: int) -> int:
-    """Leave out what is beyond an epoch, since it is about to be computed again; returns how many rows stay."""
+    """Leave out what is beyond an epoch, since it is about to be computed again; returns how many epochs stay.
+
+    Raises ModelFileError for a file that does not begin as metrics do: what else is in it should not be lost.
+    """
     path = folder / NAME
     if not path.exists():
         return 0
     header, *rows = read_lines(folder) or [""]
-    kept = [row for row in rows if row.partition(",")[0].isdecimal() and int(row.partition(",")[0]) <= epoch]
+    if rows and not header.startswith("epoch,"):
+        raise ModelFileError(f"{path}: does not begin with the names of columns; put them back, or move the file away")
+    wanted = {str(number) for number in range(1, epoch + 1)}
+    kept = [row for row in rows if row.partition(",")[0] in wanted]
     write_file(path, "".join([header, *kept] if kept else []).encode())
-    return len(kept)
+    return len({row.partition(",")[0] for row in kept})

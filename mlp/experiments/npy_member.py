@@ -7,7 +7,7 @@ import math
 import warnings
 import zlib
 from collections.abc import Collection
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ MAX_NPY_HEADER = 512  # bytes; NumPy writes 128
 MAX_DIMENSIONS = 32  # which every NumPy can hold
 
 
-def read_array(file: BufferedReader, member: Member, dtypes: Collection[str]) -> Array:
+def read_array(file: BufferedReader | BytesIO, member: Member, dtypes: Collection[str]) -> Array:
     """The array, writable and with memory of its own, in the byte order of this machine.
 
     `dtypes` are the names of those that it may have, and none of them is "object": nothing is unpickled. Raises

@@ -15,6 +15,7 @@ from mlp.experiments.archives import ModelFileError
 from mlp.experiments.files import write_file
 from mlp.experiments.folder import read_facts
 from mlp.experiments.metrics_csv import read_metrics
+from mlp.tables.table import visible
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P")  # not as many as colours, so that 42 runs differ
@@ -35,7 +36,7 @@ def plot_runs(folders: Sequence[Path], path: Path, *, log: bool = False) -> None
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    runs = [(folder.resolve().name, read_facts(folder), read_metrics(folder)) for folder in folders]
+    runs = [(label(folder.resolve().name), read_facts(folder), read_metrics(folder)) for folder in folders]
     for folder, (_, _, rows) in zip(folders, runs, strict=True):
         if not rows:
             raise ModelFileError(f"{folder}: metrics.csv has no epoch yet, nothing to draw")
@@ -65,6 +66,11 @@ def plot_runs(folders: Sequence[Path], path: Path, *, log: bool = False) -> None
     write_file(path, picture.getvalue())
 
 
+def label(name: str) -> str:
+    """A name as matplotlib can draw it: nothing unprintable, and no formula between dollars."""
+    return visible(name).replace("$", r"\$")
+
+
 def draw_run(
     axes: Any, name: str, facts: dict[str, Any], rows: list[dict[str, Any]], number: int, *, alone: bool
 ) -> None:
@@ -76,7 +82,7 @@ def draw_run(
     colour = COLOURS[number % len(COLOURS)]
     marker = MARKERS[number % len(MARKERS)]
     sparse = {"marker": marker, "markevery": max(1, len(rows) // 8), "markersize": 4}
-    label = "" if alone else f"{name}: "
+    prefix = "" if alone else f"{name}: "
     status = facts.get("status")
     ending = "" if status in ("finished", "running") else f" ({status})"
     points = {"marker": "o", "markersize": 3} if len(rows) == 1 else {}
@@ -86,9 +92,9 @@ def draw_run(
             axes.plot(epochs, valid, "-", color=COLOURS[1], lw=1.8, label=f"validation{ending}", **points)
     elif has_valid:
         axes.plot(epochs, train, "--", color=colour, lw=1.0, alpha=0.7)
-        axes.plot(epochs, valid, "-", color=colour, lw=1.8, label=f"{label}validation{ending}", **sparse)
+        axes.plot(epochs, valid, "-", color=colour, lw=1.8, label=f"{prefix}validation{ending}", **sparse)
     else:
-        axes.plot(epochs, train, "-", color=colour, lw=1.4, label=f"{label}training{ending}", **sparse)
+        axes.plot(epochs, train, "-", color=colour, lw=1.4, label=f"{prefix}training{ending}", **sparse)
     shown = valid if has_valid else train
     best = min(range(len(rows)), key=shown.__getitem__)
     axes.plot(

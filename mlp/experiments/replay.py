@@ -8,18 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from mlp.experiments import checkpoint
-from mlp.experiments.archives import read_arrays
+from mlp.experiments.archives import read_archive, read_arrays
 from mlp.experiments.checkpoint import check_unchanged, checkpoint_bytes
-from mlp.experiments.environment import differences, environment
 from mlp.experiments.folder import read_facts
 from mlp.experiments.metrics_csv import as_line, cells, read_lines
 from mlp.experiments.model import KIND as MODEL_KIND
 from mlp.experiments.model import load_model
 from mlp.experiments.prepared import Prepared
-from mlp.experiments.starting import prepare_again
+from mlp.experiments.starting import changes_since, prepare_again
 from mlp.experiments.yaml_text import ConfigError
 from mlp.progress import EpochRecord, Progress
 
@@ -81,14 +78,16 @@ class Replay:
 
 
 def compare_file(path: Path, kind: str, content: bytes) -> str | None:
-    """What is not the same in a file of arrays and what it would be now: the arrays that differ, or the header."""
-    if path.read_bytes() == content:
-        return None
-    _, then = read_arrays(path, kind)
-    with np.load(io.BytesIO(content)) as now:
-        names = [name for name in now.files if name != "header"]
-        differing = [name for name in names if name not in then or now[name].tobytes() != then[name].tobytes()]
-    return f"all epochs are the same, but {path.name} is not: {', '.join(differing) or 'its header'}"
+    """What is not the same in a file and what it would be now: the arrays that differ, or the header.
+
+    The bytes between them are the container's, which other versions of Python write otherwise.
+    """
+    then_header, then = read_arrays(path, kind)
+    now_header, now = read_archive(path, kind, io.BytesIO(content))
+    names = [name for name in now if name not in then or now[name].tobytes() != then[name].tobytes()]
+    if names or then.keys() - now.keys() or then_header != now_header:
+        return f"all epochs are the same, but {path.name} is not: {', '.join(names) or 'its header'}"
+    return None
 
 
 def open_replay(folder: Path) -> Replay:
@@ -104,4 +103,4 @@ def open_replay(folder: Path) -> Replay:
         )
     prepared = prepare_again(folder, facts)
     check_unchanged(folder, load_model(folder).config, prepared.model.config)
-    return Replay(folder, prepared, read_lines(folder), differences(facts, environment()))
+    return Replay(folder, prepared, read_lines(folder), changes_since(facts))

@@ -33,7 +33,8 @@ from mlp.experiments.prepared import Prepared
 from mlp.progress import EpochRecord, Progress
 from mlp.training import out_of_patience
 
-FILES = ("config.yaml", "run.json", "metrics.csv", "model.npz", checkpoint.NAME, "loss.png")
+PICTURE = "loss.png"
+FILES = ("config.yaml", "run.json", "metrics.csv", "model.npz", checkpoint.NAME, PICTURE)
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
 SHARE_OF_CHECKPOINTS = 0.05  # of the time: on a slow disk, or for a large network, they are further apart
 
@@ -97,23 +98,26 @@ class Run:
         The state is saved at the end, and in between, also within an epoch, whenever the saved one is more than
         SECONDS_BETWEEN_CHECKPOINTS old: what a crash loses is computed again, with the same result.
         """
-        due = time.monotonic()
-        if (self.folder / checkpoint.NAME).exists():
-            due += SECONDS_BETWEEN_CHECKPOINTS
-        else:
+        due = time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
+        if self.finished or not (self.folder / checkpoint.NAME).exists():
             due = self.save()
         metrics = MetricsFile(self.folder)
         try:
             for record in self.prepared.epochs(self.progress).minibatches():
+                epoch_ends = isinstance(record, EpochRecord)
                 if isinstance(record, EpochRecord):
                     metrics.append(record)
                     self.facts["seconds"] = round(self.facts["seconds"] + record.seconds, 6)
-                if self.stopping or time.monotonic() > due or (isinstance(record, EpochRecord) and self.finished):
+                stopping = self.stopping
+                if stopping or time.monotonic() > due or (epoch_ends and self.finished):
                     metrics.sync()
                     due = self.save()
                 if isinstance(record, EpochRecord):
                     yield record
                 if self.stopping:
+                    if not stopping:  # it was asked for while somebody looked at the record
+                        metrics.sync()
+                        self.save()
                     break
             if self.finished:
                 self.facts["scores"] = self.prepared.scores(self.progress)
@@ -142,15 +146,19 @@ class Run:
     def keep_last_finite(self, error: DivergedError) -> str:
         """Save the last state in which every number was finite, and a model; returns what to tell about them.
 
-        That is the state before the step that diverged, or the last checkpoint if the step itself overflowed.
+        That is the state before the step that diverged. If the step itself overflowed it is gone, and the last
+        checkpoint stays as it is; the best model is saved from memory all the same.
         """
+        if error.parameters_finite:
+            self.save()
+        elif self.progress.best_epoch not in (0, self.saved_model):
+            self.save_model()
+        if self.progress.best_epoch:
+            return f"the best model, of epoch {self.progress.best_epoch}, is in {self.model_path}"
         if not error.parameters_finite:
             self.progress = load_checkpoint(self.folder, self.prepared)
-        self.save()
-        if not self.progress.best_epoch:
-            self.save_model()
-            return f"the last finite weights are in {self.model_path}"
-        return f"the best model, of epoch {self.progress.best_epoch}, is in {self.model_path}"
+        self.save_model()
+        return f"the last finite weights are in {self.model_path}"
 
     def write_facts(self, **changes: Any) -> None:
         """Update run.json."""

@@ -17,7 +17,7 @@ from mlp.experiments.lock import FolderLock
 from mlp.experiments.metrics_csv import truncate_metrics
 from mlp.experiments.prepare import prepare
 from mlp.experiments.prepared import Prepared
-from mlp.experiments.run import FILES, Run
+from mlp.experiments.run import FILES, PICTURE, Run
 from mlp.experiments.yaml_text import ConfigError
 from mlp.progress import Progress
 from mlp.tables import DataError
@@ -74,6 +74,8 @@ def open_run(folder: Path, overrides: Sequence[str] = ()) -> Run:
             )
     lock = lock_run(folder)
     try:
+        remove_leftovers(folder, [name for name in FILES if name != PICTURE], alone=True)
+        remove_leftovers(folder, [PICTURE])  # which `mlp plot` may be drawing
         facts = read_facts(folder)
         run = Run(folder, prepare_again(folder, facts, overrides), facts, lock)
         if (folder / checkpoint.NAME).exists():
@@ -84,10 +86,13 @@ def open_run(folder: Path, overrides: Sequence[str] = ()) -> Run:
                 "start a new run"
             )
         run.saved_epoch = run.progress.epoch
-        epochs = run.prepared.loaded.config.training.epochs
-        if epochs < run.progress.epoch:
+        epochs, epoch = run.prepared.loaded.config.training.epochs, run.progress.epoch
+        if epochs < epoch:
+            raise ConfigError(f"training.epochs: {epoch} epochs are done already, cannot go back to {epochs}")
+        if epochs == epoch and run.progress.unfinished is not None:
             raise ConfigError(
-                f"training.epochs: {run.progress.epoch} epochs are done already, cannot go back to {epochs}"
+                f"training.epochs: epoch {epoch + 1} is under way already, cannot go back to {epochs}; "
+                f"set it to {epoch + 1} or more"
             )
     except BaseException:
         lock.release()
@@ -106,22 +111,32 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
 
     Returns sentences for the person: what may keep the rest from being, to the last bit, what it would have been.
     """
-    remove_leftovers(run.folder, FILES)
-    changed = differences(run.facts, environment())
-    notes = []
-    if changed:
-        notes.append(
-            f"the last bits may come out otherwise than in an uninterrupted run: {', '.join(changed)} since it started"
-        )
+    changed, changes = differences(run.facts, environment()), changes_since(run.facts)
     epoch = run.progress.epoch
-    kept = truncate_metrics(run.folder, epoch)
-    if kept != epoch:
-        notes.append(f"metrics.csv has the rows of {kept} of the {epoch} epochs that are done; the others are lost")
-    run.write("config.yaml", dump_config(run.prepared.loaded, run.folder).encode())
+    try:
+        kept = truncate_metrics(run.folder, epoch)
+        run.write("config.yaml", dump_config(run.prepared.loaded, run.folder).encode())
+    except BaseException:
+        run.lock.release()
+        raise
     minibatch = run.progress.unfinished.minibatches if run.progress.unfinished else 0
     resumed = {"argv": list(argv), "started": now(), "epoch": epoch, "minibatch": minibatch, "changed": changed}
     run.facts["resumed"] = [*run.facts["resumed"], resumed]
+    notes = []
+    if changes:
+        notes.append(
+            f"the last bits may come out otherwise than in an uninterrupted run: {', '.join(changes)} since it started"
+        )
+    if kept < epoch:
+        notes.append(f"metrics.csv has the rows of {kept} of the {epoch} epochs that are done; the others are lost")
     return notes
+
+
+def changes_since(facts: Mapping[str, Any]) -> list[str]:
+    """What of the environment is not as it was when the run started, now or in a resume before."""
+    now = differences(facts, environment())
+    before = {change: None for each in facts["resumed"] for change in each["changed"] if change not in now}
+    return [*now, *(f"{change} for a part of it" for change in before)]
 
 
 def prepare_again(folder: Path, facts: Mapping[str, Any], overrides: Sequence[str] = ()) -> Prepared:
