@@ -68,20 +68,25 @@ def check_survived(killer, folder, whole):
     assert {path.name for path in folder.iterdir()} <= set(FILES)
 
 
-def test_a_kill_at_every_event(killer, config):
+FEW_OR_ALL = pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)], ids=["few", "all"])
+
+
+@FEW_OR_ALL
+def test_a_kill_at_every_event(killer, config, step):
     """Before each opening, flush, renaming and removal of a file of the run, with half of what was to be flushed."""
     config(ADAM, ALL_AT_ONCE, epochs=2)
     train = ["train", "small.yaml", "--no-plot", "-q", "--out"]
     assert killer.job(*train, FOLDER) == 0, Path("output.txt").read_text()
     events, whole = int(Path("events").read_text()), outcome(Path(FOLDER))
     assert events > 60
-    for event in range(1, events + 1):
+    for event in range(1, events + 1, step):
         folder = Path(f"{event}", FOLDER)
         assert killer.job(*train, str(folder), event=event) == KILLED
         check_survived(killer, folder, whole)
 
 
-def test_a_kill_at_every_event_of_a_resume(killer, config):
+@FEW_OR_ALL
+def test_a_kill_at_every_event_of_a_resume(killer, config, step):
     """The same for what a resume does to the files of a run that was killed in the middle of an epoch."""
     config(epochs=2)
     train = ["train", "small.yaml", "--no-plot", "-q", "--out"]
@@ -92,7 +97,7 @@ def test_a_kill_at_every_event_of_a_resume(killer, config):
     assert killer.job("resume", f"again/{FOLDER}", "--no-plot", "-q") == 0
     events = int(Path("events").read_text())
     assert events > 40
-    for event in range(1, events + 1):
+    for event in range(1, events + 1, step):
         folder = Path(f"{event}-again", FOLDER)
         shutil.copytree(Path(f"{start}", FOLDER), folder)
         assert killer.job("resume", str(folder), "--no-plot", "-q", event=event) == KILLED

@@ -17,7 +17,7 @@ from small_runs import ADAM, ALL_AT_ONCE, SGD, assert_same, write_problem
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
-SLOW = "time.sleep(0.1)"  # a minibatch
+SLOW = "time.sleep(0.05)"  # a minibatch
 
 
 @pytest.fixture
