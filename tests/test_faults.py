@@ -110,6 +110,12 @@ def test_a_disk_that_is_full_when_a_run_starts(size, name):  # 65
         assert not Path("new").exists()
 
 
+def test_an_empty_directory_that_was_there_stays_when_the_disk_is_full():  # 65
+    Path("new").mkdir()
+    refused(*TRAIN, "new", code=1, before=file_limit(100))
+    assert os.listdir("new") == []
+
+
 def test_a_disk_that_is_full_in_the_middle_of_a_row(whole):  # 65, 67
     """metrics.csv has grown to the limit: the row is cut short, and the resume that has room writes it again."""
     write_problem(epochs=200)

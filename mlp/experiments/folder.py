@@ -36,13 +36,15 @@ def new_folder(wanted: Path) -> list[Path]:
 
 
 def empty_folder(folder: Path) -> list[Path]:
-    """Like `new_folder`, for exactly this directory, which may be there if it is empty."""
+    """Create this directory, which may be there if it is empty; returns those that had to be made, lowest first.
+
+    Raises ConfigError when it cannot be made, or is there and not empty.
+    """
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             what = "is not empty" if folder.is_dir() else "is a file"
             raise ConfigError(f"--out {folder}: {what}; a run needs a new directory")
-        made = make_folders(folder)
-        return made if folder in made else [folder, *made]
+        return make_folders(folder)
     except OSError as error:
         raise ConfigError(f"--out {folder}: {error.strerror or error}; choose another place") from None
 

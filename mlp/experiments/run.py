@@ -71,7 +71,7 @@ class Run:
         self.stopping = True
 
     def __enter__(self) -> Run:
-        self.write_facts(status="running", process={"id": os.getpid(), "host": platform.node()})
+        self.write_facts(status="running", scores=None, process={"id": os.getpid(), "host": platform.node()})
         return self
 
     def __exit__(

@@ -44,7 +44,7 @@ def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> R
         **environment(),
     }
     made = new_folder(Path("runs") / prepared.loaded.name) if out is None else empty_folder(out)
-    folder = made[0]
+    folder = made[0] if out is None else out
     run = Run(folder, prepared, facts, FolderLock(folder))
     if out is not None:
         empty_folder(out)  # another run may have been here between the first look and the lock
