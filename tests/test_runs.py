@@ -348,6 +348,21 @@ def test_a_run_is_found_again_through_links_and_from_elsewhere(config, tmp_path,
     assert mlp("resume", "deep/small", "--set", "training.epochs=14").exit_code == 0
 
 
+def test_a_run_that_is_moved_without_its_data_goes_on_when_it_is_told_where_they_are(config, tmp_path):
+    path = config()
+    assert mlp("train", path, "--out", "whole", "--set", "training.epochs=14").exit_code == 0
+    assert mlp("train", path, "--out", "run").exit_code == 0
+    (tmp_path / "elsewhere/below").mkdir(parents=True)
+    moved = Path("run").rename("elsewhere/below/run")
+    result = mlp("resume", moved, "--set", "training.epochs=14")
+    assert result.exit_code == 3
+    assert "data.path" in result.stderr
+    text = (moved / "config.yaml").read_text()
+    (moved / "config.yaml").write_text(text.replace("../table.csv", str(tmp_path / "table.csv")))
+    assert mlp("resume", moved, "--set", "training.epochs=14").exit_code == 0
+    assert_same("whole", moved)
+
+
 def test_an_absolute_path_of_the_data_stays_one(config, tmp_path):
     path = config()
     assert mlp("train", path, "--set", f"data.path={tmp_path}/table.csv", "--out", "run").exit_code == 0
