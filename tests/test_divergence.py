@@ -86,19 +86,38 @@ def test_a_run_that_diverges_later_keeps_the_best_model_and_the_state_before_the
     assert Path("run/last.npz").read_bytes() == before
 
 
-def test_a_step_that_overflows_keeps_the_state_of_the_last_checkpoint():
-    write_problem("{name: sgd, learning_rate: 0.1}", "")
-    overflow = (
+def overflow(number):
+    """Code that makes a weight infinite in the step with this number."""
+    return (
         "import numpy as np, mlp.optimizers\n"
         "right, steps = mlp.optimizers.SGD.step, []\n"
         "def step(self, network, bars):\n"
         "    right(self, network, bars)\n"
         "    steps.append(1)\n"
-        "    if len(steps) == 8:\n"
+        f"    if len(steps) == {number}:\n"
         "        for _ in range(9): network.parameters()['W2'][1, 1] *= np.float32(1e38)\n"
         "mlp.optimizers.SGD.step = step\n"
     )
-    code, stdout, stderr = processes.run("train", "small.yaml", "--no-plot", "--quiet", "--out", "run", before=overflow)
+
+
+def test_a_step_that_overflows_in_the_first_epoch_leaves_the_weights_of_the_last_checkpoint():
+    write_problem("{name: sgd, learning_rate: 0.1}", "")
+    code, _, stderr = processes.run("train", "small.yaml", "--quiet", "--out", "run", before=overflow(4))
+    assert code == 4
+    assert stderr.endswith("; the last finite weights are in run/model.npz\n")
+    header, parameters = state()
+    assert (header["epoch"], header["unfinished"]["minibatches"]) == (0, 3)
+    model = load_model("run")
+    assert model.epoch == 0
+    for name, W in model.network.parameters().items():
+        assert np.array_equal(W, parameters[name])
+
+
+def test_a_step_that_overflows_keeps_the_state_of_the_last_checkpoint():
+    write_problem("{name: sgd, learning_rate: 0.1}", "")
+    code, stdout, stderr = processes.run(
+        "train", "small.yaml", "--no-plot", "--quiet", "--out", "run", before=overflow(8)
+    )
     assert (code, stdout) == (4, ""), stderr
     (line,) = stderr.splitlines()
     assert line.startswith("diverged: epoch 2, minibatch 3 of 5: the step made W2 not finite; first in layer 2; ")
@@ -114,18 +133,8 @@ def test_a_step_that_overflows_keeps_the_state_of_the_last_checkpoint():
 def test_a_better_model_since_the_last_checkpoint_is_kept_though_the_step_overflowed():
     """The state of the last checkpoint is the start here, and the best epoch is in memory alone."""
     write_problem("{name: sgd, learning_rate: 0.1}", "")
-    overflow = (
-        "import numpy as np, mlp.optimizers\n"
-        "right, steps = mlp.optimizers.SGD.step, []\n"
-        "def step(self, network, bars):\n"
-        "    right(self, network, bars)\n"
-        "    steps.append(1)\n"
-        "    if len(steps) == 8:\n"
-        "        for _ in range(9): network.parameters()['W2'][1, 1] *= np.float32(1e38)\n"
-        "mlp.optimizers.SGD.step = step\n"
-    )
     argv = ["train", "small.yaml", "--no-plot", "--quiet", "--out", "run"]
-    code, _, stderr = processes.run(*argv, before=overflow, pause=1e9)
+    code, _, stderr = processes.run(*argv, before=overflow(8), pause=1e9)
     assert code == 4
     assert stderr.endswith("; the best model, of epoch 1, is in run/model.npz\n")
     assert load_model("run").epoch == 1

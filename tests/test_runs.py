@@ -12,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 from small_runs import ADAM, ALL_AT_ONCE, COSINE, SGD, assert_same, outcome, write_problem
 
+from mlp import Progress, UnfinishedEpoch
 from mlp.cli import cli
 from mlp.experiments import run as run_module
+from mlp.experiments.checkpoint import checkpoint_bytes
 from mlp.experiments.config import load_config
 from mlp.experiments.metrics_csv import read_metrics
 from mlp.experiments.model import load_model
@@ -138,6 +140,16 @@ def test_a_stop_that_is_asked_for_while_an_epoch_is_looked_at_is_saved_too(confi
     assert json.loads(Path("parts/run.json").read_text())["epochs_done"] == epoch
     assert mlp("resume", "parts").exit_code == 0
     assert_same("whole", "parts")
+
+
+def test_an_epoch_that_has_not_begun_is_no_unfinished_epoch(config):
+    """As where its first minibatch diverged: the state is that of the end of the epoch before, to the last byte."""
+    prepared, progress = prepare(load_config(config())), Progress()
+    next(prepared.epochs(progress))
+    before = checkpoint_bytes(prepared, progress)
+    progress.unfinished = UnfinishedEpoch(prepared.rng.bit_generator.state)
+    prepared.rng.permutation(36)
+    assert checkpoint_bytes(prepared, progress) == before
 
 
 @pytest.mark.parametrize("epochs", [3, 2])
