@@ -112,6 +112,13 @@ def test_an_array_that_differs_in_one_bit_is_named(run, name, kind, array):
     )
 
 
+def test_a_header_that_differs_is_told(run):
+    header, arrays = archives.read_arrays(run / "last.npz", "mlp checkpoint")
+    header["best_loss"] += 1e-9
+    (run / "last.npz").write_bytes(archives.archive_bytes("mlp checkpoint", header, arrays))
+    differs("all epochs are the same, but last.npz is not: its header")
+
+
 def test_another_kernel_is_named_as_what_has_changed(run):
     facts = json.loads((run / "run.json").read_text())
     facts["blas"]["kernel"] = "Katmai"
