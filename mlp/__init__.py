@@ -3,12 +3,13 @@
 from mlp import minimum  # noqa: F401 (first, to check)
 from mlp.activations import ACTIVATIONS, Activation
 from mlp.divergence import DivergedError
+from mlp.evaluation import evaluate
 from mlp.layers import Layer, LayerBars, LayerValues
 from mlp.losses import L2Penalty, LogisticCrossEntropy, SoftmaxCrossEntropy, SquaredError
 from mlp.network import Network
 from mlp.optimizers import SGD, Adam
 from mlp.progress import EpochRecord, MinibatchRecord, Progress, UnfinishedEpoch
-from mlp.training import Training, evaluate, train
+from mlp.training import Training, train
 
 __version__ = "0.1.0"
 

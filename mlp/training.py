@@ -1,28 +1,25 @@
 """The training loop: shuffled minibatches, forward, seed, backward, step; one record an epoch.
 
 `train` is iterated over, so logging, saving and live plots are the body of a `for` loop and there are no callbacks.
-Data at rest has one example a row (N x D); the orientation turns in `minibatch`, and nowhere else.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
 import numpy as np
 
 from mlp.activations import Array
 from mlp.divergence import DivergedError, NotFinite, Overflows, check_step, first_place
+from mlp.evaluation import Data, Metrics, evaluate, minibatch
 from mlp.losses import L2Penalty, Loss
 from mlp.network import Network
 from mlp.optimizers import Optimizer, clip_gradient, gradient_norm
 from mlp.progress import EpochRecord, MinibatchRecord, Progress, UnfinishedEpoch
 from mlp.schedules import Schedule, constant
-
-Data = tuple[Array, Array]
-Metrics = Mapping[str, Callable[[Array, Array], float]]
 
 
 class Training:
@@ -213,37 +210,6 @@ def train_minibatch(
     if overflows.seen:
         check_step(network, optimizer)
     return c, norm
-
-
-def minibatch(network: Network, data: Data, rows: Any) -> Data:
-    """Rows of the data as columns, in the network's precision: X is D x B, Y is K x B."""
-    X, Y = data
-    dtype = np.result_type(*network.parameters().values())
-    X, Y = X[rows].T, Y[rows].T
-    if X.dtype != dtype or Y.dtype != dtype:
-        with np.errstate(over="ignore"):  # what is beyond the precision is inf, and told as divergence
-            X, Y = X.astype(dtype), Y.astype(dtype)
-    return X, Y
-
-
-def outputs(network: Network, X: Array, batch_size: int = 1024) -> Array:
-    """F, K x N, for all rows of X (N x D), computed in pieces so that memory does not grow with N times the widths."""
-    slices = [slice(start, start + batch_size) for start in range(0, len(X), batch_size)]
-    return np.concatenate([network(minibatch(network, (X, X), rows)[0]) for rows in slices], axis=1)
-
-
-def evaluate(network: Network, loss: Loss, data: Data, metrics: Metrics | None = None) -> dict[str, float]:
-    """The mean loss (without penalty) and the metrics over all rows of (X, Y): {"loss": ..., "accuracy": ...}."""
-    X, Y = data
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return scores_of(loss, outputs(network, X), Y, metrics)
-
-
-def scores_of(loss: Loss, F: Array, Y: Array, metrics: Metrics | None = None) -> dict[str, float]:
-    """The same for outputs F (K x N) that are there already; Y is N x K."""
-    P = loss.predict(F)
-    scores = {"loss": float(loss.cost(F, Y.T))}
-    return scores | {name: float(metric(P, Y.T)) for name, metric in (metrics or {}).items()}
 
 
 def check_losses(scores: Mapping[str, float], data: Data, valid: Data | None, epoch: int, rate: float) -> None:

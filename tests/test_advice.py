@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from mlp import Layer, Network, Progress
+from mlp.evaluation import outputs
 from mlp.experiments.advice import FIRST_ROWS, all_rows, closing_advice, first_loss, start
 from mlp.experiments.build import make_network
 from mlp.experiments.config import load_config
 from mlp.experiments.equality import is_coincidence, repeated_columns, row_hashes
 from mlp.experiments.prepare import prepare
-from mlp.training import outputs
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 LONGEST = 450  # characters of a note

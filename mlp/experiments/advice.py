@@ -13,6 +13,7 @@ import numpy as np
 
 from mlp.activations import Array
 from mlp.datasets import Scaler
+from mlp.evaluation import Data, evaluate, minibatch, outputs
 from mlp.experiments import table_advice
 from mlp.experiments.model import Model
 from mlp.experiments.prepared import Prepared
@@ -22,7 +23,6 @@ from mlp.network import Network
 from mlp.tables import Table
 from mlp.tables.table import one_line, quoted
 from mlp.targets import Quantities, Target
-from mlp.training import Data, evaluate, minibatch, outputs
 
 FAR = {"squared_error": 100.0, "logistic_cross_entropy": 5.0, "softmax_cross_entropy": 5.0}  # times chance
 FIRST_ROWS = 2000  # rows that the loss before training is measured on

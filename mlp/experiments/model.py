@@ -12,6 +12,7 @@ import numpy as np
 
 from mlp.activations import Array
 from mlp.datasets import Classes, Scaler
+from mlp.evaluation import Data, outputs, scores_of
 from mlp.experiments.archives import ModelFileError, archive_bytes, check_arrays, read_arrays
 from mlp.experiments.files import write_file
 from mlp.experiments.model_header import check_header, expected_shapes, layer_header, target_header
@@ -21,7 +22,6 @@ from mlp.losses import LOSSES, Loss
 from mlp.network import Network
 from mlp.tables import DataError, Table, listed, read_table
 from mlp.targets import Binary, Exclusive, Quantities, Target
-from mlp.training import Data, outputs, scores_of
 
 KIND = "mlp model"
 MOST_CONFUSED = 1000  # of a confusion matrix: a million counts

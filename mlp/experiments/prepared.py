@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mlp.evaluation import Data, evaluate
 from mlp.experiments.build import make_schedule
 from mlp.experiments.config import LoadedConfig
 from mlp.experiments.model import Model
 from mlp.optimizers import SGD, Adam
 from mlp.progress import Progress
-from mlp.training import Data, Training, evaluate, set_parameters, train
+from mlp.training import Training, set_parameters, train
 
 
 @dataclass
