@@ -239,7 +239,7 @@ def check_config(content, *overrides):
         check("train", "c.yaml", "--out", "run", "--no-plot", "--quiet", *arguments)
 
 
-@examples(200)
+@examples(120)
 @given(mappings | mappings | trees | keys_of_other_kinds, st.booleans())
 def test_random_trees(tree, flow):
     check_config(yaml_bytes(tree, flow))
@@ -250,7 +250,7 @@ YAML_PIECES = ["data: ", "task: ", "\n", "\n  ", "- ", "? ", ": ", ", ", "[", "]
                "\\uD800", '"\\UFFFFFFFF"', "0x", "1e5", "~", "\x1b", "\x85", "\ufeff", "\u2028", "a", "b"]  # fmt: skip
 
 
-@examples(200)
+@examples(120)
 @given(
     st.binary(max_size=60)
     | st.text(max_size=60).map(lambda text: text.encode(errors="replace"))
@@ -261,13 +261,13 @@ def test_random_text_and_bytes_as_a_config(content):
     check_config(content)
 
 
-@examples(250)
+@examples(150)
 @given(changed(CONFIG), st.booleans())
 def test_changed_configs(tree, flow):
     check_config(yaml_bytes(tree, flow))
 
 
-@examples(150)
+@examples(90)
 @given(st.booleans().flatmap(lambda flow: damaged(yaml_bytes(CONFIG, flow))))
 def test_damaged_configs(content):
     check_config(content)
@@ -284,7 +284,7 @@ overrides = st.builds(
 )
 
 
-@examples(150)
+@examples(90)
 @given(st.lists(overrides, min_size=1, max_size=2) | texts.map(lambda text: [text]))
 def test_random_overrides(chosen):
     check_config(yaml_bytes(CONFIG), *chosen)
@@ -397,7 +397,7 @@ delimiters = st.sampled_from([",", ",", ",", ";", "\t", " ", "|", "1", "a", ".",
 headers = st.sampled_from([None, None, True, False])
 
 
-@examples(150)
+@examples(90)
 @given(tasks, csv_contents, delimiters, headers)
 def test_random_and_damaged_csv(task, content, delimiter, header):
     check_table(task, "d.csv", content, delimiter=delimiter, header=header)
@@ -451,7 +451,7 @@ def arrays(draw):
     return array
 
 
-@examples(120)
+@examples(72)
 @given(
     tasks,
     arrays().map(npy_bytes)
@@ -467,7 +467,7 @@ NAMES = st.sampled_from(["X.npy", "y.npy", "y", "\x1b.npy"])
 inputs = st.just(np.arange(24.0).reshape(12, 2)) | arrays()
 
 
-@examples(200)
+@examples(120)
 @given(
     tasks,
     st.builds(npz_bytes, X=inputs, y=arrays())
@@ -481,7 +481,7 @@ def test_random_and_damaged_npz(task, content):
 # Models and checkpoints
 
 
-@examples(150)
+@examples(90)
 @given(tasks.flatmap(lambda task: st.tuples(st.just(task), damaged(trained(task, "d.csv")["run/model.npz"]))))
 def test_damaged_models(drawn):
     task, content = drawn
@@ -490,7 +490,7 @@ def test_damaged_models(drawn):
         check("evaluate", "run")
 
 
-@examples(150)
+@examples(90)
 @given(tasks.flatmap(lambda task: st.tuples(st.just(task), damaged(trained(task, "d.csv")["run/last.npz"]))))
 def test_damaged_checkpoints(drawn):
     task, content = drawn

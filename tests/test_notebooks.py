@@ -43,6 +43,7 @@ def test_all_notebooks_are_there():
     assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == NAMES
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_runs_from_top_to_bottom_in_a_fresh_kernel(name):
     before = sorted(FOLDER.iterdir())

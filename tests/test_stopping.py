@@ -47,9 +47,13 @@ def wait_for(process, minibatch, folder="run"):
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    ("number", "code", "word", "optimizer", "extra"),
+    [
+        (signal.SIGINT, 130, "interrupted", SGD, ""),
+        (signal.SIGTERM, 143, "terminated", ADAM, ALL_AT_ONCE),
+    ],
+    ids=["Ctrl-C, sgd", "SIGTERM, adam, all at once"],
 )
-@pytest.mark.parametrize(("optimizer", "extra"), [(SGD, ""), (ADAM, ALL_AT_ONCE)], ids=["sgd", "adam, all at once"])
 def test_a_signal_finishes_the_minibatch_and_saves(config, number, code, word, optimizer, extra):
     path = config(optimizer, extra, epochs=4)
     assert processes.run("train", path, "--no-plot", "--out", "whole")[0] == 0
