@@ -66,10 +66,11 @@ def train(
     from mlp.experiments import report
     from mlp.experiments.config import load_config
     from mlp.experiments.prepare import prepare
-    from mlp.experiments.replay import open_replay
     from mlp.experiments.starting import start_run
 
     if replay is not None:
+        from mlp.experiments.replay import open_replay
+
         if config is not None or overrides or out is not None:
             raise click.UsageError("--replay takes everything from its RUN: leave out CONFIG, --set and --out")
         replay_to_end(open_replay(replay), quiet=quiet)
@@ -181,10 +182,11 @@ def predict(run: Path, data: str, out: Path | None) -> None:
     from mlp.experiments.files import write_file
     from mlp.experiments.model import load_model
     from mlp.experiments.report import answers_csv
-    from mlp.experiments.run import FILES
 
     out = None if str(out) == "-" else out
     if out is not None:
+        from mlp.experiments.run import FILES
+
         check_output(out)
         for kept in (Path(data), run, *(run / name for name in FILES)):
             if out.exists() and kept.exists() and out.samefile(kept):

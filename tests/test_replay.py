@@ -15,6 +15,7 @@ from mlp.cli import cli
 from mlp.experiments import archives
 from mlp.experiments.environment import differences, environment
 from mlp.experiments.files import as_json
+from mlp.tables.table import visible
 
 
 @pytest.fixture(autouse=True)
@@ -205,6 +206,7 @@ def test_a_target_whose_name_has_a_line_end_in_it(end):
     done = mlp("train", "two.yaml", "--no-plot", "--out", "run")
     assert done.exit_code == 0, done.output
     assert len(done.stdout.splitlines()) == 4  # the best epoch, a header and two splits
+    assert done.stderr.splitlines()[0].endswith(f"target price{visible(end)}(USD), y")
     assert mlp("resume", "run", "--no-plot", "--set", "training.epochs=5").exit_code == 0
     assert "identical: all 5 epochs" in mlp("train", "--replay", "run", "--quiet").stdout
 

@@ -30,16 +30,14 @@ def checkpoint_bytes(prepared: Prepared, progress: Progress) -> bytes:
     arrays = {f"parameters.{name}": W for name, W in prepared.model.network.parameters().items()}
     arrays |= {f"best.{name}": W for name, W in progress.best_parameters.items()}
     arrays |= {f"optimizer.{name}": state for name, state in prepared.optimizer.state().items()}
-    begun = progress.unfinished is not None and progress.unfinished.minibatches > 0
-    rng = progress.unfinished.rng_state if progress.unfinished else prepared.rng.bit_generator.state
-    unfinished = asdict(progress.unfinished) if progress.unfinished and begun else None
-    if unfinished:
-        del unfinished["rng_state"]
+    part = progress.unfinished
+    sums = asdict(part) if part is not None and part.minibatches > 0 else {}
+    rng = prepared.rng.bit_generator.state if part is None else part.rng_state
     header = {
         "epoch": progress.epoch,
         "best_epoch": progress.best_epoch,
         "best_loss": progress.best_loss if progress.best_epoch else None,
-        "unfinished": unfinished,
+        "unfinished": {name: value for name, value in sums.items() if name != "rng_state"} or None,
         "rng": rng,
         "config": prepared.model.config,
     }

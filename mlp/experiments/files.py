@@ -8,7 +8,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def write_file(path: Path, content: bytes, *, folder: int | None = None) -> None
     whatever has its name now, and a link there is replaced. Raises OSError, with the path in it; the file is then as it
     was.
     """
-    try:
+    with errors_name(path):
         if folder is None:
             real = Path(os.path.realpath(path))
             if real.exists() and not real.is_file():
@@ -38,6 +38,13 @@ def write_file(path: Path, content: bytes, *, folder: int | None = None) -> None
         else:
             replace_file(path.name, temporary_name(path.name), content, folder)
             sync_handle(folder)
+
+
+@contextlib.contextmanager
+def errors_name(path: Path) -> Iterator[None]:
+    """An OSError from inside names this file: a write that fails does not say by itself what was written to."""
+    try:
+        yield
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 

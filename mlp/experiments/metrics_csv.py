@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from pathlib import Path
 from typing import Any, TextIO
 
 from mlp.experiments.archives import ModelFileError
-from mlp.experiments.files import write_file
+from mlp.experiments.files import errors_name, write_file
 from mlp.progress import EpochRecord
 from mlp.tables.table import visible
 
 NAME = "metrics.csv"
+EPOCH = re.compile(r"[1-9][0-9]{0,9}")  # up to the most epochs that a config may have
 
 
 def cells(record: EpochRecord) -> dict[str, Any]:
@@ -46,21 +48,18 @@ class MetricsFile:
         """Write a row, and the header above the first one, through to the operating system."""
         row = cells(record)
         header = as_line(row, header=True) if self.file.tell() == 0 else ""
-        try:
+        with errors_name(self.path):
             self.file.write(header + as_line(row))
             self.file.flush()
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def sync(self) -> None:
         """Flush the rows to the disk: a checkpoint must never be ahead of them."""
-        os.fsync(self.file.fileno())
+        with errors_name(self.path):
+            os.fsync(self.file.fileno())
 
     def close(self) -> None:
-        try:
+        with errors_name(self.path):
             self.file.close()
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
 
 def read_lines(folder: Path) -> list[str]:
@@ -97,7 +96,12 @@ def truncate_metrics(folder: Path, epoch: int) -> int:
     header, *rows = read_lines(folder) or [""]
     if rows and not header.startswith("epoch,"):
         raise ModelFileError(f"{path}: does not begin with the names of columns; put them back, or move the file away")
-    wanted = {str(number) for number in range(1, epoch + 1)}
-    kept = [row for row in rows if row.partition(",")[0] in wanted]
+    kept = [row for row in rows if 1 <= epoch_of(row) <= epoch]
     write_file(path, "".join([header, *kept] if kept else []).encode())
-    return len({row.partition(",")[0] for row in kept})
+    return len(set(map(epoch_of, kept)))
+
+
+def epoch_of(row: str) -> int:
+    """The number that a row begins with, as `as_line` writes it; 0 for anything else."""
+    cell = row.partition(",")[0]
+    return int(cell) if EPOCH.fullmatch(cell) else 0

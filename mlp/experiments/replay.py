@@ -11,6 +11,7 @@ from pathlib import Path
 from mlp.experiments import checkpoint
 from mlp.experiments.archives import read_archive, read_arrays
 from mlp.experiments.checkpoint import check_unchanged, checkpoint_bytes
+from mlp.experiments.environment import differences, environment
 from mlp.experiments.folder import read_facts
 from mlp.experiments.metrics_csv import as_line, cells, read_lines
 from mlp.experiments.model import KIND as MODEL_KIND
@@ -103,4 +104,4 @@ def open_replay(folder: Path) -> Replay:
         )
     prepared = prepare_again(folder, facts)
     check_unchanged(folder, load_model(folder).config, prepared.model.config)
-    return Replay(folder, prepared, read_lines(folder), changes_since(facts))
+    return Replay(folder, prepared, read_lines(folder), changes_since(facts, differences(facts, environment())))

@@ -39,8 +39,8 @@ def describe_data(prepared: Prepared) -> str:
     config, target, rows = prepared.loaded.config, prepared.model.target, prepared.rows()
     columns = len(prepared.model.inputs)
     lines = [
-        f"data: {config.data.path}: {sum(rows.values())} rows, {columns} input column{'s' * (columns != 1)}, "
-        f"target {', '.join(target.names)}"
+        f"data: {visible(config.data.path)}: {sum(rows.values())} rows, {columns} input column{'s' * (columns != 1)}, "
+        f"target {visible(', '.join(target.names))}"
     ]
     counts = prepared.class_counts()
     few = {column: labels for column, labels in target.labels.items() if len(labels) <= MOST_SHOWN}
@@ -49,7 +49,9 @@ def describe_data(prepared: Prepared) -> str:
         lines.append(table([[column, "rows", *labels], *body]))
     if not few:
         lines.append("rows: " + ", ".join(f"{split} {count}" for split, count in rows.items()))
-    lines += [f"classes of {column}: {len(labels)}" for column, labels in target.labels.items() if column not in few]
+    lines += [
+        f"classes of {visible(column)}: {len(labels)}" for column, labels in target.labels.items() if column not in few
+    ]
     return "\n".join([*lines, *(f"note: {note}" for note in (*prepared.loaded.notes, *prepared.notes))])
 
 

@@ -104,16 +104,16 @@ class Run:
         metrics = MetricsFile(self.folder)
         try:
             for record in self.prepared.epochs(self.progress).minibatches():
-                epoch_ends = isinstance(record, EpochRecord)
-                if isinstance(record, EpochRecord):
-                    metrics.append(record)
-                    self.facts["seconds"] = round(self.facts["seconds"] + record.seconds, 6)
+                epoch = record if isinstance(record, EpochRecord) else None
+                if epoch:
+                    metrics.append(epoch)
+                    self.facts["seconds"] = round(self.facts["seconds"] + epoch.seconds, 6)
                 stopping = self.stopping
-                if stopping or time.monotonic() > due or (epoch_ends and self.finished):
+                if stopping or time.monotonic() > due or (epoch and self.finished):
                     metrics.sync()
                     due = self.save()
-                if isinstance(record, EpochRecord):
-                    yield record
+                if epoch:
+                    yield epoch
                 if self.stopping:
                     if not stopping:  # it was asked for while somebody looked at the record
                         metrics.sync()

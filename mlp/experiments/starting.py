@@ -111,7 +111,8 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
 
     Returns sentences for the person: what may keep the rest from being, to the last bit, what it would have been.
     """
-    changed, changes = differences(run.facts, environment()), changes_since(run.facts)
+    changed = differences(run.facts, environment())
+    changes = changes_since(run.facts, changed)
     epoch = run.progress.epoch
     try:
         kept = truncate_metrics(run.folder, epoch)
@@ -132,9 +133,8 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
     return notes
 
 
-def changes_since(facts: Mapping[str, Any]) -> list[str]:
-    """What of the environment is not as it was when the run started, now or in a resume before."""
-    now = differences(facts, environment())
+def changes_since(facts: Mapping[str, Any], now: Sequence[str]) -> list[str]:
+    """What of the environment is not as it was when the run started: `now`, and in the resumes before."""
     before = {change: None for each in facts["resumed"] for change in each["changed"] if change not in now}
     return [*now, *(f"{change} for a part of it" for change in before)]
 
