@@ -103,25 +103,35 @@ class SoftmaxCrossEntropy:
 
     def seed(self, F: Array, Y: Array) -> Array:
         check_shapes(F, Y)
-        P = np.exp(log_softmax(F))
-        return (P * Y.sum(axis=0, keepdims=True) - Y) / F.shape[1]
+        return (softmax(F) * Y.sum(axis=0) - Y) / F.shape[1]
 
     def predict(self, F: Array) -> Array:
-        return np.exp(log_softmax(F))
+        return softmax(F)
+
+
+def softmax(F: Array) -> Array:
+    """P = exp(F) / sum_k exp(F_k), column by column, for K >= 2 rows."""
+    check_classes(F)
+    E = np.exp(F - F.max(axis=0))
+    return E / E.sum(axis=0)
 
 
 def log_softmax(F: Array) -> Array:
     """log P = F - log sum_k exp(F_k), column by column, for K >= 2 rows."""
+    check_classes(F)
+    largest = F.real.argmax(axis=0), np.arange(F.shape[1])
+    Z = F - F[largest]
+    others = np.exp(Z)  # of the largest, exp(0) = 1 is left to log1p, so that a sum close to 1 keeps its digits
+    others[largest] = 0
+    return Z - np.log1p(others.sum(axis=0))
+
+
+def check_classes(F: Array) -> None:
     if F.shape[0] < 2:
         raise ValueError(
             f"softmax over F of shape {F.shape}: it needs at least 2 rows, one a class; "
             "for one output use LogisticCrossEntropy"
         )
-    largest = F.real.argmax(axis=0, keepdims=True)
-    Z = F - np.take_along_axis(F, largest, axis=0)
-    others = np.exp(Z)  # of the largest, exp(0) = 1 is left to log1p, so that a sum close to 1 keeps its digits
-    np.put_along_axis(others, largest, 0, axis=0)
-    return Z - np.log1p(others.sum(axis=0, keepdims=True))
 
 
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SquaredError(), LogisticCrossEntropy(), SoftmaxCrossEntropy())}

@@ -77,9 +77,13 @@ class SGD:
 class Adam:
     """Adam (Kingma and Ba 2015, algorithm 1), with decoupled weight decay as an option (AdamW).
 
-        M <- beta1 M + (1 - beta1) W_bar          M_hat = M / (1 - beta1^t)
-        S <- beta2 S + (1 - beta2) W_bar^2        S_hat = S / (1 - beta2^t)
+        M <- beta1 M + W_bar        M_hat = M (1 - beta1) / (1 - beta1^t)
+        S <- beta2 S + W_bar^2      S_hat = S (1 - beta2) / (1 - beta2^t)
         W <- W - eta (M_hat / (sqrt(S_hat) + epsilon) + weight_decay W)
+
+    M and S are discounted sums; the paper's are the means (1 - beta1) M and (1 - beta2) S, and M_hat and S_hat are the
+    same numbers in both. With sums, three passes over the parameters are saved, and with the constants of M_hat and
+    S_hat moved to eta and epsilon (the paper's remark at the end of its section 2) one more.
 
     The last term (after Loshchilov and Hutter 2019, algorithm 2) acts on weights and never on biases, and unlike an L2
     penalty it does not pass through the moments. Here eta, with its schedule, scales it too, as in most libraries; in
@@ -107,31 +111,32 @@ class Adam:
         self.epsilon = epsilon
         self.weight_decay = weight_decay
         self.steps = 0
-        self.first: dict[str, Array] = {}
-        self.second: dict[str, Array] = {}
+        self.first_sum: dict[str, Array] = {}
+        self.second_sum: dict[str, Array] = {}
 
     def step(self, network: Network, bars: Sequence[Any]) -> None:
         self.steps += 1
-        correction1 = 1 - self.beta1**self.steps
-        correction2 = 1 - self.beta2**self.steps
+        share1 = (1 - self.beta1) / (1 - self.beta1**self.steps)  # M_hat = share1 M
+        share2 = (1 - self.beta2) / (1 - self.beta2**self.steps)  # S_hat = share2 S
+        rate, epsilon = self.learning_rate * share1 / math.sqrt(share2), self.epsilon / math.sqrt(share2)
         for name, W, W_bar in network.with_bars(bars):
-            if name not in self.first:
-                self.first[name], self.second[name] = np.zeros_like(W), np.zeros_like(W)
-            M, S = self.first[name], self.second[name]
+            if name not in self.first_sum:
+                self.first_sum[name], self.second_sum[name] = np.zeros_like(W), np.zeros_like(W)
+            M, S = self.first_sum[name], self.second_sum[name]
             M *= self.beta1
-            M += (1 - self.beta1) * W_bar
+            M += W_bar
             S *= self.beta2
-            S += (1 - self.beta2) * W_bar * W_bar
+            S += W_bar * W_bar
             if self.weight_decay and name in network.penalized:
                 W *= 1 - self.learning_rate * self.weight_decay
-            W -= (self.learning_rate / correction1) * M / (np.sqrt(S / correction2) + self.epsilon)
+            W -= rate * M / (np.sqrt(S) + epsilon)  # eta M_hat / (sqrt(S_hat) + epsilon)
 
     def state(self) -> dict[str, Array]:
-        """The arrays that the next step depends on: both moments, as "first.W1", and the number of steps."""
+        """The arrays that the next step depends on: both sums, as "first_sum.W1", and the number of steps."""
         return {
             "steps": np.array(self.steps),
-            **{f"first.{name}": M.copy() for name, M in self.first.items()},
-            **{f"second.{name}": S.copy() for name, S in self.second.items()},
+            **{f"first_sum.{name}": M.copy() for name, M in self.first_sum.items()},
+            **{f"second_sum.{name}": S.copy() for name, S in self.second_sum.items()},
         }
 
     def load_state(self, state: Mapping[str, Array], network: Network) -> None:
@@ -139,8 +144,9 @@ class Adam:
         steps = state.get("steps", np.array(-1))
         if steps.shape != () or steps.dtype.kind != "i" or steps < 0:
             raise ValueError("'steps' is not a whole number >= 0")
-        moments = {name: array for name, array in state.items() if name != "steps"}
-        self.first, self.second = parts(moments, network, "first", "second") if steps or moments else ({}, {})
+        sums = {name: array for name, array in state.items() if name != "steps"}
+        found = parts(sums, network, "first_sum", "second_sum") if steps or sums else ({}, {})
+        self.first_sum, self.second_sum = found
         self.steps = int(steps)
 
 

@@ -424,11 +424,11 @@ def test_a_state_of_the_optimizer_that_is_not_finite_is_noticed():
         def step(self, network, bars):
             super().step(network, bars)
             if self.steps == 3:
-                self.second["b1"] *= 1e300
-                self.second["b1"] *= 1e300
+                self.second_sum["b1"] *= 1e300
+                self.second_sum["b1"] *= 1e300
 
     error, _ = diverge(a_network(), LOSS, Stuck(0.01), some_data())
-    wanted = "epoch 1, minibatch 3 of 5: the step made the optimizer's state not finite; first in its second.b1"
+    wanted = "epoch 1, minibatch 3 of 5: the step made the optimizer's state not finite; first in its second_sum.b1"
     assert str(error) == wanted
     assert not error.parameters_finite
 
