@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 import mlp
 from mlp.console import message, result
-from mlp.exits import ChecksFailed, Commands, Failure
-from mlp.follow import replay_to_end, train_to_end, where
+from mlp.exits import ChecksFailed, Commands, Failure, check_output
+from mlp.follow import replay_to_end, train_to_end, where, why_finished
+from mlp.other_ranks import run_command
+
+if TYPE_CHECKING:
+    from mlp.experiments.mpi import MPIRanks
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,29 +60,36 @@ plot_option = click.option("--plot/--no-plot", default=True, help="Draw loss.png
 )
 @plot_option
 @quiet_option
+@click.pass_obj
 def train(
-    config: str | None, overrides: tuple[str, ...], out: Path | None, replay: Path | None, plot: bool, quiet: bool
+    ranks: MPIRanks | None,
+    config: str | None,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    replay: Path | None,
+    plot: bool,
+    quiet: bool,
 ) -> None:
     """Train on CONFIG into a new run directory.
 
     CONFIG is a YAML file, or "-" for standard input. Ctrl-C or SIGTERM stops after the minibatch under way and saves
-    everything; a second one stops at once.
+    everything; a second one stops at once. "mpiexec -n 4 mlp train CONFIG" trains with four processes.
     """
     from mlp.experiments import report
     from mlp.experiments.config import load_config
-    from mlp.experiments.prepare import prepare
     from mlp.experiments.starting import start_run
+    from mlp.experiments.together import prepare_on_all
 
     if replay is not None:
         from mlp.experiments.replay import open_replay
 
         if config is not None or overrides or out is not None:
             raise click.UsageError("--replay takes everything from its RUN: leave out CONFIG, --set and --out")
-        replay_to_end(open_replay(replay), quiet=quiet)
+        replay_to_end(open_replay(replay, ranks), quiet=quiet)
         return
     if config is None:
         raise click.UsageError("Missing argument 'CONFIG'.")
-    prepared = prepare(load_config(config, overrides))
+    prepared = prepare_on_all(ranks, load_config(config, overrides))
     run = start_run(prepared, out=out, argv=["mlp", *sys.argv[1:]])
     if not quiet:
         message(report.describe_data(prepared))
@@ -91,7 +103,8 @@ def train(
 @overrides_option
 @plot_option
 @quiet_option
-def resume(run: Path, overrides: tuple[str, ...], plot: bool, quiet: bool) -> None:
+@click.pass_obj
+def resume(ranks: MPIRanks | None, run: Path, overrides: tuple[str, ...], plot: bool, quiet: bool) -> None:
     """Go on with an interrupted RUN.
 
     RUN is a run directory; --set training.epochs=N extends a finished one. The result is the one that an
@@ -99,18 +112,13 @@ def resume(run: Path, overrides: tuple[str, ...], plot: bool, quiet: bool) -> No
     """
     from mlp.experiments.starting import continue_run, open_run
 
-    opened = open_run(run, overrides)
+    opened = open_run(run, overrides, ranks)
     notes = list(opened.prepared.loaded.notes)
-    epochs, progress = opened.prepared.loaded.config.training.epochs, opened.progress
+    epochs = opened.prepared.loaded.config.training.epochs
     done = opened.finished and opened.facts["status"] == "finished" and opened.model_path.exists()
     if done:
         opened.lock.release()
-        why = (
-            f"all {epochs} epochs are done; to go on: mlp resume {run} --set training.epochs={2 * epochs}"
-            if progress.epoch >= epochs
-            else f"it stopped early: {opened.prepared.patience} epochs without a better one than {progress.best_epoch}"
-        )
-        what = f"nothing to do, {why}"
+        what = f"nothing to do, {why_finished(opened)}"
     else:
         notes += continue_run(opened, argv=["mlp", *sys.argv[1:]])
         what = f"going on {where(opened)}; {epochs} epochs in all"
@@ -281,15 +289,9 @@ def check(config: str | None, overrides: tuple[str, ...], rows: int, self_test: 
         raise ChecksFailed(f"{len(failed)} of {len(results)} checks failed")
 
 
-def check_output(out: Path) -> None:
-    """Say before the work, not after it, that a file cannot be written there."""
-    if not out.parent.is_dir():
-        raise Failure(f"--out {out}: there is no directory {out.parent}", 2)
-
-
 def main() -> None:
     """The `mlp` command; text that the terminal's encoding cannot show is escaped, not an error."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    cli(prog_name="mlp")
+    run_command(lambda ranks: cli(prog_name="mlp", obj=ranks))

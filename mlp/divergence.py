@@ -47,11 +47,13 @@ class DivergedError(ArithmeticError):
 
 
 class NotFinite(ArithmeticError):
-    """What a minibatch met, and the place where it came up; `train` adds epoch and minibatch."""
+    """What a minibatch met, and the place where it came up, or else the bars to find it with (see `first_place`);
+    `train` adds epoch and minibatch."""
 
-    def __init__(self, what: str, place: str, parameters_finite: bool = True) -> None:
+    def __init__(self, what: str, place: str = "", parameters_finite: bool = True, bars: Sequence[Any] = ()) -> None:
         super().__init__(what)
         self.place = place
+        self.bars = bars
         self.parameters_finite = parameters_finite
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 import mlp
 from mlp.console import message, silence
+from mlp.ranks import RanksDiffer
 from mlp.tables.table import one_line
 
 
@@ -58,9 +60,16 @@ class Commands(click.Group):
             raise Failure(*explain(error)) from None
 
 
+def check_output(out: Path) -> None:
+    """Say before the work, not after it, that a file cannot be written there."""
+    if not out.parent.is_dir():
+        raise Failure(f"--out {out}: there is no directory {out.parent}", 2)
+
+
 def explain(error: Exception) -> tuple[str, int]:
     """The message and the exit code for an error."""
     from mlp.experiments.archives import ModelFileError
+    from mlp.experiments.mpi import RankFailed
     from mlp.experiments.yaml_text import ConfigError
     from mlp.tables import DataError
 
@@ -70,6 +79,10 @@ def explain(error: Exception) -> tuple[str, int]:
         return str(error), 3
     if isinstance(error, mlp.DivergedError):
         return "; ".join([f"diverged: {error}", *getattr(error, "__notes__", [])]), 4
+    if isinstance(error, RankFailed):
+        return str(error), error.code
+    if isinstance(error, RanksDiffer):
+        return str(error), 1
     if isinstance(error, OSError):
         usage = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)  # of a path that somebody wrote
         return f"{error.filename or 'I/O'}: {error.strerror or error}", 2 if usage else 1

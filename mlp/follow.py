@@ -37,7 +37,7 @@ def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
             if plot and run.progress.epoch and not run.lost:
                 draw_losses(run.folder)
         if not run.finished:
-            number = received[0]
+            number = received[0] if received else signal.SIGTERM  # or another rank has received it
             word = "terminated" if number == signal.SIGTERM else "interrupted"
             raise Failure(f"{word} {where(run)}; {way_on(run)}", 128 + number)
         show_outcome(run, quiet=quiet)
@@ -107,6 +107,14 @@ def where(run: Run) -> str:
     if unfinished is None or unfinished.minibatches == 0:
         return f"after epoch {run.progress.epoch}"
     return f"in epoch {run.progress.epoch + 1}, after minibatch {unfinished.minibatches}"
+
+
+def why_finished(run: Run) -> str:
+    """Why there is nothing left to do: "all 40 epochs are done; to go on: ..."."""
+    epochs, progress = run.prepared.loaded.config.training.epochs, run.progress
+    if progress.epoch >= epochs:
+        return f"all {epochs} epochs are done; to go on: mlp resume {run.folder} --set training.epochs={2 * epochs}"
+    return f"it stopped early: {run.prepared.patience} epochs without a better one than {progress.best_epoch}"
 
 
 def way_on(run: Run) -> str:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from mlp.losses import L2Penalty, Loss
 from mlp.network import Network
 from mlp.optimizers import Optimizer, clip_gradient, gradient_norm
 from mlp.progress import EpochRecord, MinibatchRecord, Progress, UnfinishedEpoch
+from mlp.ranks import Parts, Ranks
 from mlp.schedules import Schedule, constant
 
 
@@ -63,6 +65,7 @@ def train(
     train_loss: Literal["running", "epoch_end"] = "running",
     keep_every: int | None = None,
     progress: Progress | None = None,
+    ranks: Ranks | None = None,
 ) -> Training:
     """Train `network` in place and yield an `EpochRecord` after each epoch.
 
@@ -82,7 +85,9 @@ def train(
     - `keep_every=k` keeps the input of every k-th layer alone for the backward sweep, which computes the rest again
       (see `Network.forward`), and the bars of parameters alone: same bits, less memory, one more forward pass;
     - `progress` is updated in place before each yield. Pass one to read the best epoch so far, or, with the network,
-      optimizer and rng of an interrupted run, to go on exactly where it was, in the middle of an epoch too.
+      optimizer and rng of an interrupted run, to go on exactly where it was, in the middle of an epoch too;
+    - `ranks` are processes that make this same call: each works on a part of every minibatch, and all end with the
+      weights that one would have, to rounding (see `mlp.ranks`).
 
     `train(...).minibatches()` yields after each minibatch as well (see `Training`). Raises ValueError for arguments
     that cannot work, at the call; DivergedError, from the loop, as soon as a cost, a gradient, a parameter or a loss
@@ -94,13 +99,16 @@ def train(
     schedule = constant() if schedule is None else schedule
     progress = Progress() if progress is None else progress
     metrics = {} if metrics is None else metrics
+    parts = None if ranks is None else Parts(ranks, network)
 
     def run_epochs() -> Iterator[EpochRecord | MinibatchRecord]:
         while progress.epoch < epochs and not out_of_patience(progress, patience):
             epoch = progress.epoch + 1
             yield from train_epoch(
-                network, loss, optimizer, data, penalty, schedule, clip, batch_size, rng, keep_every, progress
+                network, loss, optimizer, data, penalty, schedule, clip, batch_size, rng, keep_every, progress, parts
             )
+            if parts is not None and parts.stopping:
+                return
             done = progress.unfinished
             assert done is not None
             started = time.perf_counter()
@@ -109,6 +117,8 @@ def train(
                 scores |= prefixed("train_", evaluate(network, loss, data, metrics))
             if valid is not None:
                 scores |= prefixed("valid_", evaluate(network, loss, valid, metrics))
+            if parts is not None:
+                scores = parts.agree(network, scores, epoch)
             rate = optimizer.learning_rate * schedule(time_of(epoch, done.minibatches, done.minibatches))
             check_losses(scores, data, valid, epoch, rate)
             progress.epoch, progress.unfinished = epoch, None
@@ -143,6 +153,7 @@ def train_epoch(
     rng: np.random.Generator,
     keep_every: int | None,
     progress: Progress,
+    parts: Parts | None,
 ) -> Iterator[MinibatchRecord]:
     """One pass over the shuffled rows, or what is left of it; `progress.unfinished` has its sums."""
     N, epoch = len(data[0]), progress.epoch + 1
@@ -155,17 +166,20 @@ def train_epoch(
     for i in range(done.minibatches, minibatches):
         started = time.perf_counter()
         rows = order[i * batch_size : (i + 1) * batch_size]
-        X, Y = minibatch(network, data, rows)
+        X, Y = minibatch(network, data, rows if parts is None else parts.rows(rows))
+        total = None if parts is None else partial(parts.sum, B=len(rows))
         base = optimizer.learning_rate
         optimizer.learning_rate = rate = base * schedule(time_of(epoch, i + 1, minibatches))
         try:
-            c, norm = train_minibatch(network, loss, optimizer, X, Y, penalty, clip, keep_every)
+            c, norm = train_minibatch(network, loss, optimizer, X, Y, penalty, clip, keep_every, total)
         except NotFinite as found:
+            X, Y = minibatch(network, data, rows)  # all of it: the first such number may be in another rank's part
+            place = found.place or first_place(network, loss, found.bars, X, Y)
             raise DivergedError(
-                f"epoch {epoch}, minibatch {i + 1} of {minibatches}: {found}; first in {found.place}",
+                f"epoch {epoch}, minibatch {i + 1} of {minibatches}: {found}; first in {place}",
                 epoch=epoch,
                 minibatch=i + 1,
-                place=found.place,
+                place=place,
                 largest_input=largest(X),
                 largest_target=largest(Y),
                 learning_rate=rate,
@@ -178,6 +192,8 @@ def train_epoch(
         done.norm_sum += norm
         done.seconds += time.perf_counter() - started
         yield MinibatchRecord(epoch, i + 1, minibatches, c, norm, rate)
+        if parts is not None and parts.stopping:
+            return
 
 
 def train_minibatch(
@@ -189,8 +205,11 @@ def train_minibatch(
     penalty: L2Penalty,
     clip: float | None,
     keep_every: int | None,
+    total: Callable[[Network, list[Any], float], float] | None,
 ) -> tuple[float, float]:
     """One step along the bars of the mean cost of X (D x B) and Y (K x B); the cost and the gradient's norm.
+
+    Where that is a part of a minibatch, `total` makes the bars those of all of it, in place, and returns its cost.
 
     Raises NotFinite, before the step where that is possible, when one of them or a parameter is not finite.
     """
@@ -200,10 +219,12 @@ def train_minibatch(
         F = values[-1].H
         c = float(loss.cost(F, Y))
         bars = network.backward(values, loss.seed(F, Y), parameters_only=keep_every is not None)
+        if total is not None:
+            c = total(network, bars, c)
         penalty.add_to(network, bars)
         norm = gradient_norm(network, bars)
         if not (math.isfinite(c) and math.isfinite(norm)):
-            raise NotFinite(f"cost {c:g}, gradient norm {norm:g}", first_place(network, loss, bars, X, Y))
+            raise NotFinite(f"cost {c:g}, gradient norm {norm:g}", bars=bars)
         if clip is not None:
             clip_gradient(network, bars, clip, norm)
         optimizer.step(network, bars)

@@ -23,6 +23,7 @@ ORDER = (
     "evaluation",
     "divergence",
     "progress",
+    "ranks",
     "training",
 )  # of the trainer: a module imports those before it
 
@@ -35,7 +36,7 @@ FLOORS = [
     {"experiments"},
     {"console"},
     {"exits"},
-    {"follow"},
+    {"follow", "other_ranks"},
     {"cli"},
 ]
 TRAINER = FLOORS[0]
@@ -45,10 +46,11 @@ LIBRARIES = {
     "tables": {"numpy"},
     "datasets": {"numpy"},
     "targets": {"numpy"},
-    "experiments": {"numpy", "pydantic", "pydantic_core", "yaml", "matplotlib", "threadpoolctl"},
+    "experiments": {"numpy", "pydantic", "pydantic_core", "yaml", "matplotlib", "threadpoolctl", "mpi4py"},
     "console": {"click"},
     "exits": {"click"},
     "follow": {"click"},
+    "other_ranks": set(),
     "cli": {"click"},
 }
 

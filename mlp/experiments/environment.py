@@ -10,13 +10,15 @@ import numpy as np
 import threadpoolctl
 
 import mlp
+from mlp.experiments.mpi import MPIRanks
 
 
-def environment() -> dict[str, Any]:
+def environment(ranks: MPIRanks | None = None) -> dict[str, Any]:
     """Versions, the BLAS that NumPy runs with its kernels and threads, NumPy's own vector instructions, the platform.
 
     One config and one data file give the same bits wherever all of these are the same. The kernel is the one that the
-    BLAS has chosen for this processor (or was told to use), which no version number shows.
+    BLAS has chosen for this processor (or was told to use), which no version number shows. Where several ranks train,
+    their number and the MPI decide in which order bars are summed.
     """
     config = np.show_config(mode="dicts")
     built = config.get("Build Dependencies", {}).get("blas", {})  # empty parts are left out
@@ -29,6 +31,8 @@ def environment() -> dict[str, Any]:
             "kernel": running.get("architecture"),
             "threads": running.get("num_threads"),
         },
+        "ranks": 1 if ranks is None else ranks.size,
+        "mpi": None if ranks is None else ranks.library(),
         "simd": " ".join(config.get("SIMD Extensions", {}).get("found", [])),
         "machine": platform.machine(),
         "libc": " ".join(platform.libc_ver()),
@@ -48,6 +52,6 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         before = then.get(section)
         for name, value in now[section].items():
             found += compared(f"{prefix}{name}", before.get(name) if isinstance(before, dict) else None, value)
-    for name in ("simd", "machine", "libc"):
+    for name in ("ranks", "mpi", "simd", "machine", "libc"):
         found += compared(name, then.get(name), now[name])
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from mlp.evaluation import Data, evaluate
 from mlp.experiments.build import make_schedule
 from mlp.experiments.config import LoadedConfig
 from mlp.experiments.model import Model
+from mlp.experiments.mpi import MPIRanks
 from mlp.optimizers import SGD, Adam
 from mlp.progress import Progress
 from mlp.training import Training, set_parameters, train
@@ -22,7 +24,7 @@ class Prepared:
 
     `splits` maps "train", "valid" and "test", those that there are, to (X, Y) of shapes N x D and N x K.
     `model.network` has its initial weights and `rng` is the generator that shuffles. `sha256` has the hash of each
-    data file, `notes` are sentences for the person who runs it.
+    data file, `notes` are sentences for the person who runs it, `ranks` the processes that train it together.
     """
 
     loaded: LoadedConfig
@@ -32,6 +34,7 @@ class Prepared:
     rng: np.random.Generator
     sha256: dict[str, str]
     notes: list[str] = field(default_factory=list)
+    ranks: MPIRanks | None = None
 
     @property
     def batch_size(self) -> int:
@@ -54,8 +57,10 @@ class Prepared:
         return None if early_stopping is None else early_stopping.patience
 
     def epochs(self, progress: Progress) -> Training:
-        """Train as the config says, from where `progress` is (see `mlp.train`)."""
+        """Train as the config says, from where `progress` is (see `mlp.train`); the other ranks train along."""
         training = self.loaded.config.training
+        if self.ranks is not None and self.ranks.rank == 0:
+            self.ranks.start("train", self.state(progress))
         return train(
             self.model.network,
             self.model.loss,
@@ -73,7 +78,21 @@ class Prepared:
             train_loss=training.train_loss,
             keep_every=training.keep_every,
             progress=progress,
+            ranks=self.ranks,
         )
+
+    def state(self, progress: Progress) -> tuple[Any, ...]:
+        """All that the next minibatch depends on beside config and data, for another rank's `load_state`."""
+        network = self.model.network
+        return progress, network.parameters(), self.optimizer.state(), self.rng.bit_generator.state
+
+    def load_state(self, state: tuple[Any, ...]) -> Progress:
+        """Go on from there; returns how far that is."""
+        progress, parameters, optimizer, rng = state
+        set_parameters(self.model.network, parameters)
+        self.optimizer.load_state(optimizer, self.model.network)
+        self.rng.bit_generator.state = rng
+        return progress
 
     def best_model(self, progress: Progress) -> Model:
         """The model with the best epoch's weights, or with those that the network has if no epoch is done yet."""

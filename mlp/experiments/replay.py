@@ -16,6 +16,7 @@ from mlp.experiments.folder import read_facts
 from mlp.experiments.metrics_csv import as_line, cells, read_lines
 from mlp.experiments.model import KIND as MODEL_KIND
 from mlp.experiments.model import load_model
+from mlp.experiments.mpi import MPIRanks
 from mlp.experiments.prepared import Prepared
 from mlp.experiments.starting import changes_since, prepare_again
 from mlp.experiments.yaml_text import ConfigError
@@ -91,7 +92,7 @@ def compare_file(path: Path, kind: str, content: bytes) -> str | None:
     return None
 
 
-def open_replay(folder: Path) -> Replay:
+def open_replay(folder: Path, ranks: MPIRanks | None = None) -> Replay:
     """A finished run, ready to be trained again.
 
     Raises ConfigError when it is not finished or its config has been changed, and like `load_model` and `prepare_again`
@@ -102,6 +103,6 @@ def open_replay(folder: Path) -> Replay:
         raise ConfigError(
             f"{folder}: is {facts['status']} after {facts['epochs_done']} epochs; only a finished run can be replayed"
         )
-    prepared = prepare_again(folder, facts)
+    prepared = prepare_again(folder, facts, ranks=ranks)
     check_unchanged(folder, load_model(folder).config, prepared.model.config)
-    return Replay(folder, prepared, read_lines(folder), changes_since(facts, differences(facts, environment())))
+    return Replay(folder, prepared, read_lines(folder), changes_since(facts, differences(facts, environment(ranks))))

@@ -68,7 +68,11 @@ class Run:
 
     def stop(self) -> None:
         """Let `epochs()` end after the minibatch under way, with everything saved; a signal handler may call this."""
-        self.stopping = True
+        ranks = self.prepared.ranks
+        if ranks is None:
+            self.stopping = True
+        else:
+            ranks.stop = True  # the last record comes when all of them know
 
     def __enter__(self) -> Run:
         self.write_facts(status="running", scores=None, process={"id": os.getpid(), "host": platform.node()})
@@ -119,6 +123,10 @@ class Run:
                         metrics.sync()
                         self.save()
                     break
+            else:
+                if not self.finished:  # one of several ranks was asked to stop
+                    metrics.sync()
+                    self.save()
             if self.finished:
                 self.facts["scores"] = self.prepared.scores(self.progress)
         except DivergedError as error:

@@ -15,9 +15,10 @@ from mlp.experiments.files import remove_leftovers
 from mlp.experiments.folder import empty_folder, new_folder, now, read_facts, remove_folders
 from mlp.experiments.lock import FolderLock
 from mlp.experiments.metrics_csv import truncate_metrics
-from mlp.experiments.prepare import prepare
+from mlp.experiments.mpi import MPIRanks
 from mlp.experiments.prepared import Prepared
 from mlp.experiments.run import FILES, PICTURE, Run
+from mlp.experiments.together import prepare_on_all
 from mlp.experiments.yaml_text import ConfigError
 from mlp.progress import Progress
 from mlp.tables import DataError
@@ -41,7 +42,7 @@ def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> R
         "rows": prepared.rows(),
         "sha256": prepared.sha256,
         "parameters": sum(W.size for W in prepared.model.network.parameters().values()),
-        **environment(),
+        **environment(prepared.ranks),
     }
     made = new_folder(Path("runs") / prepared.loaded.name) if out is None else empty_folder(out)
     folder = made[0] if out is None else out
@@ -59,7 +60,7 @@ def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> R
     return run
 
 
-def open_run(folder: Path, overrides: Sequence[str] = ()) -> Run:
+def open_run(folder: Path, overrides: Sequence[str] = (), ranks: MPIRanks | None = None) -> Run:
     """Open a run directory to go on with it; `overrides` may set training.epochs and nothing else.
 
     Raises ConfigError for other overrides, when the config has been changed since or when another process is writing to
@@ -77,7 +78,7 @@ def open_run(folder: Path, overrides: Sequence[str] = ()) -> Run:
         remove_leftovers(folder, [name for name in FILES if name != PICTURE], alone=True)
         remove_leftovers(folder, [PICTURE])  # which `mlp plot` may be drawing
         facts = read_facts(folder)
-        run = Run(folder, prepare_again(folder, facts, overrides), facts, lock)
+        run = Run(folder, prepare_again(folder, facts, overrides, ranks), facts, lock)
         if (folder / checkpoint.NAME).exists():
             run.progress = load_checkpoint(folder, run.prepared)
         elif run.facts["epochs_done"]:
@@ -111,7 +112,7 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
 
     Returns sentences for the person: what may keep the rest from being, to the last bit, what it would have been.
     """
-    changed = differences(run.facts, environment())
+    changed = differences(run.facts, environment(run.prepared.ranks))
     changes = changes_since(run.facts, changed)
     epoch = run.progress.epoch
     try:
@@ -139,10 +140,12 @@ def changes_since(facts: Mapping[str, Any], now: Sequence[str]) -> list[str]:
     return [*now, *(f"{change} for a part of it" for change in before)]
 
 
-def prepare_again(folder: Path, facts: Mapping[str, Any], overrides: Sequence[str] = ()) -> Prepared:
+def prepare_again(
+    folder: Path, facts: Mapping[str, Any], overrides: Sequence[str] = (), ranks: MPIRanks | None = None
+) -> Prepared:
     """What the run of this directory, with these facts, started from. Raises DataError when a data file has changed."""
     before = list(facts["sha256"].values())
-    prepared = prepare(load_config(folder / "config.yaml", overrides), advise=False)
+    prepared = prepare_on_all(ranks, load_config(folder / "config.yaml", overrides), advise=False)
     if len(before) != len(prepared.sha256):
         raise DataError(
             f"{folder}: the config names {len(prepared.sha256)} data files, but the run started with {len(before)}"
