@@ -71,6 +71,8 @@ def serve(ranks: MPIRanks) -> NoReturn:
         try:
             code = do_jobs(ranks)
         except Exception as error:
+            if "--debug" in sys.argv:
+                traceback.print_exc(file=sys.__stderr__)
             text, code = explain(error)
             with contextlib.suppress(OSError), contextlib.redirect_stderr(sys.__stderr__):
                 message(one_line(f"rank {ranks.rank} on {ranks.host}: {text}"))
