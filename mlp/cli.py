@@ -89,6 +89,8 @@ def train(
         return
     if config is None:
         raise click.UsageError("Missing argument 'CONFIG'.")
+    if config == "-" and ranks is not None:
+        raise click.UsageError("mpiexec may never end its standard input: name a file")
     prepared = prepare_on_all(ranks, load_config(config, overrides))
     run = start_run(prepared, out=out, argv=["mlp", *sys.argv[1:]])
     if not quiet:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import processes
 import pytest
+import threadpoolctl
 from click.testing import CliRunner
 from small_runs import ADAM, ALL_AT_ONCE, outcome, write_problem
 from test_stopping import wait_for
@@ -174,6 +175,7 @@ def test_a_rank_that_finds_no_data_ends_all_before_anything_is_written(config, t
         (["train", "small.yaml", "--set", "training.epoch=1"], 2, "training.epoch: unknown key"),
         (["train", "small.yaml", "--out", "small.yaml"], 2, "--out small.yaml: is a file"),
         (["train", "small.yaml", "--no-such-option"], 2, "No such option"),
+        (["train", "-"], 2, "mpiexec may never end its standard input: name a file"),
     ],
 )
 def test_a_mistake_is_told_once(config, argv, code, message):
@@ -390,6 +392,24 @@ def test_an_mpi_that_did_not_start_the_ranks_is_told(config):
     assert exit_code == 2
     assert stderr.startswith("2 processes were started as ranks of one run, but mpi4py runs with 'Open MPI")
     assert "which sees 1: use the mpiexec of that MPI" in stderr
+
+
+@pytest.mark.parametrize(("setting", "threads"), [(None, 1), ("OMP_NUM_THREADS", 2)])
+def test_ranks_of_one_machine_share_its_cores(monkeypatch, setting, threads):
+    for name in mpi.THREAD_SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    if setting:
+        monkeypatch.setenv(setting, "2")
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        mpi.share_cores(3)
+        assert blas_threads() == {2}
+        mpi.share_cores(4)
+        assert blas_threads() == {threads}
+
+
+def blas_threads():
+    return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
 
 
 def test_one_process_loads_no_mpi():
