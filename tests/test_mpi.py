@@ -227,7 +227,17 @@ def test_divergence_is_told_once(config):
     assert facts()["status"] == "diverged"
 
 
-WRITE_PID = f"open('pid' + str({NUMBER}), 'w').write(str(os.getpid())), time.sleep(0.05)"
+WRITE_PID = f"open('pid' + str({NUMBER}), 'a').write(str(os.getpid()) + ' '), time.sleep(0.05)"  # in each minibatch
+
+
+def pids(process, minibatches):
+    """The processes of two ranks, when each has begun so many minibatches."""
+    while True:
+        assert process.poll() is None, process.communicate()
+        begun = [Path(f"pid{rank}").read_text().split() if Path(f"pid{rank}").exists() else [] for rank in (0, 1)]
+        if all(len(each) >= minibatches for each in begun):
+            return [int(each[0]) for each in begun]
+        time.sleep(0.005)
 
 
 @needs_mpi
@@ -244,12 +254,15 @@ def test_a_signal_to_one_rank_stops_all_after_the_same_minibatch(config, rank, n
     """And as many ranks go on from there to the bits of a run that nobody stopped."""
     path = config(ADAM, ALL_AT_ONCE, epochs=4)
     assert finish(launch(2, "train", path, "-q", "--no-plot", "--out", "whole"))[0] == 0
-    process = launch(2, "train", path, "-q", "--no-plot", "--out", "run", each_minibatch=WRITE_PID)
-    wait_for(process, 7)
-    os.kill(int(Path(f"pid{rank}").read_text()), number)
+    process = launch(2, "train", path, "-q", "--no-plot", "--out", "run", each_minibatch=WRITE_PID, pause=1000)
+    os.kill(pids(process, 7)[rank], number)
     exit_code, _, messages = finish(process)
     assert exit_code == code
-    assert re.fullmatch(rf"{word} (in|after) epoch .*; to go on: mlp resume run", messages[-1])
+    header, _ = read_arrays(Path("run/last.npz"), "mlp checkpoint")
+    done, part = header["epoch"], header["unfinished"]
+    where = f"in epoch {done + 1}, after minibatch {part['minibatches']}" if part else f"after epoch {done}"
+    assert messages[-1] == f"{word} {where}; to go on: mlp resume run"
+    assert done >= 1
     assert facts()["status"] == "interrupted"
     assert sorted(os.listdir("run")) == FILES
     exit_code, _, messages = finish(launch(2, "resume", "run", "--no-plot"))
@@ -276,14 +289,14 @@ def test_what_is_left_by_a_kill_goes_on_with_one_process(config, whom, number):
     assert mlp("train", path, "-q", "--no-plot", "--out", "one").exit_code == 0
     process = launch(2, "train", path, "-q", "--no-plot", "--out", "run", each_minibatch=WRITE_PID)
     wait_for(process, 7)
+    ranks = pids(process, 7)
     if whom == "mpiexec":
         process.send_signal(number)
     else:
-        os.kill(int(Path(f"pid{whom[-1]}").read_text()), number)
+        os.kill(ranks[int(whom[-1])], number)
     assert finish(process)[0] != 0
-    pids = [int(Path(f"pid{rank}").read_text()) for rank in (0, 1)]
     until = time.monotonic() + 10
-    while any(alive(pid) for pid in pids):
+    while any(alive(pid) for pid in ranks):
         assert time.monotonic() < until, "a rank is left"
         time.sleep(0.01)
     assert facts()["status"] in ("running", "interrupted")
