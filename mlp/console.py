@@ -13,7 +13,7 @@ from typing import Any, TextIO, cast
 
 import click
 
-from mlp.tables.table import visible
+from mlp.text import visible
 
 STOP_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
 

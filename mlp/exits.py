@@ -11,8 +11,7 @@ import click
 
 import mlp
 from mlp.console import message, silence
-from mlp.ranks import RanksDiffer
-from mlp.tables.table import one_line
+from mlp.text import one_line
 
 
 class Failure(click.ClickException):
@@ -71,6 +70,7 @@ def explain(error: Exception) -> tuple[str, int]:
     from mlp.experiments.archives import ModelFileError
     from mlp.experiments.mpi import RankFailed
     from mlp.experiments.yaml_text import ConfigError
+    from mlp.ranks import RanksDiffer
     from mlp.tables import DataError
 
     if isinstance(error, ConfigError):

@@ -14,7 +14,7 @@ import click
 
 from mlp.console import message, messages, result, stop_signals
 from mlp.exits import ChecksFailed, Failure
-from mlp.tables.table import one_line
+from mlp.text import one_line
 
 if TYPE_CHECKING:
     from mlp.experiments.replay import Replay

@@ -18,11 +18,9 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from mlp.console import message, stop_signals
-from mlp.divergence import DivergedError
 from mlp.exits import explain
 from mlp.experiments.mpi import MPIError, MPIRanks, connect
-from mlp.ranks import RanksDiffer
-from mlp.tables.table import one_line
+from mlp.text import one_line
 
 
 def run_command(command: Callable[[MPIRanks | None], None]) -> None:
@@ -82,8 +80,10 @@ def serve(ranks: MPIRanks) -> NoReturn:
 
 def do_jobs(ranks: MPIRanks) -> int:
     """Until rank 0 says the exit code."""
+    from mlp.divergence import DivergedError
     from mlp.experiments.prepare import prepare
     from mlp.experiments.together import Answer, answer_of
+    from mlp.ranks import RanksDiffer
 
     def stop() -> None:
         ranks.stop = True

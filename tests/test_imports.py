@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+import mlp
+from mlp import names
+
 PACKAGE = Path(__file__).parents[1] / "mlp"
 STDLIB = sys.stdlib_module_names
 
 ORDER = (
-    "minimum",
     "activations",
     "layers",
     "network",
@@ -29,6 +31,7 @@ ORDER = (
 
 # Lowest first. A module imports modules of lower floors, or of its own where the floor is one group.
 FLOORS = [
+    {"minimum", "text"},
     set(ORDER),
     {"autodiff"},
     {"checking"},
@@ -38,9 +41,11 @@ FLOORS = [
     {"exits"},
     {"follow", "other_ranks"},
     {"cli"},
-]
-TRAINER = FLOORS[0]
+]  # and "names", which only `mlp/__init__.py` imports
+TRAINER = FLOORS[1]
 LIBRARIES = {
+    "minimum": {"numpy"},
+    "text": set(),
     "autodiff": {"numpy"},
     "checking": {"numpy"},
     "tables": {"numpy"},
@@ -80,7 +85,7 @@ def floor(module):
     return next((i for i, modules in enumerate(FLOORS) if module in modules), None)
 
 
-MODULES = [(module, path) for module, path in sources() if module != "__init__"]
+MODULES = [(module, path) for module, path in sources() if module not in ("__init__", "names")]
 
 
 @pytest.mark.parametrize(("module", "path"), MODULES, ids=lambda value: str(value).rpartition("mlp/")[2])
@@ -96,7 +101,7 @@ def test_arrows_only_go_up(module, path):
             assert floor(part) <= floor(module), f"{path}: {module} imports {part}, which is below it"
             assert {module, part} != {"autodiff", "training"}, f"{path}: autodiff and the trainer know each other"
             if module == "autodiff" or (module in TRAINER and part == "autodiff"):
-                assert part == module, f"{path}: autodiff and the trainer know each other"
+                assert part in (module, "minimum"), f"{path}: autodiff and the trainer know each other"
         else:
             allowed = {"numpy"} if module in TRAINER else LIBRARIES[module]
             if path == PACKAGE / "autodiff" / "drawing.py":
@@ -119,7 +124,7 @@ def test_the_trainer_is_layered_too():
     """In the order that they are listed in, with nothing imported backwards."""
     for module in ORDER:
         for name, _ in imports(PACKAGE / f"{module}.py"):
-            if name.startswith("mlp."):
+            if name.startswith("mlp.") and name != "mlp.minimum":
                 assert ORDER.index(name.split(".")[1]) < ORDER.index(module), f"{module} imports {name}"
 
 
@@ -129,10 +134,24 @@ def loaded_by(code):
     return set(done.stdout.splitlines()[-1].split()) - STDLIB
 
 
-@pytest.mark.parametrize("module", ["mlp", "mlp.autodiff", "mlp.checking"])
-def test_import_mlp_loads_numpy_and_nothing_else(module):
+@pytest.mark.parametrize("code", ["from mlp import Layer", "import mlp.autodiff", "import mlp.checking"])
+def test_the_package_loads_numpy_and_nothing_else(code):
     bare = loaded_by("pass")  # an environment may load things of its own at start-up
-    assert loaded_by(f"import {module}") - bare - {"mlp"} == loaded_by("import numpy") - bare
+    assert loaded_by(code) - bare - {"mlp"} == loaded_by("import numpy") - bare
+
+
+def test_names_are_loaded_when_they_are_used():
+    assert "numpy" not in loaded_by("import mlp")
+    assert mlp.__all__ == names.__all__
+    assert set(names.__all__) <= set(dir(mlp))
+    assert mlp.Layer is names.Layer
+    everything = {}
+    exec("from mlp import *", everything)
+    assert set(names.__all__) <= everything.keys()
+    with pytest.raises(AttributeError, match="module 'mlp' has no attribute 'Lair'"):
+        _ = mlp.Lair
+    with pytest.raises(ImportError, match="cannot import name 'Lair' from 'mlp'"):
+        exec("from mlp import Lair")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["check", "--help"], ["--version"]])
@@ -144,4 +163,4 @@ def test_help_is_light(arguments):
     )
     script = f"import sys\n{code}\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert not {"matplotlib", "pydantic", "yaml"} & set(done.stdout.split())
+    assert not {"numpy", "matplotlib", "pydantic", "yaml", "threadpoolctl"} & set(done.stdout.split())

@@ -15,7 +15,7 @@ from mlp.cli import cli
 from mlp.experiments import archives
 from mlp.experiments.environment import differences, environment
 from mlp.experiments.files import as_json
-from mlp.tables.table import visible
+from mlp.text import visible
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,9 @@ from mlp.experiments.table_advice import few
 from mlp.metrics import r2
 from mlp.network import Network
 from mlp.tables import Table
-from mlp.tables.table import one_line, quoted
+from mlp.tables.table import quoted
 from mlp.targets import Quantities, Target
+from mlp.text import one_line
 
 FAR = {"squared_error": 100.0, "logistic_cross_entropy": 5.0, "softmax_cross_entropy": 5.0}  # times chance
 FIRST_ROWS = 2000  # rows that the loss before training is measured on

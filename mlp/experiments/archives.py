@@ -23,7 +23,8 @@ import numpy as np
 from mlp.activations import Array
 from mlp.experiments.npy_member import MAX_NPY_HEADER, read_array
 from mlp.experiments.stored_zip import MAX_MEMBERS, DamagedFile, ForeignFile, Member, read_members
-from mlp.tables.table import listed, one_line, quoted
+from mlp.tables.table import listed, quoted
+from mlp.text import one_line
 
 FORMAT_VERSION = 2
 ARRAY_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")  # of an array: never a path

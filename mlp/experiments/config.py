@@ -18,7 +18,7 @@ from mlp.experiments.mistakes import key_path, located, mistake, shown, suggeste
 from mlp.experiments.schema import Config
 from mlp.experiments.yaml_text import MAX_BYTES, MAX_DEPTH, ConfigError, KeyPath, Tree, dump_yaml, parse_yaml
 from mlp.tables import DataError, standard_input
-from mlp.tables.table import one_line
+from mlp.text import one_line
 
 MAX_ORIGIN = 100  # characters of an override in the place of each of its keys
 

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from mlp.experiments.archives import ModelFileError
 from mlp.experiments.files import errors_name, write_file
 from mlp.progress import EpochRecord
-from mlp.tables.table import visible
+from mlp.text import visible
 
 NAME = "metrics.csv"
 EPOCH = re.compile(r"[1-9][0-9]{0,9}")  # up to the most epochs that a config may have

@@ -15,7 +15,7 @@ from mlp.experiments.archives import ModelFileError
 from mlp.experiments.files import write_file
 from mlp.experiments.folder import read_facts
 from mlp.experiments.metrics_csv import read_metrics
-from mlp.tables.table import visible
+from mlp.text import visible
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P")  # not as many as colours, so that 42 runs differ

@@ -15,7 +15,7 @@ from mlp.experiments.folder import without_nan
 from mlp.experiments.model import Model
 from mlp.experiments.prepared import Prepared
 from mlp.progress import EpochRecord
-from mlp.tables.table import visible
+from mlp.text import visible
 
 MOST_SHOWN = 12  # a table of more classes than this says less than their number
 

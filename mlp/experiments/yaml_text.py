@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from mlp.tables.table import one_line
+from mlp.text import one_line
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 20_000
