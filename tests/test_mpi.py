@@ -75,12 +75,16 @@ def mlp(*argv):
 
 
 def own_lines(stderr):
-    """Without what the launcher itself says at the end."""
-    return re.split(r"^-{20,}$", stderr, maxsplit=1, flags=re.MULTILINE)[0].splitlines()
+    """Without what the launcher says between two lines of dashes, before or after our own last words, as it comes."""
+    kept = re.sub(r"^-{20,}$.*?^-{20,}$", "", stderr, flags=re.MULTILINE | re.DOTALL)
+    return [line for line in kept.replace("\0", "").splitlines() if line.strip()]
 
 
 def finish(process):
-    exit_code, stdout, stderr = processes.finish(process, timeout=120)
+    try:
+        exit_code, stdout, stderr = processes.finish(process, timeout=60)
+    finally:
+        process.terminate()  # if it hangs, that is enough for it to end the ranks
     return exit_code, stdout, own_lines(stderr)
 
 
@@ -261,6 +265,7 @@ def test_a_signal_to_one_rank_stops_all_after_the_same_minibatch(config, rank, n
     header, _ = read_arrays(Path("run/last.npz"), "mlp checkpoint")
     done, part = header["epoch"], header["unfinished"]
     where = f"in epoch {done + 1}, after minibatch {part['minibatches']}" if part else f"after epoch {done}"
+    assert sum("once more stops at once" in line for line in messages) == (rank == 0)
     assert messages[-1] == f"{word} {where}; to go on: mlp resume run"
     assert done >= 1
     assert facts()["status"] == "interrupted"
