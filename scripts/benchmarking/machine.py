@@ -1,0 +1,35 @@
+"""The machine and the versions that a measurement holds for, in lines to print above it."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+LINUX_PROCESSORS = Path("/proc/cpuinfo")
+
+
+def processor() -> str:
+    """The model of the processor, with family and model numbers where the system tells them."""
+    if not LINUX_PROCESSORS.exists():
+        return platform.processor() or platform.machine()
+    facts: dict[str, str] = {}
+    for line in LINUX_PROCESSORS.read_text().splitlines():
+        key, _, value = line.partition(":")
+        facts.setdefault(key.strip(), value.strip())
+    name = facts.get("model name", platform.machine())
+    if "cpu family" not in facts:
+        return name
+    wide = "with" if "avx512f" in facts.get("flags", "").split() else "without"
+    return f"{name} (family {facts['cpu family']}, model {facts['model']}, {wide} AVX-512)"
+
+
+def describe_machine(processors: int, competitors: Mapping[str, str]) -> list[str]:
+    """`competitors` maps names to what each says about itself."""
+    return [
+        f"{processor()}, {os.cpu_count()} processors, {processors} of them used",
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}, {datetime.date.today()}",
+        *(f"{name}: {description}" for name, description in competitors.items()),
+    ]
