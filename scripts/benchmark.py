@@ -22,7 +22,7 @@ import click
 
 from benchmarking import epochs, startup, steps, targets, trainings, work
 from benchmarking.competitors import EPOCHS, STEPS, Competitor, why_absent
-from benchmarking.machine import describe_machine
+from benchmarking.machine import describe_machine, others
 from benchmarking.pictures import draw
 from benchmarking.results import Row, write_csv
 
@@ -95,6 +95,9 @@ def main(
         for network in chosen(networks, quick, QUICK_NETWORKS, work.NETWORKS)
         for batch in chosen(batches, quick, QUICK_BATCHES, work.BATCHES)
     ]
+    busy = others()
+    if busy is not None and busy > 0.2:
+        say(f"note: other processes use {busy:.1f} processors; the numbers hold only where nothing else runs")
     rows: list[Row] = []
     wrong: list[str] = []
     descriptions: dict[str, str] = {}

@@ -19,22 +19,29 @@ from benchmarking.work import Array, Cell, reference_losses
 
 BURST = 0.03
 MOST_STEPS = 1000
+EARLY, LATER_TOLERANCE = 10, 0.02
 
 Say = Callable[[str], None]
 
 
 def wrong_losses(name: str, losses: Sequence[float], wanted: Sequence[float], tolerance: float) -> str | None:
-    """A sentence when losses are further from those in float64 than `tolerance` times them, or are not as many."""
+    """A sentence when losses are not those in float64: relative to them within `tolerance` for the first `EARLY` steps,
+    and within `LATER_TOLERANCE` for all.
+
+    Until a relu is on in one precision and off in the other, at a point within rounding of zero, float32 agrees to 1e-6
+    (1e-4 where Adam's epsilon has another place); after some such steps, and thousands of units, to 1e-2. A learning
+    rate 1 % too high or a momentum of 0.89 is 1e-3 away within the first steps of the networks from 784 inputs up.
+    """
     if len(losses) != len(wanted):
         return f"{name}: {len(losses)} losses, expected {len(wanted)}"
-    differences = np.abs(np.subtract(losses, wanted)) / np.abs(wanted)
-    bad = np.flatnonzero(~(differences <= tolerance))
+    limits = np.where(np.arange(len(wanted)) < EARLY, tolerance, LATER_TOLERANCE)
+    bad = np.flatnonzero(~(np.abs(np.subtract(losses, wanted)) <= limits * np.abs(wanted)))
     if not len(bad):
         return None
     step = bad[0]
     return (
         f"{name}: does other work: its loss at step {step + 1} is {losses[step]:.6g}, "
-        f"but {wanted[step]:.6g} in float64 (more than {tolerance:g} away)"
+        f"but {wanted[step]:.6g} in float64 (more than {limits[step]:g} away)"
     )
 
 

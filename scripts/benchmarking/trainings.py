@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import statistics
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -35,7 +34,7 @@ class Run(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Seconds of an epoch (the median of all but the first), peak memory and the data's, in MB."""
+    """Seconds of an epoch (the mean of the run's), peak memory and the data's, in MB."""
 
     seconds: float
     megabytes: float
@@ -70,12 +69,11 @@ def train(run: Run, folder: Path) -> Outcome:
     )
     if done.returncode != 0:
         raise RuntimeError(f"mlp train on {run.network}: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
-    with (out / "metrics.csv").open() as file:
-        seconds = [float(line["seconds"]) for line in csv.DictReader(file)]
+    seconds = json.loads((out / "run.json").read_text())["seconds"]
     for path in (data, config, *out.iterdir()):
         path.unlink()
     out.rmdir()
-    return Outcome(statistics.median(seconds[1:] or seconds), float(done.stdout.splitlines()[-1]), size / 1e6)
+    return Outcome(seconds / run.epochs, float(done.stdout.splitlines()[-1]), size / 1e6)
 
 
 def row_of(part: str, run: Run, outcome: Outcome) -> Row:
