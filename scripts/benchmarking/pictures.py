@@ -13,7 +13,7 @@ FLOOR, FASTEST, PEERS = "#0072b2", "#d55e00", "#999999"  # of the palette of Oka
 
 
 def draw(rows: Sequence[Row], machine: str, path: Path) -> None:
-    """One panel an optimizer, one column a cell; below the line at 1, mlp is faster. Writes nothing without peers."""
+    """One panel an optimizer, one column a cell; below the line at 1, mlp is faster. No file if mlp was alone."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -19,8 +19,9 @@ NETWORKS = ("64-32-10", "784-100-10", "784-256-128-10", "784-512-512-10", "1024-
 BATCHES = (32, 128, 512)
 OPTIMIZERS = ("sgd", "adam")
 
-LEARNING_RATES = {"sgd": 0.002, "adam": 1e-4}
-"""Low: they change no time, and rounding errors grow slowly, so that losses in two precisions can be compared."""
+LEARNING_RATES = {"sgd": 2.0, "adam": 0.1}
+"""For each input one part: low, so that rounding errors grow slowly in wide networks and losses in two precisions can
+be compared, yet high enough for losses to move. They change no time."""
 
 MOMENTUM = 0.9
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
@@ -42,7 +43,7 @@ class Cell(NamedTuple):
 
     @property
     def learning_rate(self) -> float:
-        return LEARNING_RATES[self.optimizer]
+        return LEARNING_RATES[self.optimizer] / self.sizes[0]
 
 
 Weights = list[tuple[Array, Array]]

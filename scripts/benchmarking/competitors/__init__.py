@@ -20,14 +20,14 @@ class Competitor(NamedTuple):
     module: str
     library: str
     variant: str = ""
-    tolerance: float = 2e-4
+    tolerance: float = 3e-5
 
     @property
     def peer(self) -> bool:
         return self.library != "mlp"
 
 
-OTHER_EPSILON = 5e-4
+OTHER_EPSILON = 3e-4
 """Adam of Keras and scikit-learn adds epsilon to sqrt(S) before, not after, the bias of S is corrected."""
 
 STEPS = (

@@ -1,7 +1,7 @@
 """PyTorch: eager with the default optimizer, eager with the fused one, compiled; an epoch by DataLoader or by index.
 
 The loss is computed and not read at each step. "compile" compiles model and loss, and so their backward pass, with
-`torch.compile`, and takes the fused optimizer: a compiled step of the optimizer was no faster, nor one function for all.
+`torch.compile`, and takes the fused optimizer: a compiled step of the optimizer was no faster, nor was all in one.
 """
 
 from __future__ import annotations
