@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shipped import CONFIGS
 
 from mlp import Layer, Network, Progress
 from mlp.evaluation import outputs
@@ -15,7 +16,6 @@ from mlp.experiments.config import load_config
 from mlp.experiments.equality import is_coincidence, repeated_columns, row_hashes
 from mlp.experiments.prepare import prepare
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 LONGEST = 450  # characters of a note
 SPLIT = "split: {test: 0.25}"
 IN_ORDER = "split: {test: 0.25, method: file_order}"

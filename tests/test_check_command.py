@@ -1,11 +1,11 @@
 """`mlp check`: what it prints, what it leaves alone, and its exit codes."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from shipped import CONFIGS, ROOT
 
 from mlp import ACTIVATIONS, Activation, SquaredError
 from mlp.checking import failures
@@ -16,9 +16,6 @@ from mlp.experiments.config import load_config
 from mlp.experiments.prepare import prepare
 from mlp.losses import LOSSES
 from mlp.targets import Exclusive, Quantities
-
-ROOT = Path(__file__).parents[1]
-CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
 
 def mlp(*arguments):

@@ -8,21 +8,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from shipped import CONFIGS, MNIST, ROOT
 
 from mlp.cli import cli
+from mlp.datasets import split_rows
 from mlp.experiments.config import load_config
 from mlp.experiments.folder import read_facts
 from mlp.experiments.prepare import prepare
 
-ROOT = Path(__file__).parents[1]
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
 def scores(tmp_path_factory):
-    """Train every shipped config once by the command line; the scores of run.json by config and split."""
+    """Train every config with shipped data once by the command line; the scores of run.json by config and split."""
     folder = tmp_path_factory.mktemp("runs")
     found = {}
-    for path in sorted((ROOT / "configs").glob("*.yaml")):
+    for path in CONFIGS:
         done = CliRunner().invoke(cli, ["train", str(path), "--out", str(folder / path.stem), "--quiet"])
         assert done.exit_code == 0, done.output
         found[path.stem] = read_facts(folder / path.stem)["scores"]
@@ -61,19 +68,53 @@ def test_sine_is_close_to_its_noise(scores):
     assert scores["sine"]["test"]["rmse"] < 1.1 * noise
 
 
+def test_the_mnist_config_names_its_network_and_tests_on_the_official_rows():
+    config = load_config(MNIST).config
+    assert [layer.units for layer in config.network.layers] == [300, 100]
+    assert Path(config.data.path).resolve() == ROOT.resolve() / "data/mnist.npz"
+    split = config.data.split
+    train, valid, test = split_rows(70000, split.valid, split.test, method=split.method, rng=np.random.default_rng(0))
+    assert (train[0], train[-1], valid[0], valid[-1], test[0], test[-1]) == (0, 54999, 55000, 59999, 60000, 69999)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(
+    not (ROOT / "data/mnist.npz").exists(), reason="data/mnist.npz is absent: python scripts/get_mnist.py fetches it"
+)
+def test_mnist(tmp_path):
+    done = CliRunner().invoke(cli, ["train", str(MNIST), "--out", str(tmp_path / "run"), "--no-plot"])
+    assert done.exit_code == 0, done.output
+    assert "note:" not in done.stderr
+    facts = read_facts(tmp_path / "run")
+    assert facts["rows"] == {"train": 55000, "valid": 5000, "test": 10000}
+    assert facts["scores"]["test"]["accuracy"] >= 0.98
+    checked = CliRunner().invoke(cli, ["check", str(MNIST)])
+    assert checked.exit_code == 0, checked.output
+    assert checked.stderr == ""
+
+
+def test_the_seeds_script_goes_on_after_a_config_whose_data_are_absent(tmp_path):
+    text = (ROOT / "configs/iris.yaml").read_text("utf-8").replace("../data/", "")
+    (tmp_path / "absent.yaml").write_text(text, encoding="utf-8")
+    xor = ROOT / "configs/xor.yaml"
+    done = CliRunner().invoke(script("seeds").main, [str(tmp_path / "absent.yaml"), str(xor), "--seeds", "1"])
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("absent is left out: ")
+    assert "iris.csv: No such file or directory" in line
+    assert [row.split()[:2] for row in done.stdout.splitlines()] == [["xor", "loss"], ["xor", "accuracy"]]
+
+
 def test_every_data_set_has_a_config_and_every_config_is_commented():
-    configs = {path.stem for path in (ROOT / "configs").glob("*.yaml")}
+    configs = {path.stem for path in CONFIGS}
     data = {path.stem for path in (ROOT / "data").glob("*.csv")}
     assert configs == data == {"digits", "iris", "diabetes", "xor", "spirals", "sine"}
-    for path in (ROOT / "configs").glob("*.yaml"):
+    for path in (*CONFIGS, MNIST):
         assert path.read_text("utf-8").count("#") >= 1
 
 
 def test_the_synthetic_data_sets_are_what_their_script_writes(tmp_path):
-    spec = importlib.util.spec_from_file_location("make_synthetic_data", ROOT / "scripts/make_synthetic_data.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    done = CliRunner().invoke(script.main, ["--out", str(tmp_path)])
+    done = CliRunner().invoke(script("make_synthetic_data").main, ["--out", str(tmp_path)])
     assert done.exit_code == 0, done.output
     for name in ("xor", "spirals", "sine"):
         assert (tmp_path / f"{name}.csv").read_bytes() == (ROOT / f"data/{name}.csv").read_bytes(), name

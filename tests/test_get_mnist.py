@@ -188,6 +188,10 @@ IMAGE_FILE = RAW[NAMES[0]]
 WRONG = {
     "a byte of the compressed data": (flipped(gzip.compress(IMAGE_FILE), -12), "its compressed data are cut off or"),
     "the end of the compressed data": (gzip.compress(IMAGE_FILE)[:-3], "its compressed data are cut off or damaged"),
+    "all of the compressed data": (
+        gzip.compress(b"")[:10] + b"\xff" * 30,
+        "its compressed data are cut off or damaged",
+    ),
     "more after it": (gzip.compress(IMAGE_FILE) + b"more", "its compressed data are cut off or damaged"),
     "a pixel": (flipped(IMAGE_FILE, 20), "its SHA-256 when unpacked is "),
     "a pixel, compressed": (gzip.compress(flipped(IMAGE_FILE, 75)), "its SHA-256 when unpacked is "),
@@ -230,7 +234,11 @@ def test_a_download_that_ends_early(script, server, tmp_path):
 
 
 def test_a_server_that_does_not_answer_or_not_in_http(script, server, tmp_path):
-    silent = server.mirror("a", train_images_idx3=lambda request: server.done.wait(60))
+    def late(request):
+        server.done.wait(5)
+        request.answer(len(PACKED[f"{NAMES[0]}.gz"]), PACKED[f"{NAMES[0]}.gz"])
+
+    silent = server.mirror("a", train_images_idx3=late)
     other = server.mirror("b", train_images_idx3=lambda request: request.wfile.write(b"\x1b[31m of this\r\n"))
     line = refused(script, tmp_path, "--mirror", silent, "--mirror", other, "--timeout", 0.2)
     assert "a/train-images-idx3-ubyte.gz: no answer for 0.2 s; " in line
@@ -271,7 +279,14 @@ def test_files_from_a_folder_that_are_not_right(script, tmp_path, name, content,
     assert line.startswith(f"Error: {tmp_path / 'in'}/{message}")
 
 
-def test_a_table_that_cannot_be_written(script, server, tmp_path, monkeypatch):
+def test_a_place_that_cannot_be_written_to(script, server, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    done = run(script, "--mirror", server.mirror("a"), "--out", tmp_path / "file/mnist.npz")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1] == f"Error: {tmp_path / 'file'}: File exists"
+
+
+def test_a_disk_that_is_full(script, server, tmp_path, monkeypatch):
     def full(handle):
         raise OSError(28, "No space left on device")
 
