@@ -36,7 +36,7 @@ import numpy as np
 
 from mlp.activations import Array
 from mlp.experiments.files import write_file
-from mlp.tables.table import one_line
+from mlp.text import one_line
 
 OUT = Path(__file__).resolve().parent.parent / "data/mnist.npz"
 MIRRORS = (  # of PyTorch, and of the CVDF; the authors' own page has the files no longer (PyTorch pull request 164238)

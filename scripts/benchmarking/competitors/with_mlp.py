@@ -40,7 +40,7 @@ class Steps:
 
     def step(self, i: int) -> Any:
         X, Y = self.minibatches[i % len(self.minibatches)]
-        return train_minibatch(self.network, self.loss, self.optimizer, X, Y, self.penalty, None, None)[0]
+        return train_minibatch(self.network, self.loss, self.optimizer, X, Y, self.penalty, None, None, None)[0]
 
     def finish(self) -> None:
         """A step returns when it is done."""
