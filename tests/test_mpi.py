@@ -65,8 +65,15 @@ def launch(size, *argv, apart=None, **changes):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, **SETTINGS},
+        env={**os.environ, **settings()},
     )
+
+
+def settings():
+    """SETTINGS, and a place beside the working directory for what an MPI that is killed leaves behind."""
+    place = Path.cwd().with_name("mpi-files")
+    place.mkdir(exist_ok=True)
+    return {**SETTINGS, "TMPDIR": str(place), "OMPI_MCA_btl_sm_backing_directory": str(place)}
 
 
 def mlp(*argv):
@@ -102,7 +109,7 @@ def assert_close(folder, other, rtol=1e-4):
 
 
 @needs_mpi
-def test_three_ranks_end_with_the_weights_that_one_process_gives():
+def test_three_ranks_end_with_the_weights_that_one_process_gives(config):
     """To 1e-12, in double precision, and with the same bits on all ranks: see mpi_program.py."""
     assert finish(launch(3, "program")) == (0, "5 cases agree on 3 ranks\n", [])
 
@@ -406,7 +413,7 @@ def test_launchers_that_are_known(monkeypatch, env):
 @pytest.mark.long
 def test_an_mpi_that_did_not_start_the_ranks_is_told(config):
     """As when mpiexec is that of another MPI than mpi4py's: each process would take itself for the only one."""
-    exit_code, _, stderr = processes.run("train", config(), env={**SETTINGS, "PMI_RANK": "0", "PMI_SIZE": "2"})
+    exit_code, _, stderr = processes.run("train", config(), env={**settings(), "PMI_RANK": "0", "PMI_SIZE": "2"})
     assert exit_code == 2
     assert stderr.startswith("2 processes were started as ranks of one run, but mpi4py runs with 'Open MPI")
     assert "which sees 1: use the mpiexec of that MPI" in stderr
