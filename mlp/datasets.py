@@ -1,20 +1,56 @@
-"""Examples ready to train on: splitting rows, standardizing by training statistics, class labels."""
+"""Examples ready to train on: splitting rows, standardizing by training statistics, class labels.
+
+Nothing here holds a second copy of a large table: passes over it go in pieces, and its rows are encoded when
+minibatches are cut from them (`Encoded`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from mlp.activations import Array
+from mlp.evaluation import Examples
 from mlp.tables import DataError, listed
+from mlp.tables.rows import PIECE, pieces
 
 SplitMethod = Literal["stratified", "shuffled", "file_order"]
 
-MOST_ONE_HOT = 2**30  # numbers in the one-hot codes of a column: 4 GiB in single precision
+MOST_CLASSES = 2**15  # of a column
+FAR_OFF = 16.0  # standard deviations from 0 to a mean; single precision is then 1e-6 of one
+SMALL = 2**22  # numbers: of an encoded table that is kept in memory, 16 MB in single precision
+
+
+class Encoded:
+    """Examples as the network sees them, N x D in single precision, encoded when they are asked for.
+
+    `X[rows]` is `encode(source[rows])`, where `encode` works on each row by itself: so it is the same, to the last bit,
+    as those rows of the whole table encoded at once.
+    """
+
+    ndim = 2
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, source: Any, encode: Callable[[Array], Array], width: int) -> None:
+        self.source, self.encode, self.shape = source, encode, (len(source), width)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Array:
+        return self.encode(self.source[rows])
+
+
+def in_memory_if_small(X: Examples) -> Examples:
+    """X as an array, from which minibatches are cut faster, if it has at most SMALL numbers."""
+    if len(X) * X.shape[1] > SMALL:
+        return X
+    return np.concatenate(list(pieces(X)))
 
 
 def split_rows(
@@ -41,15 +77,16 @@ def split_rows(
                 f"the split leaves 0 of {n} rows for {name}: use more rows or other fractions than "
                 f"valid {valid:g}, test {test:g}"
             )
-    if method == "file_order":
-        order = np.arange(n)
-    else:
-        order = rng.permutation(n)
+    order = np.arange(n, dtype=np.uint32 if n < 2**32 else np.uint64)
+    if method != "file_order":
+        rng.shuffle(order)
         if method == "stratified":
             assert labels is not None
             order = spread_classes(order, labels)
     parts = order[:n_train], order[n_train : n_train + n_valid], order[n_train + n_valid :]
-    return np.sort(parts[0]), np.sort(parts[1]), np.sort(parts[2])
+    for part in parts:
+        part.sort()
+    return parts
 
 
 def spread_classes(order: Array, labels: Array) -> Array:
@@ -59,15 +96,47 @@ def spread_classes(order: Array, labels: Array) -> Array:
     rows then go by position. The starts s, between 0 and 1, differ from class to class, because classes of one size
     would otherwise all be cut at once; a single row stays in the middle.
     """
-    _, classes, sizes = np.unique(labels[order], axis=0, return_inverse=True, return_counts=True)
-    by_class = np.argsort(classes.reshape(-1), kind="stable")  # members of class 0, then of class 1, ...
-    k = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    classes = distinct_rows(labels)[order]
+    sizes = np.bincount(classes)
     rank = np.empty(len(sizes))
     rank[np.argsort(sizes, kind="stable")] = np.arange(len(sizes))
     start = np.where(sizes > 1, (rank + 0.5) / len(sizes), 0.5)
+    by_class = np.argsort(classes, kind="stable")  # members of class 0, then of class 1, ...
     position = np.empty(len(order))
-    position[by_class] = (k + np.repeat(start, sizes)) / np.repeat(sizes, sizes)
+    ends = np.cumsum(sizes)
+    for c, end in enumerate(ends.tolist()):
+        members = by_class[end - sizes[c] : end]
+        position[members] = (np.arange(len(members)) + start[c]) / sizes[c]
     return order[np.argsort(position, kind="stable")]
+
+
+def distinct_rows(labels: Array) -> Array:
+    """For each row of labels (N x K), which of the distinct rows it is, in their sorted order."""
+    codes: Array = np.zeros(len(labels), np.int64)
+    for column in labels.T:
+        values = distinct(column)
+        codes = codes * len(values) + positions(values, column)
+        codes = positions(distinct(codes), codes)
+    return codes
+
+
+def distinct(values: Array) -> Array:
+    """The distinct ones of N values, sorted; np.unique, which needs several copies, is given pieces."""
+    found = [np.unique(values[start : start + PIECE]) for start in range(0, len(values), PIECE)]
+    return np.unique(np.concatenate(found))
+
+
+def positions(known: Array, values: Array) -> Array:
+    """Where each of N values is among the known ones, sorted, in the smallest type of integers that will do."""
+    codes = np.empty(len(values), np.min_scalar_type(len(known)))
+    for start in range(0, len(values), PIECE):
+        codes[start : start + PIECE] = np.searchsorted(known, values[start : start + PIECE])
+    return codes
+
+
+def in_double_precision(X: Examples) -> Iterator[Array]:
+    """Pieces of X as float64 in row-major order: sums over them do not depend on where X is and how it is stored."""
+    return (np.array(piece, dtype=np.float64, order="C") for piece in pieces(X))
 
 
 @dataclass(frozen=True)
@@ -82,26 +151,29 @@ class Scaler:
     std: Array
 
     @classmethod
-    def fit(cls, X: Array, names: Sequence[str]) -> Scaler:
-        """The mean and (population) standard deviation of each column of X (N x D), in float64.
+    def fit(cls, X: Examples, names: Sequence[str]) -> Scaler:
+        """The mean and (population) standard deviation of each column of X (N x D), in float64, in two passes.
 
         Deviations are divided by their largest before they are squared, so that neither 1e300 nor 1e-300 is too much.
         Raises DataError, naming the columns, where even the deviations overflow.
         """
+        N, D = X.shape
+        mean, squares = np.zeros(D), np.zeros(D)
+        low, high = np.full(D, np.inf), np.full(D, -np.inf)
         with np.errstate(over="ignore", invalid="ignore"):
-            X = np.asarray(X, dtype=np.float64)
-            mean = (X / len(X)).sum(axis=0)
-            deviation = X - mean
-            largest = np.abs(deviation).max(axis=0)
-            constant = X.max(axis=0) == X.min(axis=0)
-            largest[constant] = 1.0
-            std = largest * np.sqrt(np.mean(np.square(deviation / largest), axis=0))
-        std[constant] = 1.0
+            for piece in in_double_precision(X):
+                mean += (piece / N).sum(axis=0)
+                low, high = np.minimum(low, piece.min(axis=0)), np.maximum(high, piece.max(axis=0))
+            constant = low == high
+            largest = np.where(constant, 1.0, np.maximum(high - mean, mean - low))
+            for piece in in_double_precision(X):
+                squares += np.square((piece - mean) / largest).sum(axis=0)
+            std = np.where(constant, 1.0, largest * np.sqrt(squares / N))
         bad = np.flatnonzero(~(np.isfinite(mean) & np.isfinite(std) & (std > 0)))
         if bad.size:
             raise DataError(
                 f"values too large to standardize in {listed([names[i] for i in bad.tolist()])} "
-                f"(up to {np.abs(X[:, bad]).max():g}): rescale the column"
+                f"(up to {np.maximum(-low, high)[bad].max():g}): rescale the column"
             )
         return cls(mean, std)
 
@@ -111,14 +183,29 @@ class Scaler:
         return cls(np.zeros(size), np.ones(size))
 
     def transform(self, X: Array, dtype: DTypeLike = np.float32) -> Array:
-        """(X - mean) / std in the precision of training; computed in float64.
+        """(X - mean) / std, in row-major order, in the precision of training.
 
-        Raises DataError when X has not D columns.
+        All in single precision, where that costs no more than the last digit of z. Where it would cost more (see
+        `single`), in double precision until the end. That depends on mean and std alone: the same numbers give the same
+        z, whatever their dtype. Raises DataError when X has not D columns.
         """
         if X.shape[1] != len(self.mean):
             raise DataError(f"{X.shape[1]} columns, expected {len(self.mean)} as in training")
         with np.errstate(over="ignore"):
-            return ((X - self.mean) / self.std).astype(dtype)
+            if self.single is None or dtype != np.float32:
+                return ((X - self.mean) / self.std).astype(dtype, order="C")
+            mean, std = self.single
+            Z = X.astype(np.float32, order="C")
+            Z -= mean
+            Z /= std
+            return Z
+
+    @cached_property
+    def single(self) -> tuple[Array, Array] | None:
+        """Mean and std in single precision, unless a mean is FAR_OFF or a std is beyond its range."""
+        if np.any((np.abs(self.mean) > FAR_OFF * self.std) | (self.std < 1e-30) | (self.std > 1e30)):
+            return None
+        return self.mean.astype(np.float32), self.std.astype(np.float32)
 
     def inverse(self, Z: Array) -> Array:
         """mean + std Z, in float64: N x D back in the columns' own units."""
@@ -139,10 +226,10 @@ class Classes:
     def fit(cls, name: str, written: Array, *, most: int | None = None) -> Classes:
         """The distinct labels of a training column (N of text).
 
-        Raises DataError for a single class, for more than `most`, for so many that their one-hot codes are too large,
+        Raises DataError for a single class, for more than `most` or MOST_CLASSES,
         for numbers that are not whole (a regression?), and for one number written in two ways, such as 1 and 1.0.
         """
-        labels = sorted(set(written.tolist()))
+        labels = distinct(written).tolist()
         try:
             numbers = [float(label) for label in labels]
         except ValueError:
@@ -164,20 +251,32 @@ class Classes:
                 f"target {name!r}: {len(labels)} classes ({listed(labels)}), but logistic_cross_entropy tells {most} "
                 "apart; use loss: softmax_cross_entropy"
             )
-        if len(labels) * len(written) > MOST_ONE_HOT:
+        if len(labels) > MOST_CLASSES:
             raise DataError(
-                f"target {name!r}: {len(labels):,} classes in {len(written):,} training rows ({listed(labels)}): their "
-                f"one-hot codes are more than {MOST_ONE_HOT:,} numbers; is it an identifier of the rows?"
+                f"target {name!r}: {len(labels):,} classes in {len(written):,} training rows ({listed(labels)}), more "
+                f"than {MOST_CLASSES:,}; is it an identifier of the rows?"
             )
         return cls(name, tuple(labels))
 
     def codes(self, written: Array, where: str) -> Array:
-        """The position of each label in `labels`. Raises DataError, naming them, for labels that training never saw."""
+        """The position of each label in `labels`, in the smallest type of integers that will do.
+
+        Raises DataError, naming them, for labels that training never saw.
+        """
+        found = distinct(written)
         index = {label: k for k, label in enumerate(self.labels)}
-        unknown = sorted(set(written.tolist()) - set(index))
+        unknown = [label for label in found.tolist() if label not in index]
         if unknown:
             raise DataError(
                 f"target {self.name!r}: {listed(unknown)} in the {where} rows but not in the training rows, "
                 f"whose classes are {listed(self.labels)}"
             )
-        return np.array([index[label] for label in written.tolist()], dtype=np.intp)
+        codes = np.array([index[label] for label in found.tolist()], np.min_scalar_type(len(self.labels)))
+        return codes[positions(found, written)]
+
+
+def one_hot(codes: Array, size: int) -> Array:
+    """N x size, with 1 where the code is the number of the column and 0 elsewhere."""
+    Y = np.zeros((len(codes), size), np.float32)
+    Y[np.arange(len(codes)), codes] = 1
+    return Y

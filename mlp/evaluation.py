@@ -1,49 +1,103 @@
-"""Cutting rows into columns, the outputs for all rows of a data set, and how good they are.
+"""Cutting rows into columns, and how good the outputs are for all rows of a data set.
 
-Data at rest has one example a row (N x D); the orientation turns in `minibatch`, and nowhere else.
+Data at rest has one example a row (N x D); the orientation turns in `columns`, and nowhere else. A data set may be
+larger than the memory: all of it goes through the network in pieces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
 from mlp.activations import Array
 from mlp.losses import Loss
+from mlp.metrics import SHARES
 from mlp.network import Network
 
-Data = tuple[Array, Array]
+
+class Examples(Protocol):
+    """N examples at rest, one a row: an array, or what gives rows as an array when they are asked for.
+
+    `X[rows]` takes a slice or an array of row numbers.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def ndim(self) -> int: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Array: ...
+
+
+Data = tuple[Examples, Examples]
+Batch = tuple[Array, Array]
 Metrics = Mapping[str, Callable[[Array, Array], float]]
 
 
-def minibatch(network: Network, data: Data, rows: Any) -> Data:
+def minibatch(network: Network, data: Data, rows: Any) -> Batch:
     """Rows of the data as columns, in the network's precision: X is D x B, Y is K x B."""
     X, Y = data
+    return columns(network, X, rows), columns(network, Y, rows)
+
+
+def columns(network: Network, X: Examples, rows: Any) -> Array:
+    """Rows of X (N x D) as columns, D x B, in the network's precision; what is beyond it is inf: divergence."""
+    found = X[rows].T
     dtype = np.result_type(*network.parameters().values())
-    X, Y = X[rows].T, Y[rows].T
-    if X.dtype != dtype or Y.dtype != dtype:
-        with np.errstate(over="ignore"):  # what is beyond the precision is inf, and told as divergence
-            X, Y = X.astype(dtype), Y.astype(dtype)
-    return X, Y
+    if found.dtype != dtype:
+        with np.errstate(over="ignore"):
+            found = found.astype(dtype)
+    return found
 
 
-def outputs(network: Network, X: Array, batch_size: int = 1024) -> Array:
-    """F, K x N, for all rows of X (N x D), computed in pieces so that memory does not grow with N times the widths."""
-    slices = [slice(start, start + batch_size) for start in range(0, len(X), batch_size)]
-    return np.concatenate([network(minibatch(network, (X, X), rows)[0]) for rows in slices], axis=1)
+def batches(N: int, batch_size: int = 1024) -> Iterator[slice]:
+    """The rows from 0 to N - 1 in order, so many at a time that memory does not grow with N times the widths."""
+    return (slice(start, min(start + batch_size, N)) for start in range(0, N, batch_size))
+
+
+def outputs(network: Network, X: Examples) -> Array:
+    """F, K x N, for all rows of X (N x D)."""
+    return np.concatenate([network(columns(network, X, rows)) for rows in batches(len(X))], axis=1)
 
 
 def evaluate(network: Network, loss: Loss, data: Data, metrics: Metrics | None = None) -> dict[str, float]:
     """The mean loss (without penalty) and the metrics over all rows of (X, Y): {"loss": ..., "accuracy": ...}."""
     X, Y = data
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return scores_of(loss, outputs(network, X), Y, metrics)
+        found = ((network(columns(network, X, rows)), columns(network, Y, rows)) for rows in batches(len(X)))
+        return scores_of(loss, found, metrics)
 
 
-def scores_of(loss: Loss, F: Array, Y: Array, metrics: Metrics | None = None) -> dict[str, float]:
-    """The same for outputs F (K x N) that are there already; Y is N x K."""
-    P = loss.predict(F)
-    scores = {"loss": float(loss.cost(F, Y.T))}
-    return scores | {name: float(metric(P, Y.T)) for name, metric in (metrics or {}).items()}
+def scores_of(loss: Loss, found: Iterable[Batch], metrics: Metrics | None = None) -> dict[str, float]:
+    """The same from outputs F and targets Y (both K x B), batch by batch.
+
+    Metrics that are in SHARES are counted. Others may be any function of all P and Y, which are kept for them.
+    """
+    metrics = metrics or {}
+    counted = {name: SHARES[metric] for name, metric in metrics.items() if metric in SHARES}
+    costs, sizes, hits, entries = [], [], dict.fromkeys(counted, 0), dict.fromkeys(counted, 0)
+    kept: list[Batch] = []
+    for F, Y in found:
+        costs.append(float(loss.cost(F, Y)))
+        sizes.append(F.shape[1])
+        P = loss.predict(F)
+        for name, entry in counted.items():
+            hit = entry(P, Y)
+            hits[name] += int(np.count_nonzero(hit))
+            entries[name] += hit.size
+        if len(counted) < len(metrics):
+            kept.append((P, Y))
+    N = sum(sizes)
+    scores = {"loss": sum(c * (n / N) for c, n in zip(costs, sizes, strict=True))}
+    P, Y = (np.concatenate(parts, axis=1) for parts in zip(*kept, strict=True)) if kept else (np.empty(0), np.empty(0))
+    for name, metric in metrics.items():
+        scores[name] = hits[name] / entries[name] if name in counted else float(metric(P, Y))
+    return scores

@@ -12,12 +12,24 @@ from mlp.activations import Array
 
 def accuracy(P: Array, Y: Array) -> float:
     """The share of columns whose largest entry is in the row that Y marks; Y is one-hot (ties go to the first row)."""
-    return float(np.mean(P.argmax(axis=0) == Y.argmax(axis=0)))
+    return float(np.mean(same_class(P, Y)))
 
 
 def binary_accuracy(P: Array, Y: Array) -> float:
     """The share of all K x N yes-or-no entries on Y's side of 1/2 (P = 1/2 counts as yes)."""
-    return float(np.mean((P >= 0.5) == (Y >= 0.5)))
+    return float(np.mean(same_side(P, Y)))
+
+
+def same_class(P: Array, Y: Array) -> Array:
+    return np.asarray(P.argmax(axis=0) == Y.argmax(axis=0))
+
+
+def same_side(P: Array, Y: Array) -> Array:
+    return (P >= 0.5) == (Y >= 0.5)
+
+
+# Metrics that are means of these yes-or-no entries: of a large data set they are counted, piece by piece.
+SHARES = {accuracy: same_class, binary_accuracy: same_side}
 
 
 def rmse(P: Array, Y: Array) -> float:

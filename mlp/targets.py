@@ -18,7 +18,8 @@ from functools import partial
 import numpy as np
 
 from mlp.activations import Array
-from mlp.datasets import Classes, Scaler
+from mlp.datasets import Classes, Encoded, Scaler, in_memory_if_small, one_hot
+from mlp.evaluation import Examples
 from mlp.metrics import accuracy, binary_accuracy, confusion_matrix, mae, r2, rmse
 from mlp.tables import DataError
 
@@ -43,10 +44,10 @@ class Exclusive:
     def labels(self) -> dict[str, tuple[str, ...]]:
         return {self.classes.name: self.classes.labels}
 
-    def encode(self, Y: Array, where: str) -> Array:
-        one_hot = np.zeros((len(Y), self.size), np.float32)
-        one_hot[np.arange(len(Y)), self.classes.codes(Y[:, 0], where)] = 1
-        return one_hot
+    def encode(self, Y: Array, where: str) -> Examples:
+        """One-hot; of a large table the codes alone are kept."""
+        codes = self.classes.codes(Y[:, 0], where)
+        return in_memory_if_small(Encoded(codes, partial(one_hot, size=self.size), self.size))
 
     def metrics(self) -> dict[str, Metric]:
         return {"accuracy": accuracy}
@@ -89,9 +90,9 @@ class Binary:
     def labels(self) -> dict[str, tuple[str, ...]]:
         return {classes.name: classes.labels for classes in self.columns}
 
-    def encode(self, Y: Array, where: str) -> Array:
+    def encode(self, Y: Array, where: str) -> Examples:
         codes = [classes.codes(Y[:, k], where) for k, classes in enumerate(self.columns)]
-        return np.stack(codes, axis=1).astype(np.float32)
+        return in_memory_if_small(Encoded(np.stack(codes, axis=1), to_single, self.size))
 
     def metrics(self) -> dict[str, Metric]:
         return {"accuracy": binary_accuracy}
@@ -139,7 +140,7 @@ class Quantities:
     def labels(self) -> dict[str, tuple[str, ...]]:
         return {}
 
-    def encode(self, Y: Array, where: str) -> Array:
+    def encode(self, Y: Array, where: str) -> Examples:
         return self.scaler.transform(Y)
 
     def metrics(self) -> dict[str, Metric]:
@@ -173,6 +174,10 @@ class Quantities:
 
 
 Target = Exclusive | Binary | Quantities
+
+
+def to_single(Y: Array) -> Array:
+    return Y.astype(np.float32)
 
 
 def fit_target(loss: str, names: Sequence[str], Y: Array, *, standardize: bool = True) -> Target:

@@ -15,7 +15,7 @@ import numpy as np
 
 from mlp.activations import Array
 from mlp.divergence import DivergedError, NotFinite, Overflows, check_step, first_place
-from mlp.evaluation import Data, Metrics, evaluate, minibatch
+from mlp.evaluation import Data, Examples, Metrics, batches, evaluate, minibatch
 from mlp.losses import L2Penalty, Loss
 from mlp.network import Network
 from mlp.optimizers import Optimizer, clip_gradient, gradient_norm
@@ -69,9 +69,10 @@ def train(
 ) -> Training:
     """Train `network` in place and yield an `EpochRecord` after each epoch.
 
-    `data` is (X, Y) with one example a row: X is N x D, Y is N x K (one-hot for classes); `valid` likewise. Each epoch
-    shuffles the rows with `rng` and cuts them into minibatches of `batch_size`, the last one shorter where they do not
-    divide. Every minibatch steps along the bars of its own mean cost plus the L2 penalty:
+    `data` is (X, Y) with one example a row: X is N x D, Y is N x K (one-hot for classes); `valid` likewise. X and Y may
+    be larger than memory: `mlp.evaluation.Examples` says what is asked of them. Each epoch shuffles all rows with `rng`
+    and cuts them into minibatches of `batch_size`, the last one shorter where they do not divide. Every minibatch steps
+    along the bars of its own mean cost plus the L2 penalty:
 
         F = network(X_b),  bars = backward(seed(F, Y_b)),  W_bar += l2 W,  optimizer.step
 
@@ -256,9 +257,9 @@ def out_of_patience(progress: Progress, patience: int | None) -> bool:
     return patience is not None and progress.epoch - progress.best_epoch >= patience
 
 
-def largest(array: Array) -> float:
+def largest(X: Examples) -> float:
     """The largest absolute value, of those that are numbers."""
-    return float(np.nanmax(np.abs(array), initial=0.0))
+    return max(float(np.nanmax(np.abs(X[rows]), initial=0.0)) for rows in batches(len(X)))
 
 
 def time_of(epoch: int, minibatch: int, minibatches: int) -> float:

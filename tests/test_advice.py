@@ -10,7 +10,7 @@ from shipped import CONFIGS
 
 from mlp import Layer, Network, Progress
 from mlp.evaluation import outputs
-from mlp.experiments.advice import FIRST_ROWS, all_rows, closing_advice, first_loss, start
+from mlp.experiments.advice import FIRST_ROWS, closing_advice, first_loss, predictions, start
 from mlp.experiments.build import make_network
 from mlp.experiments.config import load_config
 from mlp.experiments.equality import is_coincidence, repeated_columns, row_hashes
@@ -523,9 +523,11 @@ def test_a_target_that_is_constant_in_the_split_has_no_mean_to_beat():
 
 def test_the_sweep_is_in_pieces_and_gives_the_outputs():
     run = prepared(table(2500), layers="[{units: 5}, {units: 3, activation: tanh}]")
-    X = run.splits["train"][0]
-    F, active = all_rows(run.model.network, X)
-    assert np.array_equal(F, outputs(run.model.network, X))
+    X, Y = run.splits["train"]
+    active = []
+    P, targets = (np.concatenate(parts, axis=1) for parts in zip(*predictions(run.model, (X, Y), active), strict=True))
+    assert np.array_equal(P, run.model.loss.predict(outputs(run.model.network, X)))
+    assert np.array_equal(targets, Y.T)
     whole = run.model.network.forward(X.T)
     for found, values in zip(active, whole, strict=True):
         assert np.array_equal(found, (values.H != 0).any(axis=1))

@@ -85,7 +85,7 @@ def test_commas_quotes_and_line_breaks_inside_quotes(tmp_path):  # 38
     path = write(tmp_path, b'"a, b","line\nbreak","say ""y"""\n1,2,"x, ""y""\nz"\n3,4,";"\n')
     table = read_table(path, targets=['say "y"'], labels=True)
     assert table.inputs == ("a, b", "line\nbreak")
-    assert table.X.tolist() == [[1, 2], [3, 4]]
+    assert table.X[:].tolist() == [[1, 2], [3, 4]]
     assert table.Y.tolist() == [['x, "y"\nz'], [";"]]
 
 
@@ -99,7 +99,7 @@ def test_text_of_all_languages_in_names_and_labels(tmp_path):
 def test_a_number_sign_is_no_comment(tmp_path):  # 39
     table = read_table(write(tmp_path, b"#a,b,y\n1,2,#1\n3,4,x#y\n"), targets=["y"], labels=True)
     assert table.inputs == ("#a", "b")
-    assert table.X.tolist() == [[1, 2], [3, 4]]
+    assert table.X[:].tolist() == [[1, 2], [3, 4]]
     assert table.Y.tolist() == [["#1"], ["x#y"]]
 
 
@@ -133,13 +133,13 @@ def test_a_header_of_names(tmp_path, header):  # 31
 def test_a_header_of_numbers(tmp_path):  # 31
     table = read_table(write(tmp_path, b"2019,2020,2021\n1,2,3\n4,5,6\n"), targets=["2021"], header=True)
     assert table.inputs == ("2019", "2020")
-    assert table.X.tolist() == [[1, 2], [4, 5]]
+    assert table.X[:].tolist() == [[1, 2], [4, 5]]
     assert table.Y.tolist() == [[3], [6]]
 
 
 def test_without_a_header_columns_may_be_taken_in_order(tmp_path):
     table = read_table(write(tmp_path, b"1,2\n3,4\n"), inputs=["1", "2"], header=False)
-    assert table.X.tolist() == [[1, 2], [3, 4]]
+    assert table.X[:].tolist() == [[1, 2], [3, 4]]
     assert table.Y.shape == (2, 0)
 
 
@@ -161,7 +161,7 @@ def test_listed_inputs_come_in_their_order_and_nothing_else_is_looked_at(tmp_pat
 
 def test_columns_that_are_not_used_may_share_a_name(tmp_path):
     table = read_table(write(tmp_path, b"a,note,note,y\n1,x,x,2\n"), targets=["y"], inputs=["a"])
-    assert table.X.tolist() == [[1]]
+    assert table.X[:].tolist() == [[1]]
 
 
 @pytest.mark.parametrize("targets", [["y", "z"], ["z", "y"]])
@@ -178,7 +178,7 @@ def test_several_targets_come_in_their_order(tmp_path, targets):
 
 def test_no_targets(tmp_path):
     table = read_table(write(tmp_path, b"a,b\n1,2\n3,4\n"))
-    assert table.X.tolist() == [[1, 2], [3, 4]]
+    assert table.X[:].tolist() == [[1, 2], [3, 4]]
     assert table.targets == ()
     assert table.Y.shape == (2, 0)
 
@@ -213,7 +213,7 @@ def test_the_same_numbers_in_every_format(tmp_path, dtype, labels):  # 48
 def test_columns_of_a_npy_matrix_are_chosen_by_number(tmp_path):
     path = save_npy(tmp_path, np.arange(12.0).reshape(3, 4))
     table = read_table(path, targets=["0", "2"], inputs=["3", "1"])
-    assert table.X.tolist() == [[3, 1], [7, 5], [11, 9]]
+    assert table.X[:].tolist() == [[3, 1], [7, 5], [11, 9]]
     assert table.Y.tolist() == [[0, 2], [4, 6], [8, 10]]
     assert table.targets == ("0", "2")
 

@@ -7,19 +7,18 @@ generator of sentences that yields none where there is nothing to say; those abo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
 from mlp.activations import Array
 from mlp.datasets import Scaler
-from mlp.evaluation import Data, evaluate, minibatch, outputs
+from mlp.evaluation import Data, batches, evaluate, minibatch
 from mlp.experiments import table_advice
 from mlp.experiments.model import Model
 from mlp.experiments.prepared import Prepared
-from mlp.experiments.table_advice import few
+from mlp.experiments.table_advice import constant_columns, few
 from mlp.metrics import r2
-from mlp.network import Network
 from mlp.tables import Table
 from mlp.tables.table import quoted
 from mlp.targets import Quantities, Target
@@ -28,17 +27,16 @@ from mlp.text import one_line
 FAR = {"squared_error": 100.0, "logistic_cross_entropy": 5.0, "softmax_cross_entropy": 5.0}  # times chance
 FIRST_ROWS = 2000  # rows that the loss before training is measured on
 SILENT = 0.75  # share of a layer's units that may be 0 in every training row without a word
-PIECE = 1024  # rows that go through the network at a time
 
 
 def opening_advice(prepared: Prepared, tables: Mapping[str, Table]) -> list[str]:
     """What can be said before training, of the tables as they were read and of the network's initial weights."""
     data, target, train = prepared.loaded.config.data, prepared.model.target, tables["train"]
-    constant = train.X.min(axis=0) == train.X.max(axis=0)
+    constant = constant_columns(train.X)
     notes = (
         *table_advice.constant_targets(train, target),
         *table_advice.constant_inputs(train, constant, data),
-        *table_advice.repeated_inputs(train, data),
+        *table_advice.repeated_inputs(train, constant, data),
         *table_advice.answers_among_inputs(train, prepared.splits["train"][1], constant, target, data),
         *table_advice.missing_classes(prepared.rows(), prepared.class_counts(), target, data),
         *table_advice.shared_rows(tables, data),
@@ -52,8 +50,9 @@ def opening_advice(prepared: Prepared, tables: Mapping[str, Table]) -> list[str]
 def closing_advice(prepared: Prepared, model: Model) -> list[str]:
     """What can be said of a trained model: one forward pass over the training rows and one over the last split."""
     with np.errstate(all="ignore"):
-        F, active = all_rows(model.network, prepared.splits["train"][0])
-        notes = (*silent_units(prepared, model, active), *no_better(prepared, model, F))
+        active: list[Array] = []
+        on_train = beaten_by_one_answer(model.target, predictions(model, prepared.splits["train"], active))
+        notes = (*silent_units(prepared, model, active), *no_better(prepared, model, on_train))
     return [one_line(note) for note in notes]
 
 
@@ -85,7 +84,7 @@ def start(model: Model, data: Data) -> tuple[float, float, str]:
         return loss, math.log(K), f"chance, log {K} ="
     if model.loss.name == "logistic_cross_entropy":
         return loss, K * math.log(2), "chance, log 2 =" if K == 1 else f"chance, {K} log 2 ="
-    return loss, float(data[1].var(axis=0, dtype=np.float64).sum()) / 2, "half the variance of the targets,"
+    return loss, float(data[1][:].var(axis=0, dtype=np.float64).sum()) / 2, "half the variance of the targets,"
 
 
 def is_far(model: Model, loss: float, chance: float) -> bool:
@@ -97,8 +96,8 @@ def first_loss_remedy(prepared: Prepared, data: Data) -> str:
     config, model = prepared.loaded.config, prepared.model
     if not config.data.standardize:
         X, Y = data
-        Z = Scaler.fit(X, model.inputs).transform(X)
-        T = Scaler.fit(Y, model.target.names).transform(Y) if isinstance(model.target, Quantities) else Y
+        Z = Scaler.fit(X, model.inputs).transform(X[:])
+        T = Scaler.fit(Y, model.target.names).transform(Y[:]) if isinstance(model.target, Quantities) else Y
         loss, chance, _ = start(model, (Z, T))
         if not is_far(model, loss, chance):
             return "data.standardize: true"
@@ -130,17 +129,18 @@ def clipped_batch(prepared: Prepared) -> Iterator[str]:
         yield f"training.batch_size {asked} is more than the {rows} training rows: clipped to {rows}"
 
 
-def all_rows(network: Network, X: Array) -> tuple[Array, list[Array]]:
-    """F (K x N) for all rows of X (N x D) and, for each layer, whether each unit is ever other than 0; in pieces."""
-    pieces, active = [], [np.zeros(0, bool)] * len(network.layers)
-    for first in range(0, len(X), PIECE):
-        H = minibatch(network, (X, X), slice(first, first + PIECE))[0]
-        for i, layer in enumerate(network.layers):
+def predictions(model: Model, data: Data, active: list[Array]) -> Iterator[tuple[Array, Array]]:
+    """P and Y (both K x B) for all rows, batch by batch.
+
+    `active` is filled: for each layer, whether each unit is ever other than 0.
+    """
+    for rows in batches(len(data[0])):
+        H, Y = minibatch(model.network, data, rows)
+        for i, layer in enumerate(model.network.layers):
             H = layer.forward(H).H
             here = (H != 0).any(axis=1)
-            active[i] = active[i] | here if first else here
-        pieces.append(H)
-    return np.concatenate(pieces, axis=1), active
+            active[i:] = [active[i] | here if i < len(active) else here, *active[i + 1 :]]
+        yield model.loss.predict(H), Y
 
 
 def silent_units(prepared: Prepared, model: Model, active: list[Array]) -> Iterator[str]:
@@ -163,19 +163,15 @@ def silent_units(prepared: Prepared, model: Model, active: list[Array]) -> Itera
         )
 
 
-def no_better(prepared: Prepared, model: Model, F: Array) -> Iterator[str]:
+def no_better(prepared: Prepared, model: Model, on_train: Mapping[str, str]) -> Iterator[str]:
     """Targets that the model tells no better than one answer for all rows of the last split: test, if there is one.
 
     That answer is the split's most frequent class or its mean, and to be no better is to have no higher accuracy, or
-    an R^2 of 0 or less. F are the outputs for the training rows.
+    an R^2 of 0 or less. `on_train` has those of the training rows.
     """
     config, split = prepared.loaded.config, list(prepared.splits)[-1]
-    X, Y = prepared.splits[split]
-    on_train = beaten_by_one_answer(model.target, model.loss.predict(F), prepared.splits["train"][1].T)
-    if split == "train":
-        found = on_train
-    else:
-        found = beaten_by_one_answer(model.target, model.loss.predict(outputs(model.network, X)), Y.T)
+    data = prepared.splits[split]
+    found = on_train if split == "train" else beaten_by_one_answer(model.target, predictions(model, data, []))
     if not found:
         return
     layers, training = config.network.layers, config.training
@@ -188,17 +184,24 @@ def no_better(prepared: Prepared, model: Model, F: Array) -> Iterator[str]:
     else:
         hint = "try a hidden layer in network.layers"
     answer = "the mean" if isinstance(model.target, Quantities) else "the most frequent class"
-    yield f"on the {len(X)} {split} rows the model does not beat {answer} ({few(list(found.values()))}): {hint}"
+    yield f"on the {len(data[0])} {split} rows the model does not beat {answer} ({few(list(found.values()))}): {hint}"
 
 
-def beaten_by_one_answer(target: Target, P: Array, Y: Array) -> dict[str, str]:
+def beaten_by_one_answer(target: Target, predicted: Iterable[tuple[Array, Array]]) -> Mapping[str, str]:
     """The target columns where one answer does as well or better, with both numbers; not where it is always right."""
     if isinstance(target, Quantities):
-        scores = {name: r2(P[[k]].astype(np.float64), Y[[k]].astype(np.float64)) for k, name in enumerate(target.names)}
+        P, Y = (np.concatenate(parts, axis=1).astype(np.float64) for parts in zip(*predicted, strict=True))
+        scores = {name: r2(P[[k]], Y[[k]]) for k, name in enumerate(target.names)}
         return {name: f"{quoted(name)}: R^2 {score:.4g} against 0" for name, score in scores.items() if score <= 0}
-    found = {}
-    N = Y.shape[1]
-    for (name, counts), right in zip(target.class_counts(Y).items(), target.right(P, Y).values(), strict=True):
-        if right <= (most := counts.max()) < N:
-            found[name] = f"{quoted(name)}: accuracy {right / N:.4g} against {most / N:.4g}"
-    return found
+    N, right, counts = 0, dict.fromkeys(target.names, 0), dict.fromkeys(target.names, np.zeros(1, int))
+    for P, Y in predicted:
+        N += Y.shape[1]
+        for name, hits in target.right(P, Y).items():
+            right[name] += hits
+        for name, found in target.class_counts(Y).items():
+            counts[name] = counts[name] + found
+    return {
+        name: f"{quoted(name)}: accuracy {right[name] / N:.4g} against {most / N:.4g}"
+        for name in target.names
+        if right[name] <= (most := counts[name].max()) < N
+    }

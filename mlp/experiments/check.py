@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from mlp.activations import Array
 from mlp.checking import FAIL, PASS, Result, check_labels, check_loop, check_loss, check_network, check_optimizer
+from mlp.datasets import Classes, Scaler
+from mlp.evaluation import Examples
 from mlp.experiments.prepare import read_splits
 from mlp.experiments.prepared import Prepared
 from mlp.tables import Table
+from mlp.tables.rows import slices
 from mlp.targets import Binary, Exclusive, Target
 from mlp.training import train
 
@@ -48,31 +52,50 @@ def training_table(prepared: Prepared) -> Table:
     return read_splits(prepared.loaded, np.random.default_rng(split_seed))[0]["train"]
 
 
-def check_data(table: Table, X: Array, Y: Array, prepared: Prepared) -> Iterator[Result]:
+def check_data(table: Table, X: Examples, Y: Examples, prepared: Prepared) -> Iterator[Result]:
     """X and Y, as they are trained on, against the table that they were made from."""
-    yield decoded("inputs", table.inputs, prepared.model.input_scaler.inverse(X), table.X)
+    yield decoded("inputs", table.inputs, prepared.model.input_scaler, X, table.X)
     yield from check_targets(prepared.model.target, Y, table)
 
 
-def check_targets(target: Target, Y: Array, table: Table) -> Iterator[Result]:
+def check_targets(target: Target, Y: Examples, table: Table) -> Iterator[Result]:
     if isinstance(target, Exclusive):
-        yield from check_labels(Y, table.Y[:, 0].tolist(), target.classes.labels, name=target.classes.name)
+        yield from labelled(target.classes, Y, table.Y[:, 0], lambda Y: Y)
     elif isinstance(target, Binary):
         for k, classes in enumerate(target.columns):
-            yield from check_labels(Y[:, [k]], table.Y[:, k].tolist(), classes.labels, name=classes.name)
+            yield from labelled(classes, Y, table.Y[:, k], partial(np.take, indices=[k], axis=1))
     else:
-        yield decoded(", ".join(target.names), target.names, target.scaler.inverse(Y), table.Y)
+        yield decoded(", ".join(target.names), target.names, target.scaler, Y, table.Y)
 
 
-def decoded(what: str, columns: Sequence[str], found: Array, written: Array) -> Result:
+def labelled(classes: Classes, Y: Examples, written: Array, cut: Callable[[Array], Array]) -> list[Result]:
+    """`check_labels`, in pieces: their one result, or those of the first piece that is not as it should be."""
+    for rows in slices(Y):
+        results = check_labels(cut(Y[rows]), written[rows].tolist(), classes.labels, name=classes.name)
+        if any(result.verdict != PASS for result in results):
+            where = f"from row {rows.start}: " if rows.start else ""
+            return [replace(result, reason=where + result.reason) for result in results]
+    return [replace(result, reason=f"all {len(Y)} rows mark the label that is written") for result in results]
+
+
+def decoded(what: str, columns: Sequence[str], scaler: Scaler, coded: Examples, written: Examples) -> Result:
     """Numbers that were standardized, and back again, against the numbers of the table: column by column."""
-    written = written.astype(np.float64)
-    difference = np.linalg.norm(found - written, axis=0)
-    errors = difference / np.maximum(np.linalg.norm(written, axis=0), np.finfo(np.float64).tiny)
+    tiny = np.finfo(np.float64).tiny
+    difference, size = np.zeros(len(columns)), np.zeros(len(columns))
+    worst, places = np.full(len(columns), -1.0), np.zeros(len(columns), int)
+    for rows in slices(written):
+        wanted = written[rows].astype(np.float64)
+        off = np.abs(scaler.inverse(coded[rows]) - wanted)
+        difference = np.hypot(difference, np.linalg.norm(off, axis=0))
+        size = np.hypot(size, np.linalg.norm(wanted, axis=0))
+        places = np.where(off.max(axis=0) > worst, rows.start + off.argmax(axis=0), places)
+        worst = np.maximum(worst, off.max(axis=0))
+    errors = difference / np.maximum(size, tiny)
     error = float(errors.max())
     if error <= DATA_TOLERANCE:
         return Result(what, "as written", PASS, error, DATA_TOLERANCE, f"all {len(written)} rows, back in their units")
     k = int(errors.argmax())
-    row = int(np.abs(found - written)[:, k].argmax())
-    reason = f"row {row}, {columns[k]!r}: {written[row, k]:.6g} is written, {found[row, k]:.6g} is coded"
+    row = slice(int(places[k]), int(places[k]) + 1)
+    is_coded = scaler.inverse(coded[row])[0, k]
+    reason = f"row {places[k]}, {columns[k]!r}: {written[row][0, k]:.6g} is written, {is_coded:.6g} is coded"
     return Result(what, "as written", FAIL, error, DATA_TOLERANCE, reason)

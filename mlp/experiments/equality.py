@@ -8,50 +8,63 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from mlp.activations import Array
+from mlp.datasets import distinct, positions
+from mlp.evaluation import Examples, batches
+from mlp.tables.rows import pieces
 
-TOGETHER = 64  # rows that are hashed at a time; of a transposed matrix, columns
+TOGETHER = 64  # rows that are hashed at a time
 PIECE = 256  # rows that are compared at a time
 
 
-def row_hashes(X: Array) -> Iterator[int]:
+def row_hashes(X: Examples) -> Iterator[int]:
     """A number for each row of X, the same for rows of equal numbers (0 and -0 are equal).
 
     64 bits of SipHash: of a million different rows, two have one number with a probability of 3e-8.
     """
-    for start in range(0, len(X), TOGETHER):
+    for rows in batches(len(X), TOGETHER):
         # + 0.0 makes 0 of -0; of a transposed matrix the rows must be brought together first, for speed
-        rows = np.ascontiguousarray(X[start : start + TOGETHER], dtype=np.float64) + 0.0
-        for row in rows:
+        for row in np.ascontiguousarray(X[rows], dtype=np.float64) + 0.0:
             yield hash(row.tobytes())
 
 
-def repeated_columns(X: Array) -> list[tuple[int, int]]:
+def repeated_columns(X: Examples) -> list[tuple[int, int]]:
     """(j, i) for each column j of X that is equal to one on its left, of which i is the first."""
+    hashes = [0] * X.shape[1]
+    for piece in pieces(X):
+        columns = np.ascontiguousarray(piece.T, dtype=np.float64) + 0.0
+        before = np.array(hashes)[:, None].view(np.uint8)
+        hashes = [hash(old.tobytes() + column.tobytes()) for old, column in zip(before, columns, strict=True)]
     first: dict[int, int] = {}
-    originals = [first.setdefault(column, j) for j, column in enumerate(row_hashes(X.T))]
+    originals = [first.setdefault(column, j) for j, column in enumerate(hashes)]
     return [(j, i) for j, i in enumerate(originals) if i < j]
 
 
-def equal_columns(X: Array, y: Array, left: Array) -> Array:
+def equal_columns(X: Examples, y: Array, left: Array) -> Array:
     """Those of the columns `left` of X (numbers of columns) that hold the N numbers of y."""
     return those_left(X, left, lambda rows, left: y[rows, None])
 
 
-def telling_columns(X: Array, codes: Array, left: Array) -> Array:
+def telling_columns(X: Examples, codes: Array, left: Array) -> Array:
     """Those of the columns `left` that have one value for each class in `codes` (N), and no two classes sharing one."""
-    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    left = those_left(X, left, lambda rows, left: X[np.ix_(first[inverse[rows]], left)])
-    distinct = [len(np.unique(X[first, j])) == len(first) for j in left.tolist()]
-    return left[np.array(distinct, dtype=bool)]
+    classes = distinct(codes)
+    first = np.full(len(classes), len(codes))  # row of each class
+    for rows in batches(len(codes)):
+        found, place = np.unique(codes[rows], return_index=True)
+        at = positions(classes, found)
+        first[at] = np.minimum(first[at], rows.start + place)
+    left = those_left(X, left, lambda rows, left: X[first[positions(classes, codes[rows])]][:, left])
+    if left.size:
+        values = np.concatenate([X[first[some]][:, left] for some in batches(len(first))])
+        left = left[[len(np.unique(column)) == len(first) for column in values.T]]
+    return left
 
 
-def those_left(X: Array, left: Array, expected: Callable[[slice, Array], Array]) -> Array:
+def those_left(X: Examples, left: Array, expected: Callable[[slice, Array], Array]) -> Array:
     """Those of the columns `left` whose numbers are `expected`; few are, as a rule, after the first piece."""
-    for start in range(0, len(X), PIECE):
-        rows = slice(start, start + PIECE)
-        left = left[(X[rows][:, left] == expected(rows, left)).all(axis=0)]
+    for rows in batches(len(X), PIECE):
         if not left.size:
             break
+        left = left[(X[rows][:, left] == expected(rows, left)).all(axis=0)]
     return left
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from mlp.activations import Array
-from mlp.datasets import Classes, Scaler
-from mlp.evaluation import Data, outputs, scores_of
+from mlp.datasets import Classes, Encoded, Scaler, in_memory_if_small
+from mlp.evaluation import Batch, Data, Examples, batches, columns, scores_of
 from mlp.experiments.archives import ModelFileError, archive_bytes, check_arrays, read_arrays
 from mlp.experiments.files import write_file
 from mlp.experiments.model_header import check_header, expected_shapes, layer_header, target_header
@@ -21,6 +21,7 @@ from mlp.layers import Layer
 from mlp.losses import LOSSES, Loss
 from mlp.network import Network
 from mlp.tables import DataError, Table, listed, read_table
+from mlp.tables.rows import Rows, slices
 from mlp.targets import Binary, Exclusive, Quantities, Target
 
 KIND = "mlp model"
@@ -43,36 +44,41 @@ class Model:
     epoch: int = 0
     config: Any = None
 
-    def predict(self, X: Array, *, source: str = "the inputs") -> dict[str, Array]:
+    def predict(self, X: Examples, *, source: str = "the inputs") -> dict[str, Array]:
         """Answers for X (N x D, in the columns' own units), as columns of length N.
 
         For classes: the label, then a probability for each class. For quantities: the numbers in their own units.
         Raises ValueError for another shape, and DataError, naming `source` and the columns, for values that are not
         finite or too large for the model.
         """
-        X = np.asarray(X)
+        X = X if isinstance(X, Rows) else np.asarray(X)
         if X.ndim != 2 or X.shape[1] != len(self.inputs):
             raise ValueError(f"X has shape {X.shape}, expected (N, {len(self.inputs)}): one example a row")
-        _, P = self.outputs(self.standardize(source, X), source)
+        P = [self.loss.predict(F) for F in self.outputs(self.standardize(source, X), source)]
         with np.errstate(over="ignore"):
-            answers = self.target.answers(P)
+            answers = self.target.answers(np.concatenate(P, axis=1))
         for name, column in answers.items():
             if column.dtype.kind == "f" and not np.isfinite(column).all():
                 raise DataError(f"{source}: answers too large for {column.dtype} in {listed([name])}")
         return answers
 
-    def outputs(self, X: Array, source: str) -> tuple[Array, Array]:
-        """The network's outputs F and their inverse link P (both K x N) for standardized X (N x D)."""
-        with np.errstate(all="ignore"):
-            F = outputs(self.network, X)
-            P = self.loss.predict(F)
-        bad = np.flatnonzero(~np.isfinite(P).all(axis=0)).tolist()
+    def outputs(self, X: Examples, source: str) -> Iterator[Array]:
+        """The network's outputs F (K x B) for standardized X (N x D), batch by batch.
+
+        Raises DataError, at the end, when some have no finite answer.
+        """
+        bad: list[int] = []
+        for rows in batches(len(X)):
+            with np.errstate(all="ignore"):
+                F = self.network(columns(self.network, X, rows))
+                finite = np.isfinite(self.loss.predict(F)).all(axis=0)
+            bad += (rows.start + np.flatnonzero(~finite)).tolist()
+            yield F
         if bad:
             raise DataError(
                 f"{source}: no finite answer for {len(bad)} of {len(X)} rows, the first is row {bad[0]} (from 0): "
                 "its inputs are far outside what the model was trained on"
             )
-        return F, P
 
     def score(self, data: Data, source: str) -> tuple[dict[str, float], dict[str, Array]]:
         """Loss and metrics, and the confusion counts of each column of classes, for encoded (X, Y).
@@ -86,15 +92,25 @@ class Model:
                 f"{source}: {found[0]} input columns and {found[1]} outputs, but the model has {wanted[0]} and "
                 f"{wanted[1]}; it is not of this run"
             )
-        F, P = self.outputs(data[0], source)
-        with np.errstate(all="ignore"):
-            scores = scores_of(self.loss, F, data[1], self.target.metrics())
         few = all(len(labels) <= MOST_CONFUSED for labels in self.target.labels.values())
-        return scores, self.target.confusion(P, data[1].T) if few else {}
+        confusion: dict[str, Array] = {}
 
-    def standardize(self, source: str, X: Array) -> Array:
+        def scored() -> Iterator[Batch]:
+            for F, rows in zip(self.outputs(data[0], source), batches(len(data[0])), strict=True):
+                Y = columns(self.network, data[1], rows)
+                yield F, Y
+                for column, counts in self.target.confusion(self.loss.predict(F), Y).items() if few else ():
+                    confusion[column] = confusion.get(column, 0) + counts
+
+        with np.errstate(all="ignore"):
+            scores = scores_of(self.loss, scored(), self.target.metrics())
+        return scores, confusion
+
+    def standardize(self, source: str, X: Examples) -> Examples:
         """X (N x D) as the network sees it."""
-        return check_size(source, self.inputs, X, self.input_scaler.transform(X))
+        encoded = in_memory_if_small(Encoded(X, self.input_scaler.transform, len(self.inputs)))
+        check_size(source, self.inputs, X, encoded)
+        return encoded
 
     def encode(self, table: Table, where: str) -> Data:
         """A table's inputs and targets as the network sees them.
@@ -164,17 +180,23 @@ class Model:
         return archive_bytes(KIND, header, arrays)
 
 
-def check_size(source: str, names: Sequence[str], X: Array, Z: Array) -> Array:
-    """Z, which is X standardized, unless some of it is too large for its precision."""
-    bad = np.flatnonzero(~np.isfinite(Z).all(axis=0)).tolist()
-    if not np.isfinite(X).all():
-        raise DataError(f"{source}: values that are not finite in {listed([names[i] for i in bad])}")
-    if bad:
+def check_size(source: str, names: Sequence[str], X: Examples, Z: Examples) -> None:
+    """Raises DataError where Z, which is X standardized, is too large for its precision."""
+    bad, finite, largest = np.zeros(X.shape[1], bool), True, 0.0
+    for rows in slices(X):
+        wrong = ~np.isfinite(Z[rows]).all(axis=0)
+        if wrong.any():
+            bad |= wrong
+            finite &= bool(np.isfinite(X[rows]).all())
+            largest = max(largest, float(np.abs(np.asarray(X[rows][:, wrong], np.float64)).max()))
+    these = listed([names[i] for i in np.flatnonzero(bad).tolist()])
+    if not finite:
+        raise DataError(f"{source}: values that are not finite in {these}")
+    if bad.any():
         raise DataError(
-            f"{source}: values too large for {Z.dtype} in {listed([names[i] for i in bad])} "
-            f"(up to {np.abs(X[:, bad]).max():g}); rescale them, or set data.standardize: true if it is false"
+            f"{source}: values too large for {Z.dtype} in {these} "
+            f"(up to {largest:g}); rescale them, or set data.standardize: true if it is false"
         )
-    return Z
 
 
 def load_model(path: Path | str) -> Model:

@@ -21,6 +21,7 @@ from mlp.experiments.prepared import Prepared
 from mlp.experiments.yaml_text import ConfigError
 from mlp.losses import LOSSES
 from mlp.tables import DataError, Table, read_table
+from mlp.tables.rows import Rows
 from mlp.targets import fit_target
 
 SPLITS: tuple[str, ...] = ("train", "valid", "test")
@@ -112,7 +113,7 @@ def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[st
     except DataError as error:
         raise DataError(f"{whole.source}: {error}") from None
     tables: dict[str, Table] = {
-        name: Table(whole.source, whole.inputs, whole.X[chosen], whole.targets, whole.Y[chosen])
+        name: replace(whole, X=Rows(whole.X, chosen), Y=whole.Y[chosen])
         for name, chosen in zip(SPLITS, rows, strict=True)
         if len(chosen)
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlp.activations import Array
 from mlp.evaluation import Data, evaluate
 from mlp.experiments.build import make_schedule
 from mlp.experiments.config import LoadedConfig
@@ -15,6 +16,7 @@ from mlp.experiments.model import Model
 from mlp.experiments.mpi import MPIRanks
 from mlp.optimizers import SGD, Adam
 from mlp.progress import Progress
+from mlp.tables.rows import pieces
 from mlp.training import Training, set_parameters, train
 
 
@@ -45,11 +47,13 @@ class Prepared:
 
     def class_counts(self) -> dict[str, dict[str, list[int]]]:
         """For each target column of classes and each split, how many rows have each label, in the labels' order."""
-        counts: dict[str, dict[str, list[int]]] = {}
+        counts: dict[str, dict[str, Array]] = {}
         for split, (_, Y) in self.splits.items():
-            for column, found in self.model.target.class_counts(Y.T).items():
-                counts.setdefault(column, {})[split] = found.tolist()
-        return counts
+            for piece in pieces(Y):
+                for column, found in self.model.target.class_counts(piece.T).items():
+                    counts.setdefault(column, {}).setdefault(split, np.zeros(len(found), int))
+                    counts[column][split] += found
+        return {column: {split: found.tolist() for split, found in splits.items()} for column, splits in counts.items()}
 
     @property
     def patience(self) -> int | None:

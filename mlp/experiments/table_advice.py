@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from mlp.activations import Array
+from mlp.evaluation import Examples
 from mlp.experiments import schema
 from mlp.experiments.equality import equal_columns, is_coincidence, repeated_columns, row_hashes, telling_columns
 from mlp.tables import Table, listed
+from mlp.tables.rows import pieces
 from mlp.tables.table import SHOWN, quoted
 from mlp.targets import Exclusive, Quantities, Target
 
@@ -30,16 +32,22 @@ def constant_targets(train: Table, target: Target) -> Iterator[str]:
         yield f"{these} constant in the training rows: nothing to learn; leave {them} out of data.target"
 
 
+def constant_columns(X: Examples) -> Array:
+    """Which columns of X hold one value alone."""
+    first = X[:1]
+    return ~np.any([(piece != first).any(axis=0) for piece in pieces(X)], axis=0)
+
+
 def constant_inputs(train: Table, constant: Array, data: schema.Data) -> Iterator[str]:
     """Columns of one value, other than the blanks of a sparse table.
 
     Where a quarter or more of the other columns' numbers are 0 (pixels, counts, one-hot codes; nearly half in the
     shipped digits), a column of nothing but 0 is an entry too rare for these rows, as is to be expected there.
     """
-    blank = constant & (train.X[0] == 0)
+    blank = constant & (train.X[:1] == 0)[0]
     if blank.any():
         others = len(train) * int((~blank).sum())
-        if others - np.count_nonzero(train.X) >= others / 4:
+        if others - sum(np.count_nonzero(piece) for piece in pieces(train.X)) >= others / 4:
             constant = constant & ~blank
     names = chosen(train.inputs, constant)
     if names:
@@ -48,14 +56,14 @@ def constant_inputs(train: Table, constant: Array, data: schema.Data) -> Iterato
         yield f"{len(names)} input {columns} constant in the training rows ({listed(names)}): {it}"
 
 
-def repeated_inputs(train: Table, data: schema.Data) -> Iterator[str]:
+def repeated_inputs(train: Table, constant: Array, data: schema.Data) -> Iterator[str]:
     """Columns that are equal to another one in all training rows, where chance does not explain it.
 
     Of two constant columns chance does: they have one order.
     """
     pairs = repeated_columns(train.X)
     trials = math.comb(len(train.inputs), 2)
-    by_chance = {i: is_coincidence(train.X[:, i], trials) for i in {i for _, i in pairs}}
+    by_chance = {i: constant[i] or is_coincidence(column(train.X, i), trials) for i in {i for _, i in pairs}}
     items = [f"{quoted(train.inputs[j])} = {quoted(train.inputs[i])}" for j, i in pairs if not by_chance[i]]
     if items:
         columns = "column" if len(items) == 1 else "columns"
@@ -65,7 +73,9 @@ def repeated_inputs(train: Table, data: schema.Data) -> Iterator[str]:
         )
 
 
-def answers_among_inputs(train: Table, Y: Array, constant: Array, target: Target, data: schema.Data) -> Iterator[str]:
+def answers_among_inputs(
+    train: Table, Y: Examples, constant: Array, target: Target, data: schema.Data
+) -> Iterator[str]:
     """Columns that are equal to a target or, for classes, that have one value for each class, and different ones.
 
     Not where chance explains it (for K classes, in any of K! codings), and not where no other column would be left:
@@ -88,11 +98,14 @@ def answers_among_inputs(train: Table, Y: Array, constant: Array, target: Target
         )
 
 
-def answers(train: Table, Y: Array, target: Target) -> Array:
+def answers(train: Table, Y: Examples, target: Target) -> Array:
     """A row for each target column: numbers as they were read, classes as 0, 1, ..."""
     if isinstance(target, Quantities):
         return train.Y.T
-    return Y.argmax(axis=1)[None] if isinstance(target, Exclusive) else Y.T.astype(np.intp)
+    kind = np.min_scalar_type(target.size)
+    if isinstance(target, Exclusive):
+        return np.concatenate([piece.argmax(axis=1).astype(kind) for piece in pieces(Y)])[None]
+    return np.concatenate([piece.T.astype(kind) for piece in pieces(Y)], axis=1)
 
 
 def missing_classes(
@@ -123,11 +136,16 @@ def shared_rows(tables: Mapping[str, Table], data: schema.Data) -> Iterator[str]
     """
     if len(tables) == 1:
         return
-    known = set(row_hashes(tables["train"].X))
-    if 4 * len(known) <= len(tables["train"]):
+    train = tables["train"]
+    known = np.fromiter(row_hashes(train.X), np.int64, len(train))
+    known.sort()
+    if 4 * (1 + np.count_nonzero(known[1:] != known[:-1])) <= len(train):
         return
     others = {name: table for name, table in tables.items() if name != "train"}
-    shared = {name: sum(row in known for row in row_hashes(table.X)) for name, table in others.items()}
+    shared = {}
+    for name, table in others.items():
+        hashes = np.fromiter(row_hashes(table.X), np.int64, len(table))
+        shared[name] = np.count_nonzero(known[np.searchsorted(known[:-1], hashes)] == hashes)
     shared = {name: n for name, n in shared.items() if n and n >= 0.01 * len(tables[name])}
     if shared:
         counts = " and ".join(f"{n} of the {len(tables[name])} {name} rows" for name, n in shared.items())
@@ -136,6 +154,10 @@ def shared_rows(tables: Mapping[str, Table], data: schema.Data) -> Iterator[str]
             f"inputs of training rows are also those of {counts}, so the scores there are not those of new rows alone: "
             f"remove repeated rows from {' and '.join(keys)}"
         )
+
+
+def column(X: Examples, j: int) -> Array:
+    return np.concatenate([piece[:, j] for piece in pieces(X)])
 
 
 def chosen(names: Sequence[str], mask: Array) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,20 +12,49 @@ from typing import Any
 import numpy as np
 
 from mlp.activations import Array
+from mlp.evaluation import Examples
 from mlp.tables.csv_files import MAX_LABEL, MISSING
+from mlp.tables.memory import allowed_memory
+from mlp.tables.rows import Rows, StoredMatrix, pieces, slices
 from mlp.tables.table import DataError, Table, choose_columns, listed, quoted
+
+SHARE = 0.25  # of the memory that may be used: a `.npy` file up to this size is loaded
 
 
 def read_npy(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, labels: bool) -> Table:
-    matrix = load(path, [])[""]
+    """A file that takes more than SHARE of the memory stays where it is; its rows are read when they are asked for."""
+    allowed = allowed_memory()
+    large = allowed is not None and os.stat(path).st_size > SHARE * allowed
+    matrix = open_matrix(path) if large else load(path, [])[""]
     if matrix.ndim != 2:
         raise DataError(f"{path}: expected a matrix with one example a row, got shape {matrix.shape}")
     check_not_empty(str(path), matrix)
     names = [str(column) for column in range(matrix.shape[1])]
     wanted, answers = choose_columns(str(path), names, inputs, targets, numbered=True)
-    X = check_numbers(f"{path}", names, matrix)[:, wanted]
-    Y = matrix[:, answers]
+    check_numbers(f"{path}", names, matrix)
+    X, Y = Rows(matrix, columns=wanted), np.asarray(Rows(matrix, columns=answers))
     return array_table(str(path), [names[c] for c in wanted], X, [names[c] for c in answers], Y, labels)
+
+
+def open_matrix(path: Path) -> Array | StoredMatrix:
+    """The matrix in a `.npy` file, which is not loaded; whatever is not a matrix is left to `load`, to refuse it.
+
+    In Fortran order, where the numbers of a row are far apart, it is mapped: that is slow, but takes no memory either.
+    """
+    try:
+        with open(path, "rb") as file, warnings.catch_warnings(action="ignore"):
+            version = np.lib.format.read_magic(file)
+            read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            shape, fortran_order, dtype = read_header[version](file)
+            start = file.tell()
+            whole = os.fstat(file.fileno()).st_size >= start + math.prod(shape) * dtype.itemsize
+    except Exception:  # of a dozen kinds, as in `load`
+        return load(path, [])[""]
+    if len(shape) != 2 or dtype.kind not in "biuf" or not whole:
+        return load(path, [])[""]
+    if fortran_order:
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    return StoredMatrix(path, start, shape, dtype)
 
 
 def read_npz(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, labels: bool) -> Table:
@@ -45,22 +75,25 @@ def read_npz(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, l
             hint = f"; {quoted(X_name)} of shape {X.shape} has its examples in columns, turn it" if turned else ""
             raise DataError(f"{path}: {quoted(X_name)} has {len(X)} rows but {quoted(name)} has shape {y.shape}{hint}")
         where = f"{path}: array {quoted(name)}"
-        Y_parts.append(label_texts(where, y) if labels else check_numbers(where, range(y.shape[1]), y))
+        if not labels:
+            check_numbers(where, range(y.shape[1]), y)
+        Y_parts.append(label_texts(where, y) if labels else np.asarray(Rows(y)))
         Y_names += [name] if y.shape[1] == 1 else [f"{name}_{k}" for k in range(y.shape[1])]
     if len(set(Y_names)) < len(Y_names):
         raise DataError(f"{path}: two target columns have one name among {listed(Y_names)}; rename an array")
     names = [str(column) for column in range(X.shape[1])]
     Y = np.concatenate(Y_parts[1:] or Y_parts, axis=1)
-    return array_table(str(path), names, check_numbers(f"{path}: array {quoted(X_name)}", names, X), Y_names, Y, labels)
+    check_numbers(f"{path}: array {quoted(X_name)}", names, X)
+    return array_table(str(path), names, Rows(X), Y_names, Y, labels)
 
 
-def check_not_empty(source: str, X: Array) -> None:
+def check_not_empty(source: str, X: Examples) -> None:
     """Before its columns get names: an array without rows can claim any number of columns."""
     if 0 in X.shape:
         raise DataError(f"{source}: {X.shape[0]} rows and {X.shape[1]} input columns, expected at least one of each")
 
 
-def array_table(source: str, inputs: list[str], X: Array, targets: list[str], Y: Array, labels: bool) -> Table:
+def array_table(source: str, inputs: list[str], X: Examples, targets: list[str], Y: Array, labels: bool) -> Table:
     if labels:
         Y = label_texts(source, Y)
     return Table(source, tuple(inputs), X, tuple(targets), Y)
@@ -70,10 +103,14 @@ def label_texts(source: str, Y: Array) -> Array:
     """Labels of any one kind as text, of Y's shape."""
     if Y.dtype.kind not in "biufU":
         raise DataError(f"{source}: has dtype {Y.dtype}, expected labels that are text or real numbers")
-    if Y.dtype.kind == "U":
-        check_characters(source, Y)
-    values = (in_double_precision(Y) if Y.dtype.kind == "f" else Y).ravel().tolist()
-    return np.array([label_text(source, value) for value in values], dtype=str).reshape(Y.shape)
+    found = []
+    for piece in pieces(Rows(Y)):
+        if Y.dtype.kind == "U":
+            check_characters(source, piece)
+        values, positions = np.unique(piece, return_inverse=True)
+        texts = np.array([label_text(source, value) for value in values.tolist()], dtype=str)
+        found.append(texts[positions.reshape(piece.shape)])
+    return np.concatenate(found) if found else Y.astype(str)
 
 
 def label_text(source: str, value: Any) -> str:
@@ -131,23 +168,15 @@ def load(path: Path, names: Sequence[str]) -> dict[str, Array]:
             raise DataError(f"{path}: {where} ({reason})") from None
 
 
-def check_numbers(source: str, names: Sequence[Any], matrix: Array) -> Array:
+def check_numbers(source: str, names: Sequence[Any], matrix: Examples) -> None:
     if matrix.dtype.kind not in "biuf":
         raise DataError(f"{source}: has dtype {matrix.dtype}, expected real numbers")
-    matrix = in_double_precision(matrix)
-    finite = np.isfinite(matrix)
-    if not finite.all():
-        row, column = np.argwhere(~finite)[0]
-        raise DataError(
-            f"{source}: {int((~finite).sum())} values are not finite, the first is {matrix[row, column]} in row {row} "
-            f"(from 0), column {names[column]!r}"
-        )
-    return matrix
-
-
-def in_double_precision(matrix: Array) -> Array:
-    """What is more precise than a double as doubles, the type of all arithmetic here; a larger number becomes inf."""
-    if matrix.dtype.itemsize <= 8:
-        return matrix
-    with np.errstate(over="ignore"):
-        return matrix.astype(np.float64)
+    bad, first = 0, ""
+    for piece in slices(matrix):
+        numbers = Rows(matrix)[piece]
+        if not np.isfinite(numbers).all():
+            places = np.argwhere(~np.isfinite(numbers))
+            bad, (row, column) = bad + len(places), places[0]
+            first = first or f"{numbers[row, column]} in row {piece.start + row} (from 0), column {names[column]!r}"
+    if bad:
+        raise DataError(f"{source}: {bad} values are not finite, the first is {first}")

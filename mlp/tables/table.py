@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlp.activations import Array
+from mlp.evaluation import Examples
 from mlp.text import one_line
 
 SHOWN = 5  # how many names a message lists before it says how many more there are
@@ -22,11 +23,11 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Table:
-    """N examples: X is N x D numbers; Y is N x K, text for labels and numbers otherwise (K may be 0)."""
+    """N examples: X is N x D numbers, read when asked for; Y is N x K, text for labels, else numbers (K may be 0)."""
 
     source: str
     inputs: tuple[str, ...]
-    X: Array
+    X: Examples
     targets: tuple[str, ...]
     Y: Array
 
