@@ -23,7 +23,7 @@ SplitMethod = Literal["stratified", "shuffled", "file_order"]
 
 MOST_CLASSES = 2**15  # of a column
 FAR_OFF = 16.0  # standard deviations from 0 to a mean; single precision is then 1e-6 of one
-SMALL = 2**22  # numbers: of an encoded table that is kept in memory, 16 MB in single precision
+SMALL = 2**20  # numbers: of an encoded table that is kept in memory, 4 MB in single precision
 
 
 class Encoded:
@@ -107,6 +107,7 @@ def spread_classes(order: Array, labels: Array) -> Array:
     for c, end in enumerate(ends.tolist()):
         members = by_class[end - sizes[c] : end]
         position[members] = (np.arange(len(members)) + start[c]) / sizes[c]
+    del classes, by_class  # of a large table, what is left takes more than enough
     return order[np.argsort(position, kind="stable")]
 
 

@@ -50,7 +50,7 @@ def read_table(
     if overlap:
         raise DataError(f"{path}: {listed(overlap)} among both the targets and the inputs: the answer would leak")
     if str(path) == "-":
-        return read_csv("standard input", standard_input().read(), targets, inputs, labels, delimiter, header)
+        return read_csv("standard input", standard_input(), targets, inputs, labels, delimiter, header)
     path = Path(path)
     try:
         check_kind(path)
@@ -58,7 +58,8 @@ def read_table(
             return read_npy(path, targets, inputs, labels)
         if path.suffix == ".npz":
             return read_npz(path, targets, inputs, labels)
-        return read_csv(str(path), path.read_bytes(), targets, inputs, labels, delimiter, header)
+        with open(path, "rb") as file:
+            return read_csv(str(path), file, targets, inputs, labels, delimiter, header)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
     except MemoryError:

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 import numpy as np
 
@@ -20,14 +21,14 @@ MAX_LABEL = 200  # characters; an array of text has room for its longest label i
 
 def read_csv(
     source: str,
-    content: bytes,
+    file: BinaryIO,
     targets: Sequence[str],
     inputs: Sequence[str] | None,
     labels: bool,
     delimiter: str,
     header: bool | None,
 ) -> Table:
-    rows = csv_rows(source, content, delimiter)
+    rows = csv_rows(source, file, delimiter)
     number, first = next(((number, row) for number, row in rows if not blank(row)), (0, []))
     if not number:
         raise DataError(f"{source}: 0 rows: the file is empty")
@@ -47,7 +48,8 @@ def read_csv(
         rows = itertools.chain([(number, first)], rows)
     wanted, answers = choose_columns(source, names, inputs, targets, numbered=not header)
 
-    numbers, answer_numbers, answer_labels = array.array("d"), array.array("d"), []
+    numbers, answer_numbers = array.array("d"), array.array("d")
+    answer_codes, codes = array.array("q"), dict[str, int]()  # of each distinct label, in the order of appearance
     missing: Counter[str] = Counter()
     N = 0
     blanks = 0
@@ -67,9 +69,9 @@ def read_csv(
             )
         numbers.extend(parse_numbers(source, number, names, wanted, row, missing))
         if labels:
-            answer_labels.append(
-                [parse_label(source, number, names[column], row[column], missing) for column in answers]
-            )
+            for column in answers:
+                label = parse_label(source, number, names[column], row[column], missing)
+                answer_codes.append(codes.setdefault(label, len(codes)))
         else:
             answer_numbers.extend(parse_numbers(source, number, names, answers, row, missing))
         N += 1
@@ -82,7 +84,7 @@ def read_csv(
         )
     if N == 0:
         raise DataError(f"{source}: 0 rows: there is a header but no example below it")
-    Y = np.array(answer_labels, dtype=str) if labels else np.frombuffer(answer_numbers)
+    Y = np.array(list(codes), dtype=str)[answer_codes] if labels else np.frombuffer(answer_numbers)
     return Table(
         source,
         tuple(names[column] for column in wanted),
@@ -92,23 +94,32 @@ def read_csv(
     )
 
 
-def csv_rows(source: str, content: bytes, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of every row, blank ones too."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{source}:{line}: not UTF-8 text (byte 0x{content[error.start]:02x}); save the table as CSV in UTF-8"
-        ) from error
-    if "\0" in text:
-        raise DataError(f"{source}: contains NUL characters: not a text file, expected CSV")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
+def csv_rows(source: str, file: BinaryIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of every row, blank ones too, read as they are asked for."""
+    reader = csv.reader(text_lines(source, file), delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
         for row in reader:
             yield reader.line_num, row
     except csv.Error as error:
         raise DataError(f"{source}:{reader.line_num}: {error}") from error
+
+
+def text_lines(source: str, file: BinaryIO) -> Iterator[str]:
+    """The lines of UTF-8 text, with their ends, of whichever kind."""
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    for number, line in enumerate(text, 1):
+        if not line.isascii():
+            try:
+                line.encode()
+            except UnicodeEncodeError as error:  # a byte that is no part of UTF-8 was read as half of a character
+                byte = ord(line[error.start]) & 0xFF
+                raise DataError(
+                    f"{source}:{number}: not UTF-8 text (byte 0x{byte:02x}); save the table as CSV in UTF-8"
+                ) from error
+        if "\0" in line:
+            raise DataError(f"{source}: contains NUL characters: not a text file, expected CSV")
+        yield line
+    text.detach()
 
 
 def first_row_is_header(source: str, number: int, cells: Sequence[str]) -> bool:
