@@ -7,10 +7,14 @@ them: `mlp --help` needs neither.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mlp import kernels
+
 if TYPE_CHECKING:
     from mlp.names import *  # noqa: F403
 
 __version__ = "0.1.0"
+
+kernels.choose_for_numpy()
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ from mlp.exits import ChecksFailed, Failure
 from mlp.text import one_line
 
 if TYPE_CHECKING:
+    from mlp.experiments.prepared import Prepared
     from mlp.experiments.replay import Replay
     from mlp.experiments.run import Run
     from mlp.progress import EpochRecord
@@ -26,6 +27,7 @@ BAR_COLUMNS = 50  # of a terminal line, for the bar itself with its counts and t
 
 def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
     """Run the epochs, then say how it came out. A run that is stopped or fails says how to go on."""
+    tell_blas(run.prepared, quiet=quiet)
     epochs = run.prepared.loaded.config.training.epochs
     with stop_signals(run.stop) as received:  # to the very end: a picture and a result are not cut off either
         try:
@@ -62,6 +64,7 @@ def show_outcome(run: Run, *, quiet: bool) -> None:
 
 def replay_to_end(replay: Replay, *, quiet: bool) -> None:
     """Train again without writing anything, and compare. Exit code 5 when something differs."""
+    tell_blas(replay.prepared, quiet=quiet)
     with progress_bar(replay.epochs, quiet=quiet) as bar:
         follow(replay.records(), bar, replay.epochs, quiet=quiet)
     if replay.difference is None:
@@ -74,6 +77,14 @@ def replay_to_end(replay: Replay, *, quiet: bool) -> None:
         if since
         else "not identical, though versions, BLAS kernel and threads are those of the run: were its files changed?"
     )
+
+
+def tell_blas(prepared: Prepared, *, quiet: bool) -> None:
+    """What the matrix products will run on: kernels and threads."""
+    from mlp.experiments.threads import describe_blas
+
+    if not quiet:
+        message(describe_blas(prepared.thread_limit()))
 
 
 def follow(records: Iterable[EpochRecord], bar: Any, epochs: int, *, quiet: bool) -> None:

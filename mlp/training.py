@@ -206,7 +206,7 @@ def train_minibatch(
     penalty: L2Penalty,
     clip: float | None,
     keep_every: int | None,
-    total: Callable[[Network, list[Any], float], float] | None,
+    total: Callable[[Network, list[Any], float], float] | None = None,
 ) -> tuple[float, float]:
     """One step along the bars of the mean cost of X (D x B) and Y (K x B); the cost and the gradient's norm.
 

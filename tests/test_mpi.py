@@ -19,7 +19,7 @@ from small_runs import ADAM, ALL_AT_ONCE, outcome, write_problem
 from test_stopping import wait_for
 
 from mlp.cli import cli
-from mlp.experiments import mpi
+from mlp.experiments import mpi, threads
 from mlp.experiments.archives import read_arrays
 from mlp.experiments.model import load_model
 
@@ -419,9 +419,9 @@ def test_an_mpi_that_did_not_start_the_ranks_is_told(config):
     assert "which sees 1: use the mpiexec of that MPI" in stderr
 
 
-@pytest.mark.parametrize(("setting", "threads"), [(None, 1), ("OMP_NUM_THREADS", 2)])
-def test_ranks_of_one_machine_share_its_cores(monkeypatch, setting, threads):
-    for name in mpi.THREAD_SETTINGS:
+@pytest.mark.parametrize(("setting", "left"), [(None, 1), ("OMP_NUM_THREADS", 2)])
+def test_ranks_of_one_machine_share_its_cores(monkeypatch, setting, left):
+    for name in threads.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     if setting:
         monkeypatch.setenv(setting, "2")
@@ -430,7 +430,7 @@ def test_ranks_of_one_machine_share_its_cores(monkeypatch, setting, threads):
         mpi.share_cores(3)
         assert blas_threads() == {2}
         mpi.share_cores(4)
-        assert blas_threads() == {threads}
+        assert blas_threads() == {left}
 
 
 def blas_threads():

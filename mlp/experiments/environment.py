@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import threadpoolctl
 
 import mlp
-from mlp.experiments.mpi import MPIRanks
+
+if TYPE_CHECKING:
+    from mlp.experiments.mpi import MPIRanks
 
 
 def environment(ranks: MPIRanks | None = None) -> dict[str, Any]:
@@ -21,22 +23,27 @@ def environment(ranks: MPIRanks | None = None) -> dict[str, Any]:
     their number and the MPI decide in which order bars are summed.
     """
     config = np.show_config(mode="dicts")
-    built = config.get("Build Dependencies", {}).get("blas", {})  # empty parts are left out
-    running: dict[str, Any] = next((pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"), {})
     return {
         "versions": {"mlp": mlp.__version__, "python": platform.python_version(), "numpy": np.__version__},
-        "blas": {
-            "name": built.get("name"),
-            "version": running.get("version") or built.get("version"),
-            "kernel": running.get("architecture"),
-            "threads": running.get("num_threads"),
-        },
+        "blas": blas(),
         "ranks": 1 if ranks is None else ranks.size,
         "mpi": None if ranks is None else ranks.library(),
         "simd": " ".join(config.get("SIMD Extensions", {}).get("found", [])),
         "machine": platform.machine(),
         "libc": " ".join(platform.libc_ver()),
         "platform": platform.platform(),
+    }
+
+
+def blas() -> dict[str, Any]:
+    """The BLAS that NumPy runs: name, version, kernel, and the threads that it may use at this moment."""
+    built = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})  # empty parts are left out
+    running: dict[str, Any] = next((pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"), {})
+    return {
+        "name": built.get("name"),
+        "version": running.get("version") or built.get("version"),
+        "kernel": running.get("architecture"),
+        "threads": running.get("num_threads"),
     }
 
 

@@ -18,7 +18,6 @@ LAUNCHERS = (
     ("PMIX_RANK", "SLURM_STEP_NUM_TASKS"),  # srun --mpi=pmix; a batch script itself has no PMIX_RANK
 )
 FIRST_OF_MACHINE = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID")
-THREAD_SETTINGS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def launched() -> tuple[int, int]:
@@ -116,10 +115,13 @@ def share_cores(processes: int) -> None:
     Where the launcher has bound each to cores of its own the BLAS has seen that already, and what the user has set in
     the environment stays.
     """
-    if any(name in os.environ for name in THREAD_SETTINGS):
-        return
     import threadpoolctl
 
+    import mlp.minimum  # noqa: F401 (loads NumPy, and the BLAS with it)
+    from mlp.experiments.threads import chosen_by_user
+
+    if chosen_by_user() is not None:
+        return
     fair = max(1, (os.cpu_count() or 1) // processes)
     for library in threadpoolctl.threadpool_info():
         if library["user_api"] == "blas" and library["num_threads"] > fair:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from mlp.experiments.build import make_schedule
 from mlp.experiments.config import LoadedConfig
 from mlp.experiments.model import Model
 from mlp.experiments.mpi import MPIRanks
+from mlp.experiments.threads import ThreadLimit, useful_threads
 from mlp.optimizers import SGD, Adam
 from mlp.progress import Progress
 from mlp.tables.rows import pieces
@@ -42,6 +44,12 @@ class Prepared:
     def batch_size(self) -> int:
         return min(self.loaded.config.training.batch_size, len(self.splits["train"][0]))
 
+    @property
+    def sizes(self) -> list[int]:
+        """The widths of the network, from its inputs to its outputs."""
+        hidden = [layer.units for layer in self.loaded.config.network.layers]
+        return [len(self.model.inputs), *hidden, self.model.target.size]
+
     def rows(self) -> dict[str, int]:
         return {name: len(X) for name, (X, _) in self.splits.items()}
 
@@ -61,11 +69,14 @@ class Prepared:
         return None if early_stopping is None else early_stopping.patience
 
     def epochs(self, progress: Progress) -> Training:
-        """Train as the config says, from where `progress` is (see `mlp.train`); the other ranks train along."""
+        """Train as the config says, from where `progress` is (see `mlp.train`), on as many threads as are useful.
+
+        The other ranks train along.
+        """
         training = self.loaded.config.training
         if self.ranks is not None and self.ranks.rank == 0:
             self.ranks.start("train", self.state(progress))
-        return train(
+        epochs = train(
             self.model.network,
             self.model.loss,
             self.optimizer,
@@ -84,6 +95,12 @@ class Prepared:
             progress=progress,
             ranks=self.ranks,
         )
+        return Training(self.thread_limit().each(epochs.minibatches()))
+
+    def thread_limit(self) -> ThreadLimit:
+        """The most BLAS threads that the products of a minibatch, or of a rank's part of it, can use."""
+        ranks = 1 if self.ranks is None else self.ranks.size
+        return ThreadLimit(useful_threads(self.sizes, math.ceil(self.batch_size / ranks)))
 
     def state(self, progress: Progress) -> tuple[Any, ...]:
         """All that the next minibatch depends on beside config and data, for another rank's `load_state`."""
@@ -107,7 +124,8 @@ class Prepared:
     def scores(self, progress: Progress) -> dict[str, dict[str, float]]:
         """Loss and metrics of the best model on each split."""
         model = self.best_model(progress)
-        return {
-            name: evaluate(model.network, model.loss, data, model.target.metrics())
-            for name, data in self.splits.items()
-        }
+        with self.thread_limit():
+            return {
+                name: evaluate(model.network, model.loss, data, model.target.metrics())
+                for name, data in self.splits.items()
+            }

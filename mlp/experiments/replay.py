@@ -105,4 +105,6 @@ def open_replay(folder: Path, ranks: MPIRanks | None = None) -> Replay:
         )
     prepared = prepare_again(folder, facts, ranks=ranks)
     check_unchanged(folder, load_model(folder).config, prepared.model.config)
-    return Replay(folder, prepared, read_lines(folder), changes_since(facts, differences(facts, environment(ranks))))
+    with prepared.thread_limit():
+        changed = differences(facts, environment(ranks))
+    return Replay(folder, prepared, read_lines(folder), changes_since(facts, changed))

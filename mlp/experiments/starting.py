@@ -32,6 +32,8 @@ def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> R
     behind then.
     """
     prepared.best_model(Progress()).to_bytes()
+    with prepared.thread_limit():
+        found = environment(prepared.ranks)
     facts = {
         "status": "running",
         "argv": list(argv),
@@ -42,7 +44,7 @@ def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> R
         "rows": prepared.rows(),
         "sha256": prepared.sha256,
         "parameters": sum(W.size for W in prepared.model.network.parameters().values()),
-        **environment(prepared.ranks),
+        **found,
     }
     made = new_folder(Path("runs") / prepared.loaded.name) if out is None else empty_folder(out)
     folder = made[0] if out is None else out
@@ -112,7 +114,8 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
 
     Returns sentences for the person: what may keep the rest from being, to the last bit, what it would have been.
     """
-    changed = differences(run.facts, environment(run.prepared.ranks))
+    with run.prepared.thread_limit():
+        changed = differences(run.facts, environment(run.prepared.ranks))
     changes = changes_since(run.facts, changed)
     epoch = run.progress.epoch
     try:

@@ -10,11 +10,16 @@ import threadpoolctl
 
 from benchmarking.work import BETA1, BETA2, EPSILON, MOMENTUM, Cell, Rows, Weights, one_hot
 from mlp import SGD, Adam, L2Penalty, Layer, Network, SoftmaxCrossEntropy, train
+from mlp.experiments.threads import ThreadLimit, useful_threads
 from mlp.training import train_minibatch
 
 
+AVAILABLE = max(pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas")
+
+
 def limit_threads(sizes: Sequence[int], batch: int) -> None:
-    """What `mlp train` does about threads before it trains: nothing, so that BLAS decides."""
+    """As many BLAS threads as `mlp train` would use, until the next cell."""
+    threadpoolctl.threadpool_limits(min(AVAILABLE, useful_threads(sizes, batch)), user_api="blas")
 
 
 def make_network(weights: Weights) -> Network:
@@ -31,6 +36,7 @@ def make_optimizer(cell: Cell) -> SGD | Adam:
 class Steps:
     def __init__(self, cell: Cell, weights: Weights, minibatches: list[Rows], variant: str) -> None:
         limit_threads(cell.sizes, cell.batch)
+        self.limit = ThreadLimit(useful_threads(cell.sizes, cell.batch))  # set for each minibatch, as in `mlp train`
         self.cell, self.weights = cell, weights
         self.loss, self.penalty = SoftmaxCrossEntropy(), L2Penalty(0.0)
         self.minibatches = [(X.T, one_hot(classes, cell.sizes[-1]).T) for X, classes in minibatches]
@@ -40,7 +46,8 @@ class Steps:
 
     def step(self, i: int) -> Any:
         X, Y = self.minibatches[i % len(self.minibatches)]
-        return train_minibatch(self.network, self.loss, self.optimizer, X, Y, self.penalty, None, None, None)[0]
+        with self.limit:
+            return train_minibatch(self.network, self.loss, self.optimizer, X, Y, self.penalty, None, None)[0]
 
     def finish(self) -> None:
         """A step returns when it is done."""
