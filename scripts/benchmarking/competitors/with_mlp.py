@@ -13,7 +13,6 @@ from mlp import SGD, Adam, L2Penalty, Layer, Network, SoftmaxCrossEntropy, train
 from mlp.experiments.threads import ThreadLimit, useful_threads
 from mlp.training import train_minibatch
 
-
 AVAILABLE = max(pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas")
 
 
