@@ -411,7 +411,7 @@ def test_the_progress_bar_fits_its_line(columns):  # 64
     code, _, shown = in_terminal(*args, columns=columns, stdout_too=True, env={"NO_COLOR": "1"})
     assert code == 0
     assert not re.search(r"\x1b\[[0-9;]*m", shown)  # no colour
-    bar = shown[shown.index("writing to") :].partition("\n")[2].partition("best epoch")[0]
+    bar = shown[shown.index("BLAS: ") :].partition("\n")[2].partition("best epoch")[0]
     frames = re.split(r"[\r\n]+", re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", bar))
     assert any("3/3" in frame for frame in frames)
     assert max(map(len, frames)) <= columns

@@ -99,12 +99,10 @@ def describe_blas(limit: ThreadLimit) -> str:
     line = f"BLAS: {found['name'] or 'unknown'} {found['version'] or ''}".rstrip()
     if kernel is not None:
         line += f", {kernel} kernels"
-    if threads is not None:
-        line += f", {threads} thread{'s' * (threads != 1)}"
-        if threads < available:
-            line += f" (of {available}: the products of this network are too small for more)"
-        elif chooser is not None:
-            line += f" (by {chooser})"
+    if threads is not None and threads < available:
+        line += f", {threads} of {available} threads (the products are too small for more)"
+    elif threads is not None:
+        line += f", {threads} thread{'s' * (threads != 1)}{f' (by {chooser})' if chooser else ''}"
     if faster_kernels_idle(found, kernels.read_cpuinfo()):
         told = os.environ.get(kernels.VARIABLE)
         line += "\nnote: the processor has AVX-512, which these kernels do not use: "
