@@ -82,9 +82,10 @@ def mlp(*argv):
 
 
 def own_lines(stderr):
-    """Without what the launcher says between two lines of dashes, before or after our own last words, as it comes."""
+    """Without what the launcher says, before or after our own last words, as it comes: between two lines of dashes, or
+    of its own errors while it ends."""
     kept = re.sub(r"^-{20,}$.*?^-{20,}$", "", stderr, flags=re.MULTILINE | re.DOTALL)
-    return [line for line in kept.replace("\0", "").splitlines() if line.strip()]
+    return [line for line in kept.replace("\0", "").splitlines() if line.strip() and "PMIX ERROR" not in line]
 
 
 def finish(process):

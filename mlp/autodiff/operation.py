@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import mlp.minimum  # noqa: F401 (refuses a NumPy that is too old)
+import mlp.minimum  # noqa: F401 (first: refuses a NumPy that is too old)
 
 Array = NDArray[Any]
 
