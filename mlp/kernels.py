@@ -43,11 +43,8 @@ def choose_for_numpy() -> None:
 
     They stay there, also for child processes: those run on the same processor.
     """
-    if sys.platform != "linux" or "numpy" in sys.modules or VARIABLE in os.environ:
-        return
-    cpuinfo = read_cpuinfo()
-    if is_unknown(cpuinfo):
-        kernel = choose(cpuinfo, os.environ, read_build())
+    if sys.platform == "linux" and "numpy" not in sys.modules:
+        kernel = choose(read_cpuinfo(), os.environ, read_build())
         if kernel is not None:
             os.environ[VARIABLE] = kernel
 

@@ -12,6 +12,7 @@ from mlp.cli import cli
 from mlp.experiments import threads
 from mlp.experiments.config import load_config
 from mlp.experiments.prepare import prepare
+from mlp.experiments.replay import open_replay
 from mlp.progress import Progress
 
 LIMIT = 2**22  # multiplications of a thread
@@ -110,6 +111,7 @@ def test_kernel_and_threads_of_the_training_are_told_and_recorded(two):
     assert line in resumed
     assert "last bits" not in resumed  # nothing has changed: the run's threads are compared, not the machine's
     assert line in mlp("train", "--replay", "run").stderr
+    assert open_replay(Path("run")).changed == []
     for quiet in (("train", "small.yaml"), ("train", "--replay", "run")):
         assert "BLAS" not in mlp(*quiet, "--quiet").stderr
 
