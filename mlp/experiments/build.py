@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -16,21 +15,20 @@ from mlp.experiments.yaml_text import ConfigError
 from mlp.layers import Layer
 from mlp.network import Network
 from mlp.optimizers import SGD, Adam
+from mlp.tables.memory import allowed_memory
 
 PRECISION = np.float32
 
 
 def check_memory(loaded: LoadedConfig, sizes: list[int]) -> None:
-    """Refuse a network that this machine cannot hold: weights, bars, two moments, best and saved copies."""
+    """Refuse a network that the memory cannot hold: weights, bars, two moments, best and saved copies."""
     parameters = sum(n_out * (n_in + 1) for n_in, n_out in pairwise(sizes))
     needed = 6 * parameters * np.dtype(PRECISION).itemsize
-    if not hasattr(os, "sysconf"):  # Windows does not tell
-        return
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > available:
+    available = allowed_memory()
+    if available is not None and needed > available:
         message = (
             f"{parameters:,} parameters need about {needed / 2**30:,.1f} GiB to train; "
-            f"this machine has {available / 2**30:,.1f} GiB"
+            f"this process may use {available / 2**30:,.1f} GiB"
         )
         raise ConfigError(loaded.located("network.layers", message))
 

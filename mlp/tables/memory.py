@@ -7,6 +7,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+PROCESS = Path("/proc/self/cgroup")  # says which control groups this process is in
+GROUPS = Path("/sys/fs/cgroup")
+
 
 def allowed_memory() -> int | None:
     """Bytes: the least of the physical memory, the process's own limits and those of its control groups (Linux).
@@ -37,12 +40,12 @@ def process_limits() -> Iterator[int]:
 def group_limits() -> Iterator[int]:
     """Limits of the control groups that the process is in, and of those above it: containers and batch systems."""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+        for line in PROCESS.read_text().splitlines():
             _, controllers, name = line.split(":", 2)
             if controllers == "":
-                top, file = Path("/sys/fs/cgroup"), "memory.max"
+                top, file = GROUPS, "memory.max"
             elif "memory" in controllers.split(","):
-                top, file = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
+                top, file = GROUPS / "memory", "memory.limit_in_bytes"
             else:
                 continue
             group = top / name.lstrip("/")

@@ -64,16 +64,26 @@ class Rows:
         return self.shape[0]
 
     def __getitem__(self, rows: Any) -> Array:
-        found = self.matrix[rows if self.rows is None else self.rows[rows]]
-        if self.columns is not None:
-            found = found[..., self.columns]
+        chosen = rows if self.rows is None else self.rows[rows]
+        if self.columns is None:
+            found = self.matrix[chosen]
+        else:
+            if isinstance(chosen, slice):
+                chosen = np.arange(*chosen.indices(len(self.matrix)))
+            found = np.empty((len(chosen), self.shape[1]), self.matrix.dtype)
+            at_once = max(
+                1, PIECE // self.matrix.shape[1]
+            )  # whole rows are read, perhaps for the sake of a few columns
+            for start in range(0, len(chosen), at_once):
+                some = slice(start, start + at_once)
+                found[some] = self.matrix[chosen[some]][:, self.columns]
         if too_precise(found.dtype):
             with np.errstate(over="ignore"):
                 found = found.astype(np.float64)
         return found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self[:], dtype)
+        return np.concatenate(list(pieces(self))).astype(dtype or self.dtype, copy=False)
 
 
 def too_precise(dtype: np.dtype[Any]) -> bool:
