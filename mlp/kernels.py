@@ -9,8 +9,8 @@ When it takes other kernels than AVX-512 ones on an AMD processor that has AVX-5
   (OpenBLAS PR 6033), get what their feature bits allow; AVX2 kernels where a hypervisor hides AVX-512, and rightly so;
 - in any version, where OPENBLAS_CORETYPE says so, or where a build has left the AVX-512 kernels out.
 
-The wheels of NumPy 2.0 (OpenBLAS 0.3.27) to 2.4 (0.3.31) are of the second kind. All this was seen in the libraries in
-the wheels of NumPy 1.22 to 2.4, given the cpuid answers of Zen 4 and 5, with AVX-512 and without. So a choice is needed
+The wheels of NumPy 2.0 (OpenBLAS 0.3.27) to 2.5 (0.3.34) are of the second kind. All this was seen in the libraries in
+the wheels of NumPy 1.22 to 2.5, given the cpuid answers of Zen 4 and 5, with AVX-512 and without. So a choice is needed
 only where NumPy was built against an OpenBLAS up to 0.3.20, such as that of Ubuntu 22.04, and is made
 
 - from 0.3.17: the AVX-512 kernels of some versions before give wrong results (nixpkgs issue 124250);
