@@ -14,7 +14,7 @@ the wheels of NumPy 1.22 to 2.5, given the cpuid answers of Zen 4 and 5, with AV
 only where NumPy was built against an OpenBLAS up to 0.3.20, such as that of Ubuntu 22.04, and is made
 
 - from 0.3.17: the AVX-512 kernels of some versions before give wrong results (nixpkgs issue 124250);
-- from family 26: Zen 4 computes 512 bits in two halves, and takes 0.9 to 1.2 of the time of its AVX2 kernels by them.
+- from family 26: Zen 4 computes 512 bits in two halves; its AVX-512 kernels take 0.8 to 1.2 of the time of AVX2 ones.
 
 OpenBLAS PR 6027 is about the other direction: 0.3.34 overflows a buffer where AVX2 kernels are forced on Zen 4 and 5.
 """
