@@ -13,15 +13,20 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from mlp import Layer, LogisticCrossEntropy, Network, SoftmaxCrossEntropy, evaluate
+from mlp import Layer, LogisticCrossEntropy, Network, Progress, SoftmaxCrossEntropy, evaluate
 from mlp import datasets as datasets_module
+from mlp.checking import FAIL
 from mlp.cli import cli
 from mlp.datasets import Encoded, Scaler, split_rows
+from mlp.experiments.advice import closing_advice
+from mlp.experiments.check import check_prepared
 from mlp.experiments.config import load_config
 from mlp.experiments.prepare import prepare
 from mlp.metrics import accuracy, binary_accuracy, confusion_matrix, rmse
 from mlp.tables import DataError, array_files, memory, read_table
+from mlp.tables import rows as rows_module
 from mlp.tables.rows import PIECE, Rows, StoredMatrix, pieces
+from mlp.training import largest
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 N, D = 700, 5
@@ -59,15 +64,9 @@ def trained(path="d.npy", **config):
     write_config(path, **config)
     prepared = prepare(load_config("c.yaml", ()))
     bits = [part[:].tobytes() for data in prepared.splits.values() for part in data]
-    records = [replace(record, seconds=0) for record in prepared.epochs(prepared_progress())]
+    records = [replace(record, seconds=0) for record in prepared.epochs(Progress())]
     weights = [W.tobytes() for W in prepared.model.network.parameters().values()]
     return bits, weights, records, prepared.notes
-
-
-def prepared_progress():
-    from mlp import Progress
-
-    return Progress()
 
 
 # Rows
@@ -229,6 +228,90 @@ def test_metrics_in_pieces_are_those_of_all_rows():
         np.testing.assert_allclose(found["rmse"], rmse(P, Y.T), rtol=1e-12)
 
 
+def test_a_model_is_scored_in_pieces(here):
+    np.save("d.npy", np.concatenate([numbers()] * 4))
+    write_config("d.npy")
+    prepared = prepare(load_config("c.yaml", ()))
+    model, (X, Y) = prepared.model, prepared.splits["train"]
+    scores, confusion = model.score((X, Y), "train")
+    P = model.loss.predict(model.network(X.T))
+    assert len(X) > 1024
+    assert np.array_equal(confusion["5"], confusion_matrix(P, Y.T))
+    assert scores["accuracy"] == accuracy(P, Y.T)
+    X[1500] = np.inf
+    with pytest.raises(DataError, match="no finite answer for 1 of 1960 rows, the first is row 1500"):
+        model.score((X, Y), "train")
+
+
+def test_the_largest_number_is_looked_for_in_all_rows():
+    X = np.zeros((3000, 2))
+    X[2000, 1], X[2500, 0] = -7, np.nan
+    assert largest(X) == 7
+
+
+# Notes and checks in pieces
+
+
+def test_what_is_said_of_a_table_in_pieces_is_what_is_said_of_the_whole(here, monkeypatch):
+    matrix = np.concatenate([numbers()] * 3)
+    twin = matrix[:, 1].copy()
+    twin[0] += 1  # from the second piece on, the same
+    columns = [matrix[:, :2], twin, matrix[:, 1], matrix[:, -1] * 10 - 5, np.full(len(matrix), 3), matrix[:, -1]]
+    np.save("d.npy", np.column_stack(columns))
+    write_config("d.npy", target=6)
+
+    def all_said():
+        prepared = one_answer(prepare(load_config("c.yaml", ())))
+        notes = [*prepared.notes, *closing_advice(prepared, prepared.model)]
+        checked = [(r.what, r.verdict, r.reason) for r in check_prepared(prepared, 20) if r.what.startswith("data")]
+        return notes, prepared.class_counts(), checked
+
+    wanted = all_said()
+    told = " ".join(wanted[0])
+    for words in (
+        "1 repeated",
+        "'3' = '1'",
+        "'4' has one value for each class of '6'",
+        "1 input column is",
+        "also",
+        "beat",
+    ):
+        assert words in told, words
+    monkeypatch.setattr(rows_module, "PIECE", 64)
+    assert all_said() == wanted
+
+
+def one_answer(prepared):
+    """The model gives the first class whatever the inputs are."""
+    last = prepared.model.network.layers[-1]
+    last.W[...], last.b[...] = 0, [[9], [0], [0]]
+    return prepared
+
+
+def test_a_model_that_gives_one_answer_is_measured_on_all_rows(here):
+    np.save("d.npy", np.concatenate([numbers()] * 4))
+    write_config("d.npy")
+    prepared = one_answer(prepare(load_config("c.yaml", ())))
+    N, counts = len(prepared.splits["test"][0]), prepared.class_counts()["5"]
+    note = closing_advice(prepared, prepared.model)[-1]
+    assert f"accuracy {counts['test'][0] / N:.4g} against {max(counts['test']) / N:.4g}" in note
+    assert "fewer units" not in note  # it does no better on the 1960 training rows either
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["inputs", "labels"])
+def test_a_wrong_code_is_found_far_inside(here, monkeypatch, part):
+    np.save("d.npy", numbers())
+    write_config("d.npy")
+    prepared = prepare(load_config("c.yaml", ()))
+    monkeypatch.setattr(rows_module, "PIECE", 64)
+    examples = prepared.splits["train"][part]
+    examples[303] = np.roll(examples[303], 1)
+    failed = [result for result in check_prepared(prepared, 20) if result.verdict == FAIL and "data" in result.what]
+    assert len(failed) == 1
+    start = 303 - 303 % (64 // 3)
+    assert failed[0].reason.startswith("row 303, " if part == 0 else f"from row {start}: row {303 - start}: ")
+
+
 # Files that change
 
 
@@ -237,7 +320,7 @@ def test_a_file_that_changes_while_it_is_trained_on_ends_the_run(here, stored, c
     np.save("d.npy", numbers("f4"))
     write_config("d.npy")
     prepared = prepare(load_config("c.yaml", ()))
-    epochs = prepared.epochs(prepared_progress()).minibatches()
+    epochs = prepared.epochs(Progress()).minibatches()
     next(epochs)
     if change == "written":
         with open("d.npy", "r+b") as file:
@@ -256,7 +339,7 @@ def test_a_file_that_is_deleted_meanwhile_stays_readable(here, stored):
     write_config("d.npy")
     prepared = prepare(load_config("c.yaml", ()))
     os.remove("d.npy")
-    assert [replace(record, seconds=0) for record in prepared.epochs(prepared_progress())] == wanted[2]
+    assert [replace(record, seconds=0) for record in prepared.epochs(Progress())] == wanted[2]
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"\x93NUMPY\x01\x00v\x00{", b"PK\x05\x06"])

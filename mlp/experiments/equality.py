@@ -47,15 +47,14 @@ def equal_columns(X: Examples, y: Array, left: Array) -> Array:
 def telling_columns(X: Examples, codes: Array, left: Array) -> Array:
     """Those of the columns `left` that have one value for each class in `codes` (N), and no two classes sharing one."""
     classes = distinct(codes)
-    first = np.full(len(classes), len(codes))  # row of each class
+    example = np.zeros(len(classes), np.int64)  # a row of each class
     for rows in batches(len(codes)):
         found, place = np.unique(codes[rows], return_index=True)
-        at = positions(classes, found)
-        first[at] = np.minimum(first[at], rows.start + place)
-    left = those_left(X, left, lambda rows, left: X[first[positions(classes, codes[rows])]][:, left])
+        example[positions(classes, found)] = rows.start + place
+    left = those_left(X, left, lambda rows, left: X[example[positions(classes, codes[rows])]][:, left])
     if left.size:
-        values = np.concatenate([X[first[some]][:, left] for some in batches(len(first))])
-        left = left[[len(np.unique(column)) == len(first) for column in values.T]]
+        values = np.concatenate([X[example[some]][:, left] for some in batches(len(example))])
+        left = left[[len(np.unique(column)) == len(example) for column in values.T]]
     return left
 
 
