@@ -44,7 +44,10 @@ def read_table(
     `inputs` (one name, default "X") name arrays.
 
     `targets` are the columns of Y, read as text where `labels` is true. `inputs` are the columns of X; None takes all
-    others. Raises DataError for anything that does not fit, with the place and the value.
+    others. X of a `.npy` file that takes more than a quarter of the memory stays in the file, and raises DataError when
+    that has changed by the time rows are asked for.
+
+    Raises DataError for anything that does not fit, with the place and the value.
     """
     overlap = sorted(set(targets) & set(inputs or ()))
     if overlap:
