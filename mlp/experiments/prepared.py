@@ -11,6 +11,7 @@ import numpy as np
 
 from mlp.activations import Array
 from mlp.evaluation import Data, evaluate
+from mlp.experiments.allocator import keep_freed_memory
 from mlp.experiments.build import make_schedule
 from mlp.experiments.config import LoadedConfig
 from mlp.experiments.model import Model
@@ -73,6 +74,7 @@ class Prepared:
 
         The other ranks train along.
         """
+        keep_freed_memory()
         training = self.loaded.config.training
         if self.ranks is not None and self.ranks.rank == 0:
             self.ranks.start("train", self.state(progress))

@@ -10,6 +10,7 @@ import threadpoolctl
 
 from benchmarking.work import BETA1, BETA2, EPSILON, MOMENTUM, Cell, Rows, Weights, one_hot
 from mlp import SGD, Adam, L2Penalty, Layer, Network, SoftmaxCrossEntropy, train
+from mlp.experiments.allocator import keep_freed_memory
 from mlp.experiments.threads import ThreadLimit, useful_threads
 from mlp.training import train_minibatch
 
@@ -17,7 +18,8 @@ AVAILABLE = max(pool["num_threads"] for pool in threadpoolctl.threadpool_info() 
 
 
 def limit_threads(sizes: Sequence[int], batch: int) -> None:
-    """As many BLAS threads as `mlp train` would use, until the next cell."""
+    """As many BLAS threads as `mlp train` would use, until the next cell; and freed memory is kept, as there."""
+    keep_freed_memory()
     threadpoolctl.threadpool_limits(min(AVAILABLE, useful_threads(sizes, batch)), user_api="blas")
 
 
