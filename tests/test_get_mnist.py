@@ -55,6 +55,9 @@ class Server(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
+    def handle_error(self, request, client_address):
+        """Nothing: that a client has gone is what some tests are about."""
+
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files = {}
