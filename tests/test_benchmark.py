@@ -4,9 +4,11 @@ import csv
 import importlib
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import threadpoolctl
 from click.testing import CliRunner
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -50,11 +52,12 @@ def test_who_does_other_work_is_left_out_and_told(load, monkeypatch):
     monkeypatch.setattr(work, "BETA1", 0.8)
     other = work.reference_losses(work.Cell("6-5-3", 4, "adam"))
     monkeypatch.setattr(steps, "reference_losses", lambda cell: other)
-    done = CliRunner().invoke(load("benchmark").main, ["steps", *ONE_CELL, "--competitor", "mlp"])
+    done = CliRunner().invoke(load("benchmark").main, ["steps", *ONE_CELL, *TWO])
     assert done.exit_code == 1
     assert "error: 6-5-3, B = 4, adam: mlp: does other work: its loss at step " in done.stderr
     assert "met" not in done.stdout
-    assert "6-5-3" not in done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("6-5-3")]
+    assert set(line.split()[3:]) == {"-"}  # the floor's row has no ratio to what mlp did
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -68,6 +71,42 @@ def test_the_floats_that_must_be_reached_are_those_of_mlp(load, optimizer):
     for _ in range(2):  # a reset goes back to the very start
         steps.reset()
         np.testing.assert_allclose([steps.step(i) for i in range(100)], wanted, rtol=1e-4)
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    """Those of this process are put back."""
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        yield
+
+
+def test_who_fails_in_a_round_is_left_out_of_all_of_them(load):
+    processes = load("benchmarking.processes")
+
+    class Worker:
+        def __init__(self, name):
+            self.competitor, self.asked, self.closed = SimpleNamespace(name=name), 0, False
+
+        def ask(self):
+            self.asked += 1
+            if self.competitor.name == "weak" and self.asked == 2:
+                raise processes.CompetitorFailed("weak: ended")
+            return self.competitor.name, self.asked
+
+        def close(self):
+            self.closed = True
+
+    workers = processes.Workers([], 1, Path())
+    workers.workers = [Worker("strong"), Worker("weak"), Worker("last")]
+    table = workers.rounds(3, Worker.ask, np.random.default_rng(0))
+    assert table[:, :, 0].tolist() == [["strong", "last"]] * 3
+    assert table[:, 0, 1].tolist() == ["1", "2", "3"]
+    assert workers.failed == ["weak: ended"]
+
+
+def test_a_part_without_competitors_is_empty(load):
+    done = CliRunner().invoke(load("benchmark").main, ["epoch", "--quick", "--competitor", "floor"])
+    assert done.exit_code == 0, done.output
 
 
 def test_wrong_losses(load):

@@ -41,8 +41,10 @@ def measure_epochs(
             setting = {"network": cell.network, "batch": cell.batch, "optimizer": cell.optimizer, "rows": row_count}
             workers.ask_all("prepare_epoch", **setting)
             losses = {name: loss for name, (_, _, loss) in workers.ask_all("epoch").items()}
-            usual = float(np.median(list(losses.values())))
             measured = workers.rounds(rounds, lambda worker: worker.ask("epoch"), rng)
+            if not workers.workers:
+                break
+            usual = float(np.median(list(losses.values())))
             for row in rows_of("epoch", [worker.competitor.name for worker in workers.workers], measured, cell):
                 row.rows, row.loss = row_count, losses[row.competitor]
                 if abs(row.loss - usual) <= LOSS_TOLERANCE * usual:

@@ -27,6 +27,8 @@ def draw(rows: Sequence[Row], machine: str, path: Path) -> None:
     for panel, optimizer in zip(panels, optimizers, strict=True):
         draw_panel(panel, [row for row in steps if row.optimizer == optimizer])
         panel.set_title(TITLES[optimizer], loc="left")
+    ratios = [row.ratio or 1 for row in steps]
+    panels[0].set_ylim(0.8 * min(ratios), 1.25 * max(ratios))  # shared by all panels
     panels[0].legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=4, frameon=False)
     figure.supylabel("time of mlp / time of the other, one step (below 1: mlp is faster)", fontsize=10)
     figure.supxlabel(f"{machine}; medians of paired ratios", fontsize=8)
@@ -55,7 +57,6 @@ def draw_panel(panel: Any, rows: Sequence[Row]) -> None:
     panel.set_yscale("log")
     panel.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     panel.minorticks_off()
-    panel.set_ylim(bottom=max(ticks[0], 0.8 * min(row.ratio or 1 for row in rows)))
     panel.grid(axis="y", color="#dddddd")
     panel.set_axisbelow(True)
     panel.set_xticks(range(len(cells)), [f"B = {batch}" for _, batch, _ in cells], fontsize=8)

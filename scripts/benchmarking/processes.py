@@ -15,6 +15,10 @@ import numpy as np
 
 from benchmarking.competitors import Competitor, keras_backend
 from benchmarking.work import Array
+from mlp.experiments.allocator import VARIABLES as MALLOC_VARIABLES
+from mlp.experiments.threads import VARIABLES as THREAD_VARIABLES
+
+OWN_CHOICES = (*THREAD_VARIABLES, *MALLOC_VARIABLES)  # not passed on: some would obey them and others not
 
 
 class CompetitorFailed(Exception):
@@ -28,7 +32,7 @@ class Worker:
         self.competitor = competitor
         self.messages = folder / f"{competitor.name}.txt"
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in OWN_CHOICES},
             "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
             "JAX_PLATFORMS": "cpu",
             "KERAS_BACKEND": keras_backend() or "",
@@ -104,11 +108,18 @@ class Workers:
         return answers
 
     def rounds(self, count: int, ask: Callable[[Worker], Sequence[float]], rng: np.random.Generator) -> Array:
-        """`ask` of each worker once a round, in an order of its own: rounds x workers x numbers of an answer."""
-        table: list[list[Sequence[float]]] = []
+        """`ask` of each worker once a round, in an order of its own: rounds x workers x numbers of an answer.
+
+        The workers are those that are left in the end.
+        """
+        found: dict[str, list[Sequence[float]]] = {worker.competitor.name: [] for worker in self.workers}
         for _ in range(count):
-            row: list[Sequence[float]] = [()] * len(self.workers)
-            for place in rng.permutation(len(self.workers)):
-                row[place] = ask(self.workers[place])
-            table.append(row)
-        return np.array(table)
+            for worker in rng.permutation(np.array(self.workers, dtype=object)):
+                try:
+                    found[worker.competitor.name].append(ask(worker))
+                except CompetitorFailed as failure:
+                    self.failed.append(str(failure))
+                    self.workers.remove(worker)
+                    worker.close()
+        table = [found[worker.competitor.name] for worker in self.workers]
+        return np.array(table).swapaxes(0, 1) if table else np.empty((count, 0, 0))

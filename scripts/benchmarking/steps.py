@@ -66,11 +66,16 @@ def measure_cell(workers: Workers, cell: Cell, rounds: int, rng: np.random.Gener
         return seconds / steps, used / steps
 
     measured = workers.rounds(rounds, burst, rng)
+    if not workers.workers:
+        return []
     names = [worker.competitor.name for worker in workers.workers]
     rows = rows_of("steps", names, measured, cell)
     for row in rows:
         if losses[row.competitor] is not None:
             row.loss = losses[row.competitor][-1]
+    if "mlp" in excluded:
+        for row in rows:
+            row.ratio = row.ratio_low = row.ratio_high = None  # to what mlp should have done, they are none
     return [row for row in rows if row.competitor not in excluded]
 
 
