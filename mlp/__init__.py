@@ -19,7 +19,8 @@ kernels.choose_for_numpy()
 
 def __getattr__(name: str) -> Any:
     names = import_module("mlp.names")
-    globals().update({each: getattr(names, each) for each in ("__all__", *names.__all__)})
+    for each in ("__all__", *names.__all__):
+        globals().setdefault(each, getattr(names, each))  # what somebody has put there stays
     if name in globals():  # of the modules, too, that are loaded by now
         return globals()[name]
     raise AttributeError(f"module 'mlp' has no attribute {name!r}")

@@ -116,7 +116,7 @@ def distinct_rows(labels: Array) -> Array:
     codes: Array = np.zeros(len(labels), np.int64)
     for column in labels.T:
         values = distinct(column)
-        codes = codes * len(values) + positions(values, column)
+        codes = codes.astype(np.int64) * len(values) + positions(values, column)
         codes = positions(distinct(codes), codes)
     return codes
 
@@ -186,9 +186,9 @@ class Scaler:
     def transform(self, X: Array, dtype: DTypeLike = np.float32) -> Array:
         """(X - mean) / std, in row-major order, in the precision of training.
 
-        All in single precision, where that costs no more than the last digit of z. Where it would cost more (see
-        `single`), in double precision until the end. That depends on mean and std alone: the same numbers give the same
-        z, whatever their dtype. Raises DataError when X has not D columns.
+        All in single precision, where that costs at most about 1e-6 of a standard deviation. Where it would cost more
+        (see `single`), in double precision until the end. That depends on mean and std alone: the same numbers give the
+        same z, whatever their dtype. Raises DataError when X has not D columns.
         """
         if X.shape[1] != len(self.mean):
             raise DataError(f"{X.shape[1]} columns, expected {len(self.mean)} as in training")

@@ -63,14 +63,14 @@ def batches(N: int, batch_size: int = 1024) -> Iterator[slice]:
     return (slice(start, min(start + batch_size, N)) for start in range(0, N, batch_size))
 
 
-def outputs(network: Network, X: Examples) -> Array:
-    """F, K x N, for all rows of X (N x D)."""
-    return np.concatenate([network(columns(network, X, rows)) for rows in batches(len(X))], axis=1)
-
-
 def evaluate(network: Network, loss: Loss, data: Data, metrics: Metrics | None = None) -> dict[str, float]:
-    """The mean loss (without penalty) and the metrics over all rows of (X, Y): {"loss": ..., "accuracy": ...}."""
+    """The mean loss (without penalty) and the metrics over all rows of (X, Y): {"loss": ..., "accuracy": ...}.
+
+    Raises ValueError when X and Y have not as many rows, or none.
+    """
     X, Y = data
+    if not len(X) == len(Y) > 0:
+        raise ValueError(f"X has {len(X)} rows and Y has {len(Y)}, expected as many, and at least one")
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         found = ((network(columns(network, X, rows)), columns(network, Y, rows)) for rows in batches(len(X)))
         return scores_of(loss, found, metrics)
@@ -82,7 +82,7 @@ def scores_of(loss: Loss, found: Iterable[Batch], metrics: Metrics | None = None
     Metrics that are in SHARES are counted. Others may be any function of all P and Y, which are kept for them.
     """
     metrics = metrics or {}
-    counted = {name: SHARES[metric] for name, metric in metrics.items() if metric in SHARES}
+    counted = {name: entry for name, metric in metrics.items() for known, entry in SHARES.items() if metric is known}
     costs, sizes, hits, entries = [], [], dict.fromkeys(counted, 0), dict.fromkeys(counted, 0)
     kept: list[Batch] = []
     for F, Y in found:

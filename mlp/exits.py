@@ -86,6 +86,6 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError):
         usage = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)  # of a path that somebody wrote
         return f"{error.filename or 'I/O'}: {error.strerror or error}", 2 if usage else 1
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or isinstance(error.__context__, MemoryError):  # or what was closed because of it
         return f"out of memory ({error}); try a smaller network or training.batch_size", 1
     return f"unexpected {type(error).__name__}: {error} (mlp --debug shows where)", 1

@@ -27,7 +27,7 @@ def run_command(command: Callable[[MPIRanks | None], None]) -> None:
     """Run it here, with the other ranks at its service if this is rank 0 of several; on another rank, serve it."""
     try:
         ranks = connect()
-    except MPIError as error:
+    except (MPIError, ImportError) as error:
         if str(error):
             message(one_line(str(error)))
         sys.exit(2)
@@ -71,10 +71,14 @@ def serve(ranks: MPIRanks) -> NoReturn:
         except Exception as error:
             if "--debug" in sys.argv:
                 traceback.print_exc(file=sys.__stderr__)
-            text, code = explain(error)
-            with contextlib.suppress(OSError), contextlib.redirect_stderr(sys.__stderr__):
-                message(one_line(f"rank {ranks.rank} on {ranks.host}: {text}"))
-            ranks.abort(code)
+            text, code = f"unexpected {type(error).__name__}: {error}", 1
+            try:
+                with contextlib.suppress(ImportError):  # it may be what has failed
+                    text, code = explain(error)
+                with contextlib.suppress(OSError), contextlib.redirect_stderr(sys.__stderr__):
+                    message(one_line(f"rank {ranks.rank} on {ranks.host}: {text}"))
+            finally:
+                ranks.abort(code)
     sys.exit(code)
 
 

@@ -31,7 +31,7 @@ import threadpoolctl
 
 from mlp import SGD, Layer, Network, SoftmaxCrossEntropy, train
 from mlp.activations import Array
-from mlp.experiments.mpi import MPIRanks, connect
+from mlp.experiments.mpi import MPIError, MPIRanks, connect
 from mlp.ranks import Ranks
 
 NETWORKS = ([64, 32, 10], [784, 100, 10], [784, 256, 128, 10], [784, 512, 512, 10], [1024, 1024, 1024, 1024, 10])
@@ -87,7 +87,7 @@ def fit_network(ranks: MPIRanks, rounds: int) -> tuple[float, float]:
         measured.append(np.median(times[1:]))
     terms = np.array([[2 * (R - 1), 2 * (R - 1) / R * 4 * n] for n in NUMBERS])
     (latency, per_byte), *_ = np.linalg.lstsq(terms / np.array(measured)[:, None], np.ones(len(NUMBERS)), rcond=None)
-    return float(latency), float(1 / per_byte)
+    return float(latency), float(1 / max(per_byte, 1e-15))  # noise may make it look free
 
 
 class Model:
@@ -119,7 +119,10 @@ class Model:
 @click.option("--rounds", type=click.IntRange(min=3), default=31, show_default=True, help="How often a step is timed.")
 def main(latency: float | None, bandwidth: float | None, rounds: int) -> None:
     """Print predicted and measured times of a step, and the minibatch from which on ranks pay."""
-    ranks = connect()
+    try:
+        ranks = connect()
+    except (MPIError, ImportError) as error:
+        raise click.ClickException(str(error)) from None
     given = latency is not None and bandwidth is not None
     if given == (ranks is not None) or (latency is None) != (bandwidth is None):
         raise click.UsageError("give both --latency and --bandwidth, or run under mpiexec -n 2 with neither")

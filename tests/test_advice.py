@@ -9,7 +9,6 @@ import pytest
 from shipped import CONFIGS
 
 from mlp import Layer, Network, Progress
-from mlp.evaluation import outputs
 from mlp.experiments.advice import FIRST_ROWS, closing_advice, first_loss, predictions, start
 from mlp.experiments.build import make_network
 from mlp.experiments.config import load_config
@@ -526,7 +525,12 @@ def test_the_sweep_is_in_pieces_and_gives_the_outputs():
     X, Y = run.splits["train"]
     active = []
     P, targets = (np.concatenate(parts, axis=1) for parts in zip(*predictions(run.model, (X, Y), active), strict=True))
-    assert np.array_equal(P, run.model.loss.predict(outputs(run.model.network, X)))
+    assert np.array_equal(
+        P,
+        run.model.loss.predict(
+            np.concatenate([run.model.network(X[i : i + 1024].T) for i in range(0, len(X), 1024)], axis=1)
+        ),
+    )
     assert np.array_equal(targets, Y.T)
     whole = run.model.network.forward(X.T)
     for found, values in zip(active, whole, strict=True):

@@ -3,6 +3,7 @@
 `stored` makes every `.npy` file too large to be loaded and every table too large to be encoded in memory.
 """
 
+import copy
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from mlp import Layer, LogisticCrossEntropy, Network, Progress, SoftmaxCrossEntr
 from mlp import datasets as datasets_module
 from mlp.checking import FAIL
 from mlp.cli import cli
-from mlp.datasets import Encoded, Scaler, split_rows
+from mlp.datasets import Encoded, Scaler, distinct_rows, split_rows
 from mlp.experiments.advice import closing_advice
 from mlp.experiments.check import check_prepared
 from mlp.experiments.config import load_config
@@ -25,6 +26,7 @@ from mlp.experiments.prepare import prepare
 from mlp.metrics import accuracy, binary_accuracy, confusion_matrix, rmse
 from mlp.tables import DataError, array_files, memory, read_table
 from mlp.tables import rows as rows_module
+from mlp.tables.array_files import open_matrix
 from mlp.tables.rows import PIECE, Rows, StoredMatrix, pieces
 from mlp.training import largest
 
@@ -51,9 +53,9 @@ def numbers(dtype="f8"):
     return matrix.astype(dtype)
 
 
-def write_config(path, target=D, task="classification", extra="", training="", epochs=2):
+def write_config(path, target=D, task="classification", extra="", training="", epochs=2, split="valid: 0.2, test: 0.1"):
     Path("c.yaml").write_text(
-        f"data: {{path: {path}, target: '{target}', split: {{valid: 0.2, test: 0.1}}{extra}}}\n"
+        f"data: {{path: {path}, target: '{target}', split: {{{split}}}{extra}}}\n"
         f"task: {task}\nnetwork: {{layers: [{{units: 4}}]}}\n"
         f"training: {{epochs: {epochs}, batch_size: 32, seed: 1{training}}}\n"
     )
@@ -132,7 +134,7 @@ def test_training_from_the_file_is_training_in_memory_to_the_last_bit(here, dtyp
         {"target": 2, "extra": ", inputs: ['4', '0', '3']"},
         {"extra": ", standardize: false"},
         {"task": "regression", "target": 1},
-        {"extra": ", split: {valid: 0.3, method: file_order}", "training": ", train_loss: epoch_end"},
+        {"split": "valid: 0.3, method: file_order", "training": ", train_loss: epoch_end"},
         {"training": ", early_stopping: {patience: 1}"},
     ],
     ids=lambda config: next(iter(config)),
@@ -140,8 +142,6 @@ def test_training_from_the_file_is_training_in_memory_to_the_last_bit(here, dtyp
 def test_nor_does_it_differ_for_chosen_columns_targets_and_splits(here, config, stored, monkeypatch):
     matrix = numbers("f4") + np.float32(0.1) * (np.arange(D + 1) < D)
     matrix[:, 2] = matrix[:, -1]
-    if "split" in config.get("extra", ""):
-        config = config | {"extra": ""}
     np.save("d.npy", matrix)
     found = trained(**config)
     monkeypatch.undo()
@@ -206,6 +206,38 @@ def test_a_stratified_split_in_pieces(monkeypatch):
     found = split_rows(1000, 0.2, 0.1, method="stratified", rng=np.random.default_rng(3), labels=labels)
     for one, other in zip(found, wanted, strict=True):
         assert np.array_equal(one, other)
+
+
+def test_distinct_rows_beyond_what_a_byte_counts():
+    """129 to 255 combinations of the first columns are numbered in one byte, and more come with the next column."""
+    rng = np.random.default_rng(0)
+    combinations = rng.permutation(256)[:200]
+    bits = (combinations[:, None] >> np.arange(8)) & 1
+    labels = np.concatenate([np.c_[bits, np.full(200, last)] for last in (0, 1)])[rng.permutation(400)]
+    _, wanted = np.unique(labels, axis=0, return_inverse=True)
+    assert np.array_equal(distinct_rows(labels.astype(str)), wanted.reshape(-1))
+    labels = np.stack([rng.integers(0, 2, 900), rng.permutation(900) % 400], axis=1)
+    _, wanted = np.unique(labels, axis=0, return_inverse=True)
+    assert np.array_equal(distinct_rows(labels), wanted.reshape(-1))
+
+
+@pytest.mark.parametrize("rows", [[5, -2], [-1], [20], np.arange(20) == 3, [0.5]], ids=str)
+def test_rows_that_a_file_does_not_have_are_refused(here, rows):
+    np.save("d.npy", np.arange(60.0).reshape(20, 3))
+    matrix = open_matrix(Path("d.npy"))
+    with pytest.raises(IndexError, match="rows are numbers from 0 to 19"):
+        matrix[np.array(rows)]
+    assert matrix[np.array([], int)].shape == (0, 3)
+    assert np.array_equal(matrix[np.array([19, 0])], [[57, 58, 59], [0, 1, 2]])
+    with pytest.raises(TypeError):
+        copy.deepcopy(matrix)
+
+
+def test_an_evaluation_needs_as_many_targets_as_inputs():
+    network = Network([Layer.initialize(3, 4, "identity", rng=np.random.default_rng(0))])
+    for N, M in ((5, 9), (9, 5), (0, 0)):
+        with pytest.raises(ValueError, match=f"X has {N} rows and Y has {M}"):
+            evaluate(network, SoftmaxCrossEntropy(), (np.zeros((N, 3)), np.zeros((M, 4))))
 
 
 # Scores in pieces

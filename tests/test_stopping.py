@@ -34,8 +34,12 @@ def wait_for(process, minibatch, folder="run"):
     """Until a checkpoint of at least so many minibatches is there."""
     from mlp.experiments.archives import ModelFileError, read_arrays
 
+    deadline = time.monotonic() + 60
     while True:
         assert process.poll() is None, process.communicate()
+        if time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"no checkpoint of {minibatch} minibatches")
         try:
             header, _ = read_arrays(Path(folder, "last.npz"), "mlp checkpoint")
             done = 5 * header["epoch"] + (header["unfinished"] or {"minibatches": 0})["minibatches"]

@@ -81,6 +81,10 @@ def connect() -> MPIRanks | None:
     _, size = launched()
     if size == 1:
         return None
+    import threadpoolctl  # noqa: F401 (what `share_cores` needs: it is to fail before MPI has begun, if it does)
+
+    import mlp.minimum  # noqa: F401 (loads NumPy, and the BLAS with it)
+
     try:
         from mpi4py import MPI
 
@@ -88,7 +92,7 @@ def connect() -> MPIRanks | None:
         problem = f"mpi4py runs with {MPI.Get_library_version()[:40]!r}, which sees {seen}: use the mpiexec of that MPI"
     except (ImportError, RuntimeError) as error:
         seen = 0
-        problem = f"mpi4py cannot be used ({error}): pip install 'mlp[mpi]', and an MPI such as Open MPI"
+        problem = f"mpi4py cannot be used ({error}): pip install mpi4py, and an MPI such as Open MPI"
     if seen != size:
         first = all(os.environ.get(name, "0") == "0" for name in FIRST_OF_MACHINE)
         raise MPIError(f"{size} processes were started as ranks of one run, but {problem}" if first else "")
@@ -117,7 +121,6 @@ def share_cores(processes: int) -> None:
     """
     import threadpoolctl
 
-    import mlp.minimum  # noqa: F401 (loads NumPy, and the BLAS with it)
     from mlp.experiments.threads import chosen_by_user
 
     if chosen_by_user() is not None:

@@ -26,15 +26,12 @@ from mlp.experiments.environment import blas
 T = TypeVar("T")
 
 MULTIPLICATIONS_OF_A_THREAD = 2**22
-VARIABLES = (  # a user who has set one of these has chosen
-    "OPENBLAS_NUM_THREADS",
-    "GOTO_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_DEFAULT_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
+OBEYED = {  # by each BLAS: a user who has set one of these has chosen
+    "openblas": ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_DEFAULT_NUM_THREADS"),
+    "mkl": ("MKL_NUM_THREADS", "OMP_NUM_THREADS"),
+    "blis": ("BLIS_NUM_THREADS", "OMP_NUM_THREADS"),
+}
+VARIABLES = tuple(dict.fromkeys(name for names in OBEYED.values() for name in names))
 
 
 def largest_product(sizes: Sequence[int], B: int) -> int:
@@ -48,8 +45,10 @@ def useful_threads(sizes: Sequence[int], B: int) -> int:
 
 
 def chosen_by_user() -> str | None:
-    """The variable by which the user has set the number of threads."""
-    return next((name for name in VARIABLES if os.environ.get(name)), None)
+    """The variable by which the user has set the number of threads of the BLAS that is loaded."""
+    loaded = {pool["internal_api"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
+    names = (name for library in loaded for name in OBEYED.get(library, ()))
+    return next((name for name in names if os.environ.get(name)), None)
 
 
 class ThreadLimit:
@@ -115,6 +114,12 @@ def describe_blas(limit: ThreadLimit) -> str:
 
 
 def faster_kernels_idle(found: Mapping[str, Any], cpuinfo: str) -> bool:
-    """Whether an OpenBLAS runs kernels without AVX-512 on a processor that gains by it."""
-    openblas = "openblas" in (found["name"] or "") and found["kernel"] is not None
-    return openblas and found["kernel"] not in kernels.AVX512_KERNELS and kernels.gains_by_avx512(cpuinfo)
+    """Whether an OpenBLAS runs kernels without AVX-512 on a processor that gains by it, and has some that are right.
+
+    One that was told to take AVX-512 kernels and did not has none.
+    """
+    if "openblas" not in (found["name"] or "") or found["kernel"] in (None, *kernels.AVX512_KERNELS):
+        return False
+    version = tuple(int(part) for part in (found["version"] or "0").split(".")[:3] if part.isdecimal())
+    told = os.environ.get(kernels.VARIABLE)
+    return version >= kernels.FIRST_RIGHT and told not in kernels.AVX512_KERNELS and kernels.gains_by_avx512(cpuinfo)

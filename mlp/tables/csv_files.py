@@ -107,19 +107,21 @@ def csv_rows(source: str, file: BinaryIO, delimiter: str) -> Iterator[tuple[int,
 def text_lines(source: str, file: BinaryIO) -> Iterator[str]:
     """The lines of UTF-8 text, with their ends, of whichever kind."""
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    for number, line in enumerate(text, 1):
-        if not line.isascii():
-            try:
-                line.encode()
-            except UnicodeEncodeError as error:  # a byte that is no part of UTF-8 was read as half of a character
-                byte = ord(line[error.start]) & 0xFF
-                raise DataError(
-                    f"{source}:{number}: not UTF-8 text (byte 0x{byte:02x}); save the table as CSV in UTF-8"
-                ) from error
-        if "\0" in line:
-            raise DataError(f"{source}: contains NUL characters: not a text file, expected CSV")
-        yield line
-    text.detach()
+    try:
+        for number, line in enumerate(text, 1):
+            if not line.isascii():
+                try:
+                    line.encode()
+                except UnicodeEncodeError as error:  # a byte that is no part of UTF-8 was read as half of a character
+                    byte = ord(line[error.start]) & 0xFF
+                    raise DataError(
+                        f"{source}:{number}: not UTF-8 text (byte 0x{byte:02x}); save the table as CSV in UTF-8"
+                    ) from error
+            if "\0" in line:
+                raise DataError(f"{source}: contains NUL characters: not a text file, expected CSV")
+            yield line
+    finally:
+        text.detach()  # or it would close the file, which is the caller's
 
 
 def first_row_is_header(source: str, number: int, cells: Sequence[str]) -> bool:

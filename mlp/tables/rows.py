@@ -72,12 +72,11 @@ class Rows:
             if isinstance(chosen, slice):
                 chosen = np.arange(*chosen.indices(len(self.matrix)))
             found = np.empty((len(chosen), self.shape[1]), self.matrix.dtype)
-            at_once = max(
-                1, PIECE // self.matrix.shape[1]
-            )  # whole rows are read, perhaps for the sake of a few columns
-            for start in range(0, len(chosen), at_once):
-                some = slice(start, start + at_once)
-                found[some] = self.matrix[chosen[some]][:, self.columns]
+            if found.size:  # whole rows are read, perhaps for the sake of a few columns
+                at_once = max(1, PIECE // self.matrix.shape[1])
+                for start in range(0, len(chosen), at_once):
+                    some = slice(start, start + at_once)
+                    found[some] = self.matrix[chosen[some]][:, self.columns]
         if too_precise(found.dtype):
             with np.errstate(over="ignore"):
                 found = found.astype(np.float64)
@@ -94,9 +93,9 @@ def too_precise(dtype: np.dtype[Any]) -> bool:
 class StoredMatrix:
     """The matrix in a `.npy` file, one example a row, whose rows are read when they are asked for.
 
-    `M[rows]` takes a slice or an array of row numbers. Raises DataError when the file has been changed since it was
-    opened; one that is deleted or replaced stays readable. Where rows come from a disk, those of one `M[rows]` are
-    asked for all at once, so that it can serve them in its own order.
+    `M[rows]` takes a slice or an array of row numbers from 0; raises IndexError for others, and DataError when the file
+    has been changed since it was opened. One that is deleted or replaced stays readable. Where rows come from a disk,
+    those of one `M[rows]` are asked for all at once, so that it can serve them in its own order.
     """
 
     def __init__(self, path: Path, start: int, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
@@ -116,7 +115,10 @@ class StoredMatrix:
     def __getitem__(self, rows: Any) -> Array:
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
-        rows = np.asarray(rows, np.int64)
+        rows = np.asarray(rows)
+        if len(rows) and not (rows.dtype.kind in "iu" and rows.min() >= 0 and rows.max() < len(self)):
+            raise IndexError(f"{self.path}: rows are numbers from 0 to {len(self) - 1}")
+        rows = rows.astype(np.int64)
         row_bytes = self.shape[1] * self.dtype.itemsize
         first = np.flatnonzero(np.diff(rows, prepend=-2) != 1)  # of each run of rows that follow one another
         lengths = np.diff(first, append=len(rows)) * row_bytes
@@ -136,6 +138,9 @@ class StoredMatrix:
             return os.pread(self.file, length, offset)
         os.lseek(self.file, offset, os.SEEK_SET)
         return os.read(self.file, length)
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"{self.path}: an open file cannot be copied or pickled")
 
     def look(self) -> tuple[int, int]:
         """What a change of the file changes: its size and the time of the last write."""
