@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from small_runs import ADAM, ALL_AT_ONCE, outcome, write_problem
 from test_stopping import wait_for
 
+from mlp import other_ranks
 from mlp.cli import cli
 from mlp.experiments import mpi, threads
 from mlp.experiments.archives import read_arrays
@@ -455,3 +456,38 @@ def blas_threads():
 def test_one_process_loads_no_mpi():
     code = "import sys; import mlp.cli, mlp.experiments.starting; print('mpi4py' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_what_a_rank_cannot_import_ends_it_before_mpi_begins(monkeypatch, capsys):
+    """The launcher then ends the others; after MPI has begun they would wait for it."""
+    forget_launchers(monkeypatch)
+    monkeypatch.setenv("PMI_RANK", "1")
+    monkeypatch.setenv("PMI_SIZE", "2")
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    with pytest.raises(SystemExit) as done:
+        other_ranks.run_command(lambda ranks: None)
+    assert done.value.code == 2
+    assert "threadpoolctl" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["told", "nothing can be told"])
+def test_a_rank_that_fails_ends_all_even_if_it_cannot_say_why(monkeypatch, capfd, broken):
+    class Ranks:
+        rank, host = 1, "there"
+
+        def next_job(self):
+            raise ValueError("no such job")
+
+        def abort(self, code):
+            raise SystemExit(code)
+
+    def no_explanation(error):
+        raise ImportError("no yaml")
+
+    monkeypatch.setattr(other_ranks.signal, "signal", lambda *_: None)
+    if broken:
+        monkeypatch.setattr(other_ranks, "explain", no_explanation)
+    with pytest.raises(SystemExit) as done:
+        other_ranks.serve(Ranks())
+    assert done.value.code == 1
+    assert "unexpected ValueError: no such job" in capfd.readouterr().err

@@ -46,6 +46,6 @@ def describe_machine(processors: int, competitors: Mapping[str, str]) -> list[st
     """`competitors` maps names to what each says about itself."""
     return [
         f"{processor()}, {os.cpu_count()} processors, {processors} of them used",
-        f"{platform.system()} {platform.release()}, Python {platform.python_version()}, {datetime.date.today()}",
+        f"{platform.system()} {platform.release().partition('-')[0]}, Python {platform.python_version()}, {datetime.date.today()}",
         *(f"{name}: {description}" for name, description in competitors.items()),
     ]
