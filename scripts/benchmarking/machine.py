@@ -44,8 +44,9 @@ def others(seconds: float = 0.5) -> float | None:
 
 def describe_machine(processors: int, competitors: Mapping[str, str]) -> list[str]:
     """`competitors` maps names to what each says about itself."""
+    system = f"{platform.system()} {platform.release().partition('-')[0]}"
     return [
         f"{processor()}, {os.cpu_count()} processors, {processors} of them used",
-        f"{platform.system()} {platform.release().partition('-')[0]}, Python {platform.python_version()}, {datetime.date.today()}",
+        f"{system}, Python {platform.python_version()}, {datetime.date.today()}",
         *(f"{name}: {description}" for name, description in competitors.items()),
     ]
