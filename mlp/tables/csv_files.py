@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import csv
 import io
 import itertools
@@ -121,7 +122,8 @@ def text_lines(source: str, file: BinaryIO) -> Iterator[str]:
                 raise DataError(f"{source}: contains NUL characters: not a text file, expected CSV")
             yield line
     finally:
-        text.detach()  # or it would close the file, which is the caller's
+        with contextlib.suppress(ValueError):  # the caller may have closed it
+            text.detach()  # or this would close it
 
 
 def first_row_is_header(source: str, number: int, cells: Sequence[str]) -> bool:
