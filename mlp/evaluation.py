@@ -45,13 +45,17 @@ Metrics = Mapping[str, Callable[[Array, Array], float]]
 def minibatch(network: Network, data: Data, rows: Any) -> Batch:
     """Rows of the data as columns, in the network's precision: X is D x B, Y is K x B."""
     X, Y = data
-    return columns(network, X, rows), columns(network, Y, rows)
+    dtype = precision(network)
+    return columns(X, rows, dtype), columns(Y, rows, dtype)
 
 
-def columns(network: Network, X: Examples, rows: Any) -> Array:
-    """Rows of X (N x D) as columns, D x B, in the network's precision; what is beyond it is inf: divergence."""
+def precision(network: Network) -> np.dtype[Any]:
+    return np.result_type(*network.parameters().values())
+
+
+def columns(X: Examples, rows: Any, dtype: np.dtype[Any]) -> Array:
+    """Rows of X (N x D) as columns, D x B; what is beyond the precision is inf, and told as divergence."""
     found = X[rows].T
-    dtype = np.result_type(*network.parameters().values())
     if found.dtype != dtype:
         with np.errstate(over="ignore"):
             found = found.astype(dtype)
@@ -72,8 +76,8 @@ def evaluate(network: Network, loss: Loss, data: Data, metrics: Metrics | None =
     if not len(X) == len(Y) > 0:
         raise ValueError(f"X has {len(X)} rows and Y has {len(Y)}, expected as many, and at least one")
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        found = ((network(columns(network, X, rows)), columns(network, Y, rows)) for rows in batches(len(X)))
-        return scores_of(loss, found, metrics)
+        cut = (minibatch(network, data, rows) for rows in batches(len(data[0])))
+        return scores_of(loss, ((network(X), Y) for X, Y in cut), metrics)
 
 
 def scores_of(loss: Loss, found: Iterable[Batch], metrics: Metrics | None = None) -> dict[str, float]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mlp.activations import Array
 from mlp.datasets import Classes, Encoded, Scaler, in_memory_if_small
-from mlp.evaluation import Batch, Data, Examples, batches, columns, scores_of
+from mlp.evaluation import Batch, Data, Examples, batches, columns, precision, scores_of
 from mlp.experiments.archives import ModelFileError, archive_bytes, check_arrays, read_arrays
 from mlp.experiments.files import write_file
 from mlp.experiments.model_header import check_header, expected_shapes, layer_header, target_header
@@ -68,9 +68,10 @@ class Model:
         Raises DataError, at the end, when some have no finite answer.
         """
         bad: list[int] = []
+        dtype = precision(self.network)
         for rows in batches(len(X)):
             with np.errstate(all="ignore"):
-                F = self.network(columns(self.network, X, rows))
+                F = self.network(columns(X, rows, dtype))
                 finite = np.isfinite(self.loss.predict(F)).all(axis=0)
             bad += (rows.start + np.flatnonzero(~finite)).tolist()
             yield F
@@ -97,7 +98,7 @@ class Model:
 
         def scored() -> Iterator[Batch]:
             for F, rows in zip(self.outputs(data[0], source), batches(len(data[0])), strict=True):
-                Y = columns(self.network, data[1], rows)
+                Y = columns(data[1], rows, precision(self.network))
                 yield F, Y
                 for column, counts in self.target.confusion(self.loss.predict(F), Y).items() if few else ():
                     confusion[column] = confusion.get(column, 0) + counts
