@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike
 from mlp.activations import Array
 from mlp.evaluation import Examples
 from mlp.tables import DataError, listed
-from mlp.tables.rows import PIECE, pieces
+from mlp.tables.rows import PIECE, Matrix, pieces
 
 SplitMethod = Literal["stratified", "shuffled", "file_order"]
 
@@ -26,21 +26,17 @@ FAR_OFF = 16.0  # standard deviations from 0 to a mean; single precision is then
 SMALL = 2**20  # numbers: of an encoded table that is kept in memory, 4 MB in single precision
 
 
-class Encoded:
+class Encoded(Matrix):
     """Examples as the network sees them, N x D in single precision, encoded when they are asked for.
 
     `X[rows]` is `encode(source[rows])`, where `encode` works on each row by itself: so it is the same, to the last bit,
     as those rows of the whole table encoded at once.
     """
 
-    ndim = 2
     dtype = np.dtype(np.float32)
 
     def __init__(self, source: Any, encode: Callable[[Array], Array], width: int) -> None:
         self.source, self.encode, self.shape = source, encode, (len(source), width)
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __getitem__(self, rows: Any) -> Array:
         return self.encode(self.source[rows])

@@ -54,7 +54,7 @@ class Model:
         X = X if isinstance(X, Rows) else np.asarray(X)
         if X.ndim != 2 or X.shape[1] != len(self.inputs):
             raise ValueError(f"X has shape {X.shape}, expected (N, {len(self.inputs)}): one example a row")
-        P = [self.loss.predict(F) for F in self.outputs(self.standardize(source, X), source)]
+        P = [P for _, P in self.outputs(self.standardize(source, X), source)]
         with np.errstate(over="ignore"):
             answers = self.target.answers(np.concatenate(P, axis=1))
         for name, column in answers.items():
@@ -62,8 +62,8 @@ class Model:
                 raise DataError(f"{source}: answers too large for {column.dtype} in {listed([name])}")
         return answers
 
-    def outputs(self, X: Examples, source: str) -> Iterator[Array]:
-        """The network's outputs F (K x B) for standardized X (N x D), batch by batch.
+    def outputs(self, X: Examples, source: str) -> Iterator[tuple[Array, Array]]:
+        """The network's outputs F and their inverse link P (both K x B) for standardized X (N x D), batch by batch.
 
         Raises DataError, at the end, when some have no finite answer.
         """
@@ -72,9 +72,9 @@ class Model:
         for rows in batches(len(X)):
             with np.errstate(all="ignore"):
                 F = self.network(columns(X, rows, dtype))
-                finite = np.isfinite(self.loss.predict(F)).all(axis=0)
-            bad += (rows.start + np.flatnonzero(~finite)).tolist()
-            yield F
+                P = self.loss.predict(F)
+            bad += (rows.start + np.flatnonzero(~np.isfinite(P).all(axis=0))).tolist()
+            yield F, P
         if bad:
             raise DataError(
                 f"{source}: no finite answer for {len(bad)} of {len(X)} rows, the first is row {bad[0]} (from 0): "
@@ -97,10 +97,10 @@ class Model:
         confusion: dict[str, Array] = {}
 
         def scored() -> Iterator[Batch]:
-            for F, rows in zip(self.outputs(data[0], source), batches(len(data[0])), strict=True):
+            for (F, P), rows in zip(self.outputs(data[0], source), batches(len(data[0])), strict=True):
                 Y = columns(data[1], rows, precision(self.network))
                 yield F, Y
-                for column, counts in self.target.confusion(self.loss.predict(F), Y).items() if few else ():
+                for column, counts in self.target.confusion(P, Y).items() if few else ():
                     confusion[column] = confusion.get(column, 0) + counts
 
         with np.errstate(all="ignore"):

@@ -119,13 +119,12 @@ def share_cores(processes: int) -> None:
     Where the launcher has bound each to cores of its own the BLAS has seen that already, and what the user has set in
     the environment stays.
     """
-    import threadpoolctl
+    from mlp.experiments.threads import chosen_by_user, loaded_blas
 
-    from mlp.experiments.threads import chosen_by_user
-
-    if chosen_by_user() is not None:
+    libraries = loaded_blas()
+    if chosen_by_user(libraries) is not None:
         return
     fair = max(1, (os.cpu_count() or 1) // processes)
-    for library in threadpoolctl.threadpool_info():
-        if library["user_api"] == "blas" and library["num_threads"] > fair:
-            threadpoolctl.threadpool_limits(fair, user_api="blas")
+    for library in libraries:
+        if (library.num_threads or 0) > fair:
+            library.set_num_threads(fair)

@@ -44,24 +44,29 @@ def useful_threads(sizes: Sequence[int], B: int) -> int:
     return max(1, largest_product(sizes, B) // MULTIPLICATIONS_OF_A_THREAD)
 
 
-def chosen_by_user() -> str | None:
-    """The variable by which the user has set the number of threads of the BLAS that is loaded."""
-    loaded = {pool["internal_api"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
-    names = (name for library in loaded for name in OBEYED.get(library, ()))
+def loaded_blas() -> list[Any]:
+    """threadpoolctl's controllers of the BLAS libraries that are loaded."""
+    return threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+def chosen_by_user(libraries: Sequence[Any]) -> str | None:
+    """The variable by which the user has set the number of threads of these BLAS libraries."""
+    names = (name for library in libraries for name in OBEYED.get(library.internal_api, ()))
     return next((name for name in names if os.environ.get(name)), None)
 
 
 class ThreadLimit:
     """`with limit:` BLAS has at most so many threads, never more than it had, and as many as before at the end.
 
-    Nothing is limited where a user has set the number. It can be entered again and again, one after the other.
+    Nothing is limited where a user has set the number, by the variable `chooser`. It can be entered again and again,
+    one after the other.
     """
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self.libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
-        if chosen_by_user() is not None:
-            self.libraries = []
+        libraries = loaded_blas()
+        self.chooser = chosen_by_user(libraries)
+        self.libraries = libraries if self.chooser is None else []
         self.before: list[int | None] = []
 
     def __enter__(self) -> None:
@@ -94,7 +99,7 @@ def describe_blas(limit: ThreadLimit) -> str:
     available = blas()["threads"]
     with limit:
         found = blas()
-    threads, kernel, chooser = found["threads"], found["kernel"], chosen_by_user()
+    threads, kernel, chooser = found["threads"], found["kernel"], limit.chooser
     line = f"BLAS: {found['name'] or 'unknown'} {found['version'] or ''}".rstrip()
     if kernel is not None:
         line += f", {kernel} kernels"

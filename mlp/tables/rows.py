@@ -37,7 +37,20 @@ def pieces(X: Examples) -> Iterator[Array]:
     return (X[piece] for piece in slices(X))
 
 
-class Rows:
+class Matrix:
+    """What every stand-in for an N x D array answers from its shape."""
+
+    shape: tuple[int, int]
+
+    @property
+    def ndim(self) -> int:
+        return 2
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+
+class Rows(Matrix):
     """Some rows and columns of a matrix, by their numbers (None: all of them), without a copy.
 
     `np.asarray(rows)` reads them all. Numbers more precise than a double come as doubles, the type of all arithmetic
@@ -56,13 +69,6 @@ class Rows:
             matrix.shape[1] if columns is None else len(columns),
         )
         self.dtype = np.dtype(np.float64) if too_precise(matrix.dtype) else matrix.dtype
-
-    @property
-    def ndim(self) -> int:
-        return 2
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __getitem__(self, rows: Any) -> Array:
         chosen = rows if self.rows is None else self.rows[rows]
@@ -90,7 +96,7 @@ def too_precise(dtype: np.dtype[Any]) -> bool:
     return dtype.kind == "f" and dtype.itemsize > 8
 
 
-class StoredMatrix:
+class StoredMatrix(Matrix):
     """The matrix in a `.npy` file, one example a row, whose rows are read when they are asked for.
 
     `M[rows]` takes a slice or an array of row numbers from 0; raises IndexError for others, and DataError when the file
@@ -104,13 +110,6 @@ class StoredMatrix:
         weakref.finalize(self, os.close, self.file)
         self.state = self.look()
         self.slow = False
-
-    @property
-    def ndim(self) -> int:
-        return 2
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __getitem__(self, rows: Any) -> Array:
         if isinstance(rows, slice):
