@@ -43,10 +43,13 @@ Metrics = Mapping[str, Callable[[Array, Array], float]]
 
 
 def minibatch(network: Network, data: Data, rows: Any) -> Batch:
-    """Rows of the data as columns, in the network's precision: X is D x B, Y is K x B."""
+    """Rows of the data as columns, in the network's precision: X is D x B, Y is K x B.
+
+    A column of X is in one piece in memory; of Y a row is, as of F, because losses combine the two element by element.
+    """
     X, Y = data
     dtype = precision(network)
-    return columns(X, rows, dtype), columns(Y, rows, dtype)
+    return columns(X, rows, dtype), np.ascontiguousarray(columns(Y, rows, dtype))
 
 
 def precision(network: Network) -> np.dtype[Any]:

@@ -40,7 +40,10 @@ class Steps:
         self.limit = ThreadLimit(useful_threads(cell.sizes, cell.batch))  # set for each minibatch, as in `mlp train`
         self.cell, self.weights = cell, weights
         self.loss, self.penalty = SoftmaxCrossEntropy(), L2Penalty(0.0)
-        self.minibatches = [(X.T, one_hot(classes, cell.sizes[-1]).T) for X, classes in minibatches]
+        one_hots = [one_hot(classes, cell.sizes[-1]) for _, classes in minibatches]
+        self.minibatches = [  # in memory as `mlp.evaluation.minibatch` cuts them
+            (X.T, np.ascontiguousarray(Y.T)) for (X, _), Y in zip(minibatches, one_hots, strict=True)
+        ]
 
     def reset(self) -> None:
         self.network, self.optimizer = make_network(self.weights), make_optimizer(self.cell)
