@@ -91,11 +91,16 @@ def layer_of(network: Network, parameter: str) -> int:
     return next(number for number, name in names if name == parameter)
 
 
+LARGE_STEP = 1e15
+"""A gradient's norm, or that times the learning rate. BLAS tells of no overflow (`mlp.axpy`), so after a larger one the
+arrays are searched. Smaller ones are far from overflow in float32: their squares, which Adam sums, are below 1e30."""
+
+
 class Overflows:
     """For `np.errstate(..., call=...)`: whether an operation of a minibatch overflowed, its step or one before that.
 
     Finite numbers become infinite by an operation that overflows, and the processor notes that; so the arrays are
-    searched only after a minibatch in which something did, and all others pay nothing for the search.
+    searched only after a minibatch in which something did (or could: `LARGE_STEP`), and all others pay nothing for it.
     """
 
     seen = False

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mlp.activations import Array, logistic, minus_abs
+from mlp.axpy import axpy
 from mlp.network import Network
 
 
@@ -160,4 +161,4 @@ class L2Penalty:
             return
         for name, parameter, bar in network.with_bars(bars):
             if name in network.penalized:
-                bar += self.strength * parameter
+                axpy(self.strength, parameter, bar)

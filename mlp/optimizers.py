@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mlp.activations import Array
+from mlp.axpy import axpby, axpy
 from mlp.network import Network
 
 
@@ -52,17 +53,17 @@ class SGD:
     def step(self, network: Network, bars: Sequence[Any]) -> None:
         for name, W, W_bar in network.with_bars(bars):
             if self.momentum == 0:
-                W -= self.learning_rate * W_bar
+                axpy(-self.learning_rate, W_bar, W)  # W - eta W_bar
                 continue
             if name not in self.velocity:
                 self.velocity[name] = np.zeros_like(W)
             V = self.velocity[name]
-            V *= self.momentum
-            V += W_bar
+            axpby(1, W_bar, self.momentum, V)  # W_bar + mu V
             if self.nesterov:
-                W -= self.learning_rate * (W_bar + self.momentum * V)
+                axpy(-self.learning_rate, W_bar, W)  # W - eta (W_bar + mu V)
+                axpy(-self.learning_rate * self.momentum, V, W)
             else:
-                W -= self.learning_rate * V
+                axpy(-self.learning_rate, V, W)  # W - eta V
 
     def state(self) -> dict[str, Array]:
         """The arrays that the next step depends on: the velocities, as "velocity.W1"."""
@@ -123,13 +124,14 @@ class Adam:
             if name not in self.first_sum:
                 self.first_sum[name], self.second_sum[name] = np.zeros_like(W), np.zeros_like(W)
             M, S = self.first_sum[name], self.second_sum[name]
-            M *= self.beta1
-            M += W_bar
-            S *= self.beta2
-            S += W_bar * W_bar
+            axpby(1, W_bar, self.beta1, M)  # W_bar + beta1 M
+            axpby(1, W_bar * W_bar, self.beta2, S)  # W_bar^2 + beta2 S
             if self.weight_decay and name in network.penalized:
                 W *= 1 - self.learning_rate * self.weight_decay
-            W -= rate * M / (np.sqrt(S) + epsilon)  # eta M_hat / (sqrt(S_hat) + epsilon)
+            R = np.sqrt(S)
+            R += epsilon
+            np.divide(M, R, out=R)
+            axpy(-rate, R, W)  # W - eta M_hat / (sqrt(S_hat) + epsilon)
 
     def state(self) -> dict[str, Array]:
         """The arrays that the next step depends on: both sums, as "first_sum.W1", and the number of steps."""

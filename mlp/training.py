@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mlp.activations import Array
-from mlp.divergence import DivergedError, NotFinite, Overflows, check_step, first_place
+from mlp.divergence import LARGE_STEP, DivergedError, NotFinite, Overflows, check_step, first_place
 from mlp.evaluation import Data, Examples, Metrics, batches, evaluate, minibatch
 from mlp.losses import L2Penalty, Loss
 from mlp.network import Network
@@ -229,7 +229,7 @@ def train_minibatch(
         if clip is not None:
             clip_gradient(network, bars, clip, norm)
         optimizer.step(network, bars)
-    if overflows.seen:
+    if overflows.seen or norm * max(1.0, optimizer.learning_rate) > LARGE_STEP:
         check_step(network, optimizer)
     return c, norm
 

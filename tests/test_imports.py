@@ -15,6 +15,7 @@ STDLIB = sys.stdlib_module_names
 
 ORDER = (
     "activations",
+    "axpy",
     "layers",
     "network",
     "reversible",
