@@ -105,8 +105,19 @@ def test_who_fails_in_a_round_is_left_out_of_all_of_them(load):
 
 
 def test_a_part_without_competitors_is_empty(load):
-    done = CliRunner().invoke(load("benchmark").main, ["epoch", "--quick", "--competitor", "floor"])
+    done = CliRunner().invoke(load("benchmark").main, ["epoch", "--quick", "--competitor", "torch fused"])
     assert done.exit_code == 0, done.output
+
+
+def test_an_epoch_of_the_floor_has_the_products_of_its_minibatches_and_no_loss(load):
+    work, floor = load("benchmarking.work"), load("benchmarking.competitors.bare_products")
+    cell = work.Cell("6-5-3", 4, "sgd")
+    epoch = floor.Epoch(cell, work.initial_weights(cell.sizes), work.make_rows(cell.sizes, 14), "")
+    asked = []
+    epoch.products.step = asked.append
+    assert epoch.run() is None
+    assert asked == [0, 1, 2, 3]
+    assert len(epoch.products.inputs) == 3  # the fourth, of 2 rows, is counted as one of them
 
 
 def test_wrong_losses(load):
@@ -153,8 +164,13 @@ def test_targets_name_the_worst_cell(load):
     rows = [
         Row("steps", "torch", "64-32-10", 32, "sgd", ratio=0.25),
         Row("steps", "torch", "784-100-10", 32, "sgd", ratio=1.25),
+        Row("steps", "floor", "784-100-10", 32, "sgd", ratio=2.5),
+        Row("steps", "torch", "64-32-10", 32, "adam", ratio=0.5),
+        Row("steps", "torch fused", "64-32-10", 32, "adam", ratio=1.5),
         Row("steps", "floor", "784-100-10", 128, "sgd", ratio=9.0),  # below the networks of that target
         Row("steps", "floor", "784-512-512-10", 128, "sgd", ratio=1.25),
+        Row("epoch", "floor", "784-256-128-10", 32, "sgd", ratio=1.6),
+        Row("epoch", "sklearn", "784-256-128-10", 32, "sgd", ratio=0.8),
         Row("startup", "import click", seconds=0.05),
         Row("startup", "mlp --help", seconds=0.25),
         Row("memory", "mlp train .npz", rows=10, megabytes=220.0, data_megabytes=100.0),
@@ -164,11 +180,14 @@ def test_targets_name_the_worst_cell(load):
         (False, "784-100-10, B = 32, torch"),
         (False, "2 ratios"),
         (True, "784-512-512-10, B = 128, floor"),
+        (True, "64-32-10, B = 32, torch"),
+        (False, "784-256-128-10, B = 32, sklearn"),
         (False, ""),
         (True, "mlp train .npz, 10 rows"),
     ]
     assert found[1].measured == pytest.approx(np.sqrt(0.25 * 1.25))
-    assert found[3].measured == pytest.approx(200)
+    assert found[5].measured == pytest.approx(200)
+    assert [target.floor for target in found] == [0.5, None, 1.0, None, 0.5, None, None]
 
 
 def test_peers_that_are_absent_are_skipped_with_a_word(load, monkeypatch):

@@ -44,10 +44,10 @@ def measure_epochs(
             measured = workers.rounds(rounds, lambda worker: worker.ask("epoch"), rng)
             if not workers.workers:
                 break
-            usual = float(np.median(list(losses.values())))
+            usual = float(np.median([loss for loss in losses.values() if loss is not None] or [0.0]))
             for row in rows_of("epoch", [worker.competitor.name for worker in workers.workers], measured, cell):
                 row.rows, row.loss = row_count, losses[row.competitor]
-                if abs(row.loss - usual) <= LOSS_TOLERANCE * usual:
+                if row.loss is None or abs(row.loss - usual) <= LOSS_TOLERANCE * usual:
                     rows.append(row)
                 else:
                     wrong.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from benchmarking.results import Row, geometric_mean
@@ -12,59 +12,76 @@ FLOOR_NETWORKS = ("784-256-128-10", "784-512-512-10", "1024-1024-1024-1024-10")
 
 
 class Target(NamedTuple):
-    """A number that must be at most `limit`, and where the worst one was found."""
+    """A number that must be at most `limit`, and where the worst one was found.
+
+    `floor` is what it would be if mlp took no more time than the bare matrix products do: no way to make the rest of
+    the step faster gets below it.
+    """
 
     what: str
     limit: float
     measured: float
     where: str = ""
+    floor: float | None = None
 
     @property
     def met(self) -> bool:
         return self.measured <= self.limit
 
 
-def worst(what: str, limit: float, rows: Iterable[Row]) -> Iterator[Target]:
-    """Of the ratios of mlp's time to a competitor's; nothing where nothing was measured."""
-    found = [(row.ratio, row) for row in rows if row.ratio is not None]
+Ratio = tuple[float, float | None, Row]
+"""Of mlp's time to that of the row's competitor, of the floor's time to that, and the row."""
+
+
+def ratios(rows: Sequence[Row], part: str, optimizer: str, *names: str) -> list[Ratio]:
+    """Those to competitors whose names begin so, where they were measured."""
+    measured = [
+        (row.ratio, row) for row in rows if (row.part, row.optimizer) == (part, optimizer) and row.ratio is not None
+    ]
+    floors = {row.cell: ratio for ratio, row in measured if row.competitor == "floor"}
+    return [
+        (ratio, ratio / floors[row.cell] if row.cell in floors else None, row)
+        for ratio, row in measured
+        if row.competitor.startswith(names)
+    ]
+
+
+def worst(what: str, limit: float, found: Sequence[Ratio]) -> Iterator[Target]:
+    """Nothing where nothing was measured."""
     if found:
-        ratio, row = max(found, key=lambda pair: pair[0])
-        yield Target(what, limit, ratio, f"{row.network}, B = {row.batch}, {row.competitor}")
+        ratio, _, row = max(found, key=lambda each: each[0])
+        floor = max((floor for _, floor, _ in found if floor is not None), default=None)
+        yield Target(what, limit, ratio, f"{row.network}, B = {row.batch}, {row.competitor}", floor)
 
 
-def mean(what: str, limit: float, rows: Iterable[Row]) -> Iterator[Target]:
-    ratios = [row.ratio for row in rows if row.ratio is not None]
-    if ratios:
-        yield Target(what, limit, geometric_mean(ratios), f"{len(ratios)} ratios")
+def mean(what: str, limit: float, found: Sequence[Ratio]) -> Iterator[Target]:
+    if found:
+        floors = [floor for _, floor, _ in found if floor is not None]
+        floor = geometric_mean(floors) if len(floors) == len(found) else None
+        yield Target(what, limit, geometric_mean([ratio for ratio, _, _ in found]), f"{len(found)} ratios", floor)
 
 
 def step_targets(rows: Sequence[Row]) -> Iterator[Target]:
-    momentum = [row for row in rows if row.part == "steps" and row.optimizer == "sgd"]
-    adam = [row for row in rows if row.part == "steps" and row.optimizer == "adam"]
-    torch = [row for row in momentum if row.competitor.startswith("torch")]
+    torch = ratios(rows, "steps", "sgd", "torch")
     yield from worst("step with momentum / PyTorch's, worst cell and variant", 1, torch)
-    for variant in dict.fromkeys(row.competitor for row in torch):
-        of_variant = [row for row in torch if row.competitor == variant]
+    for variant in dict.fromkeys(row.competitor for _, _, row in torch):
+        of_variant = [found for found in torch if found[2].competitor == variant]
         yield from mean(f"step with momentum / {variant}, geometric mean", 0.5, of_variant)
-    yield from mean(
-        "step with momentum / jax.jit, geometric mean", 1, [row for row in momentum if row.competitor == "jax"]
-    )
-    yield from mean("step with Adam / jax.jit, geometric mean", 1, [row for row in adam if row.competitor == "jax"])
-    floor = [row for row in momentum if row.competitor == "floor" and row.network in FLOOR_NETWORKS]
-    yield from worst(
-        f"step with momentum / bare products, B >= 128 from {FLOOR_NETWORKS[0]} up, worst cell",
-        1.3,
-        [row for row in floor if (row.batch or 0) >= 128],
-    )
-    yield from worst(
-        "step with Adam / PyTorch's default Adam, worst cell", 1, [row for row in adam if row.competitor == "torch"]
-    )
+    yield from mean("step with momentum / jax.jit, geometric mean", 1, ratios(rows, "steps", "sgd", "jax"))
+    yield from mean("step with Adam / jax.jit, geometric mean", 1, ratios(rows, "steps", "adam", "jax"))
+    wide = [
+        found
+        for found in ratios(rows, "steps", "sgd", "floor")
+        if found[2].network in FLOOR_NETWORKS and (found[2].batch or 0) >= 128
+    ]
+    yield from worst(f"step with momentum / bare products, B >= 128 from {FLOOR_NETWORKS[0]} up, worst cell", 1.3, wide)
+    eager = [found for found in ratios(rows, "steps", "adam", "torch") if found[2].competitor == "torch"]
+    yield from worst("step with Adam / PyTorch's default Adam, worst cell", 1, eager)
 
 
 def epoch_targets(rows: Sequence[Row]) -> Iterator[Target]:
-    epochs = [row for row in rows if row.part == "epoch"]
     for name in ("sklearn", "torch DataLoader"):
-        yield from worst(f"epoch / {name}, worst batch size", 1 / 3, [row for row in epochs if row.competitor == name])
+        yield from worst(f"epoch / {name}, worst batch size", 1 / 3, ratios(rows, "epoch", "sgd", name))
 
 
 def startup_targets(rows: Sequence[Row]) -> Iterator[Target]:
@@ -91,8 +108,10 @@ def targets(rows: Sequence[Row]) -> list[Target]:
 
 
 def targets_table(found: Sequence[Target]) -> str:
-    lines = [
-        [target.what, f"{target.limit:.3g}", f"{target.measured:.3g}", "met" if target.met else "NOT met", target.where]
-        for target in found
-    ]
-    return table(["target", "at most", "measured", "", "where"], lines)
+    """In the column "products" is what the bare matrix products alone would reach (the worst cell's, or the mean)."""
+    lines = []
+    for target in found:
+        floor = "-" if target.floor is None else f"{target.floor:.3g}"
+        numbers = [f"{target.limit:.3g}", f"{target.measured:.3g}", floor]
+        lines.append([target.what, *numbers, "met" if target.met else "NOT met", target.where])
+    return table(["target", "at most", "measured", "products", "", "where"], lines)

@@ -43,6 +43,7 @@ STEPS = (
 
 EPOCHS = (
     Competitor("mlp", "with_mlp", "mlp"),
+    Competitor("floor", "bare_products", "mlp"),
     Competitor("torch DataLoader", "with_torch", "torch", "DataLoader"),
     Competitor("torch index", "with_torch", "torch", "index"),
     Competitor("jax", "with_jax", "jax"),
@@ -69,14 +70,15 @@ class Steps(Protocol):
 
 
 class Epoch(Protocol):
-    """`run()` trains for one more epoch with shuffling, in the library's usual loop, and returns the mean loss of it.
+    """`run()` trains for one more epoch with shuffling, in the library's usual loop, and returns the mean loss of it
+    (None: there is none).
 
     The rows are in memory; what a program does once, such as making them tensors, is done before.
     """
 
     def __init__(self, cell: Cell, weights: Weights, rows: Rows, variant: str) -> None: ...
 
-    def run(self) -> float: ...
+    def run(self) -> float | None: ...
 
 
 def why_absent(competitor: Competitor) -> str | None:

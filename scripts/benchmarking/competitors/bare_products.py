@@ -7,12 +7,14 @@ The factors are fixed and the results go into arrays that are there already, so 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from benchmarking.competitors.with_mlp import describe, limit_threads
 from benchmarking.work import Array, Cell, Rows, Weights
 
-__all__ = ["Steps", "describe"]
+__all__ = ["Epoch", "Steps", "describe"]
 
 
 class Steps:
@@ -42,3 +44,17 @@ class Steps:
 
     def finish(self) -> None:
         """A step returns when it is done."""
+
+
+class Epoch:
+    """The products of as many steps as an epoch has, without shuffling or cutting; a shorter last one counts whole."""
+
+    def __init__(self, cell: Cell, weights: Weights, rows: Rows, variant: str) -> None:
+        X, classes = rows
+        cuts = [slice(start, start + cell.batch) for start in range(0, len(X) - cell.batch + 1, cell.batch)]
+        self.products = Steps(cell, weights, [(X[cut], classes[cut]) for cut in cuts], variant)
+        self.count = math.ceil(len(X) / cell.batch)
+
+    def run(self) -> None:
+        for i in range(self.count):
+            self.products.step(i)
