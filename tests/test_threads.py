@@ -15,7 +15,7 @@ from mlp.experiments.prepare import prepare
 from mlp.experiments.replay import open_replay
 from mlp.progress import Progress
 
-LIMIT = 2**22  # multiplications of a thread
+LIMIT = 2**21  # multiplications of a thread
 
 
 @pytest.fixture(autouse=True)
@@ -49,11 +49,11 @@ def mlp(*arguments):
     [
         ([3, 5], 7, 1),
         ([784, 100, 10], 32, 1),
-        ([784, 100, 10], 128, 2),  # 10,035,200
-        ([10, 100, 784], 128, 2),  # the largest, wherever it is
+        ([784, 256, 128, 10], 32, 3),  # 6,422,528
+        ([10, 128, 256, 784], 32, 3),  # the largest, wherever it is
         ([1024, 1024], 2 * LIMIT // 1024**2 - 1, 1),
         ([1024, 1024], 2 * LIMIT // 1024**2, 2),
-        ([784, 512, 512, 10], 512, 49),  # as a machine with many cores may use
+        ([784, 512, 512, 10], 512, 98),  # as a machine with many cores may use
     ],
 )
 def test_a_thread_for_every_so_many_multiplications_of_the_largest_product(sizes, B, expected):

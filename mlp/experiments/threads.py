@@ -2,8 +2,8 @@
 
 Threads that get too little to do cost more than they compute: each product waits for all of them, and they spin while
 they wait, so that beside other work a step may take ten times as long. OpenBLAS starts a second one from 2^18
-multiplications; on an idle 2-core machine it pays from 2^22 to 2^23 in the largest product of a step
-(`scripts/kernels.py --threads`), so each thread gets at least 2^22. The rule looks at sizes and at no clock: the last
+multiplications; on an idle 2-core machine a step gains a fifth by it from 2^22 in its largest product, and little below
+(`scripts/kernels.py --threads`), so each thread gets at least 2^21. The rule looks at sizes and at no clock: the last
 bits of a product depend on the number of threads.
 
 The number is one of the whole process. It is set for each minibatch and put back after it (2 microseconds), so that
@@ -25,7 +25,7 @@ from mlp.experiments.environment import blas
 
 T = TypeVar("T")
 
-MULTIPLICATIONS_OF_A_THREAD = 2**22
+MULTIPLICATIONS_OF_A_THREAD = 2**21
 OBEYED = {  # by each BLAS: a user who has set one of these has chosen
     "openblas": ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_DEFAULT_NUM_THREADS"),
     "mkl": ("MKL_NUM_THREADS", "OMP_NUM_THREADS"),
