@@ -94,7 +94,7 @@ tanh = Activation("tanh", value=np.tanh, slope=lambda A, H: 1 - H * H)
 # g(a) = max(a, 0),  g' = 1 where a > 0, else 0 (at the kink a = 0 we take the left slope)
 relu = Activation(
     "relu",
-    value=lambda A: A.clip(0, np.inf),  # on a wide layer some three times as fast as np.maximum(A, 0)
+    value=lambda A: A.clip(0, np.inf),  # two to four times as fast as np.maximum(A, 0) on wide layers
     slope=lambda A, H: (A > 0).astype(A.dtype),
     scheme="he_normal",
 )

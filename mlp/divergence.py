@@ -93,7 +93,8 @@ def layer_of(network: Network, parameter: str) -> int:
 
 LARGE_STEP = 1e15
 """A gradient's norm, or that times the learning rate. BLAS tells of no overflow (`mlp.axpy`), so after a larger one the
-arrays are searched. Smaller ones are far from overflow in float32: their squares, which Adam sums, are below 1e30."""
+arrays are searched. Steps along smaller gradients, and the sums of their squares, are far from overflow in float32 with
+the usual momentum and beta2; for all others the parameters are searched at the end of each epoch."""
 
 
 class Overflows:
@@ -109,11 +110,16 @@ class Overflows:
         self.seen = True
 
 
-def check_step(network: Network, optimizer: Optimizer) -> None:
-    """Raises NotFinite when a parameter, or an array of the optimizer's state, is not finite after a step."""
+def check_parameters(network: Network) -> None:
+    """Raises NotFinite when a parameter is not finite after a step."""
     for name, W in network.parameters().items():
         if not finite(W):
             raise NotFinite(f"the step made {name} not finite", f"layer {layer_of(network, name)}", False)
+
+
+def check_step(network: Network, optimizer: Optimizer) -> None:
+    """Raises NotFinite when a parameter, or an array of the optimizer's state, is not finite after a step."""
+    check_parameters(network)
     state = optimizer.state() if hasattr(optimizer, "state") else {}
     for name, array in state.items():
         if not finite(array):

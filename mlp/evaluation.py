@@ -45,7 +45,7 @@ Metrics = Mapping[str, Callable[[Array, Array], float]]
 def minibatch(network: Network, data: Data, rows: Any) -> Batch:
     """Rows of the data as columns, in the network's precision: X is D x B, Y is K x B.
 
-    A column of X is in one piece in memory; of Y a row is, as of F, because losses combine the two element by element.
+    In memory X is contiguous by columns, and Y by rows, as F is, because losses combine those two element by element.
     """
     X, Y = data
     dtype = precision(network)

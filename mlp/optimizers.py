@@ -128,7 +128,7 @@ class Adam:
             axpby(1, W_bar * W_bar, self.beta2, S)  # W_bar^2 + beta2 S
             if self.weight_decay and name in network.penalized:
                 W *= 1 - self.learning_rate * self.weight_decay
-            R = np.sqrt(S)
+            R = np.sqrt(S, out=np.empty_like(S))  # an array also where W is a single number
             R += epsilon
             np.divide(M, R, out=R)
             axpy(-rate, R, W)  # W - eta M_hat / (sqrt(S_hat) + epsilon)

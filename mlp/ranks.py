@@ -6,6 +6,7 @@ The cost of a minibatch is a mean over its B examples. A rank that has B_r of th
 
 by linearity. One sum over all ranks gives cost and all bars at once. After it every rank has the same numbers and takes
 the same step, so that weights need not be sent ("synchronous data parallelism"; Goyal et al. 2017, arXiv 1706.02677).
+The step is NumPy's (`mlp.axpy.same_bits`): it has the same bits on processors of all kinds.
 """
 
 from __future__ import annotations

@@ -8,13 +8,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from mlp.activations import Array
-from mlp.divergence import LARGE_STEP, DivergedError, NotFinite, Overflows, check_step, first_place
+from mlp.axpy import same_bits
+from mlp.divergence import (
+    LARGE_STEP,
+    DivergedError,
+    NotFinite,
+    Overflows,
+    check_parameters,
+    check_step,
+    first_place,
+)
 from mlp.evaluation import Data, Examples, Metrics, batches, evaluate, minibatch
 from mlp.losses import L2Penalty, Loss
 from mlp.network import Network
@@ -173,6 +183,8 @@ def train_epoch(
         optimizer.learning_rate = rate = base * schedule(time_of(epoch, i + 1, minibatches))
         try:
             c, norm = train_minibatch(network, loss, optimizer, X, Y, penalty, clip, keep_every, total)
+            if i + 1 == minibatches:
+                check_parameters(network)
         except NotFinite as found:
             X, Y = minibatch(network, data, rows)  # all of it: the first such number may be in another rank's part
             place = found.place or first_place(network, loss, found.bars, X, Y)
@@ -215,7 +227,8 @@ def train_minibatch(
     Raises NotFinite, before the step where that is possible, when one of them or a parameter is not finite.
     """
     overflows = Overflows()
-    with np.errstate(over="call", invalid="call", divide="call", call=overflows):
+    sums = nullcontext() if total is None else same_bits()  # the processes that share the minibatch step alike
+    with np.errstate(over="call", invalid="call", divide="call", call=overflows), sums:
         values = network.forward(X, keep_every=keep_every)
         F = values[-1].H
         c = float(loss.cost(F, Y))

@@ -14,8 +14,8 @@ FLOOR_NETWORKS = ("784-256-128-10", "784-512-512-10", "1024-1024-1024-1024-10")
 class Target(NamedTuple):
     """A number that must be at most `limit`, and where the worst one was found.
 
-    `floor` is what it would be if mlp took no more time than the bare matrix products do: no way to make the rest of
-    the step faster gets below it.
+    `floor` is what it would be if mlp took no more time than the bare matrix products do (of the worst one, the largest
+    over the cells): no way to make the rest of the step faster gets below it.
     """
 
     what: str
@@ -108,7 +108,7 @@ def targets(rows: Sequence[Row]) -> list[Target]:
 
 
 def targets_table(found: Sequence[Target]) -> str:
-    """In the column "products" is what the bare matrix products alone would reach (the worst cell's, or the mean)."""
+    """In the column "products" is what the bare matrix products alone would reach."""
     lines = []
     for target in found:
         floor = "-" if target.floor is None else f"{target.floor:.3g}"
