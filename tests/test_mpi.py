@@ -86,6 +86,7 @@ def own_lines(stderr):
     """Without what the launcher says, before or after our own last words, as it comes: between two lines of dashes, or
     of its own errors while it ends."""
     kept = re.sub(r"^-{20,}$.*?^-{20,}$", "", stderr, flags=re.MULTILINE | re.DOTALL)
+    kept = re.sub(r"\[warn\] Epoll .*(\n|$)", "", kept)  # of the launcher's libevent, when a rank has gone
     return [line for line in kept.replace("\0", "").splitlines() if line.strip() and "PMIX ERROR" not in line]
 
 
