@@ -102,7 +102,7 @@ def train(
 
     `train(...).minibatches()` yields after each minibatch as well (see `Training`). Raises ValueError for arguments
     that cannot work, at the call; DivergedError, from the loop, as soon as a cost, a gradient, a parameter or a loss
-    after the epoch is not finite.
+    after the epoch is not finite (a parameter that only the optimizer's state makes so: at the end of its epoch).
     """
     counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "keep_every": keep_every}
     check_arguments(data, valid, counts, clip, train_loss)
