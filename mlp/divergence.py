@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mlp.activations import Array
+from mlp.evaluation import Data, Examples, batches
 from mlp.losses import Loss
 from mlp.network import Network
 from mlp.optimizers import Optimizer
@@ -117,10 +118,31 @@ def check_parameters(network: Network) -> None:
             raise NotFinite(f"the step made {name} not finite", f"layer {layer_of(network, name)}", False)
 
 
-def check_step(network: Network, optimizer: Optimizer) -> None:
-    """Raises NotFinite when a parameter, or an array of the optimizer's state, is not finite after a step."""
+def check_step(network: Network, optimizer: Optimizer, overflows: Overflows, norm: float) -> None:
+    """Raises NotFinite when a parameter, or an array of the optimizer's state, is not finite after a step along a
+    gradient of this norm; looks only where something overflowed, or where BLAS could have."""
+    if not overflows.seen and norm * max(1.0, optimizer.learning_rate) <= LARGE_STEP:
+        return
     check_parameters(network)
     state = optimizer.state() if hasattr(optimizer, "state") else {}
     for name, array in state.items():
         if not finite(array):
             raise NotFinite("the step made the optimizer's state not finite", f"its {name}", False)
+
+
+def check_losses(scores: Mapping[str, float], data: Data, valid: Data | None, epoch: int, rate: float) -> None:
+    """Raises DivergedError when a loss after an epoch is not finite; `rate` is that of its last step."""
+    for which, key, used in (("training", "train_loss", data), ("validation", "valid_loss", valid)):
+        if used is not None and not math.isfinite(scores[key]):
+            raise DivergedError(
+                f"after epoch {epoch}: the {which} loss is {scores[key]}",
+                epoch=epoch,
+                largest_input=largest(used[0]),
+                largest_target=largest(used[1]),
+                learning_rate=rate,
+            )
+
+
+def largest(X: Examples) -> float:
+    """The largest absolute value, of those that are numbers."""
+    return max(float(np.nanmax(np.abs(X[rows]), initial=0.0)) for rows in batches(len(X)))

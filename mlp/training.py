@@ -17,15 +17,16 @@ import numpy as np
 from mlp.activations import Array
 from mlp.axpy import same_bits
 from mlp.divergence import (
-    LARGE_STEP,
     DivergedError,
     NotFinite,
     Overflows,
+    check_losses,
     check_parameters,
     check_step,
     first_place,
+    largest,
 )
-from mlp.evaluation import Data, Examples, Metrics, batches, evaluate, minibatch
+from mlp.evaluation import Data, Metrics, evaluate, minibatch
 from mlp.losses import L2Penalty, Loss
 from mlp.network import Network
 from mlp.optimizers import Optimizer, clip_gradient, gradient_norm
@@ -242,22 +243,8 @@ def train_minibatch(
         if clip is not None:
             clip_gradient(network, bars, clip, norm)
         optimizer.step(network, bars)
-    if overflows.seen or norm * max(1.0, optimizer.learning_rate) > LARGE_STEP:
-        check_step(network, optimizer)
+    check_step(network, optimizer, overflows, norm)
     return c, norm
-
-
-def check_losses(scores: Mapping[str, float], data: Data, valid: Data | None, epoch: int, rate: float) -> None:
-    """Raises DivergedError when a loss after an epoch is not finite; `rate` is that of its last step."""
-    for which, key, used in (("training", "train_loss", data), ("validation", "valid_loss", valid)):
-        if used is not None and not math.isfinite(scores[key]):
-            raise DivergedError(
-                f"after epoch {epoch}: the {which} loss is {scores[key]}",
-                epoch=epoch,
-                largest_input=largest(used[0]),
-                largest_target=largest(used[1]),
-                learning_rate=rate,
-            )
 
 
 def set_parameters(network: Network, values: Mapping[str, Array]) -> None:
@@ -268,11 +255,6 @@ def set_parameters(network: Network, values: Mapping[str, Array]) -> None:
 
 def out_of_patience(progress: Progress, patience: int | None) -> bool:
     return patience is not None and progress.epoch - progress.best_epoch >= patience
-
-
-def largest(X: Examples) -> float:
-    """The largest absolute value, of those that are numbers."""
-    return max(float(np.nanmax(np.abs(X[rows]), initial=0.0)) for rows in batches(len(X)))
 
 
 def time_of(epoch: int, minibatch: int, minibatches: int) -> float:
