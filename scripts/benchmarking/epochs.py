@@ -44,15 +44,15 @@ def measure_epochs(
             measured = workers.rounds(rounds, lambda worker: worker.ask("epoch"), rng)
             if not workers.workers:
                 break
-            usual = float(np.median([loss for loss in losses.values() if loss is not None] or [0.0]))
-            for row in rows_of("epoch", [worker.competitor.name for worker in workers.workers], measured, cell):
+            training = {worker.competitor.name: worker.competitor.trains for worker in workers.workers}
+            usual = float(np.median([losses[name] for name, trains in training.items() if trains] or [0.0]))
+            for row in rows_of("epoch", list(training), measured, cell):
                 row.rows, row.loss = row_count, losses[row.competitor]
-                loss = 0.0 if row.loss is None else row.loss
-                if row.competitor == "floor" or abs(loss - usual) <= LOSS_TOLERANCE * usual:
+                if not training[row.competitor] or abs(row.loss - usual) <= LOSS_TOLERANCE * usual:
                     rows.append(row)
                 else:
                     wrong.append(
-                        f"epoch, B = {batch}: {row.competitor}: does other work: its mean loss is {loss:.4g}, "
+                        f"epoch, B = {batch}: {row.competitor}: does other work: its mean loss is {row.loss:.4g}, "
                         f"but {usual:.4g} in the median of all (more than {LOSS_TOLERANCE:g} away)"
                     )
         wrong += workers.failed

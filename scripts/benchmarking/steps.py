@@ -51,10 +51,9 @@ def measure_cell(workers: Workers, cell: Cell, rounds: int, rng: np.random.Gener
     wanted = reference_losses(cell)
     excluded = set()
     for worker in workers.workers:
-        name, tolerance = worker.competitor.name, worker.competitor.tolerance
-        found = losses[name]
-        problem = None if found is None else wrong_losses(name, found, wanted, tolerance)
-        if problem is not None:
+        name = worker.competitor.name
+        problem = wrong_losses(name, losses[name] or [], wanted, worker.competitor.tolerance)
+        if worker.competitor.trains and problem is not None:
             wrong.append(f"{cell.network}, B = {cell.batch}, {cell.optimizer}: {problem}")
             excluded.add(name)
     first = workers.ask_all("steps", warm_up=1, steps=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from benchmarking.results import Row, geometric_mean
@@ -29,59 +29,70 @@ class Target(NamedTuple):
         return self.measured <= self.limit
 
 
-Ratio = tuple[float, float | None, Row]
-"""Of mlp's time to that of the row's competitor, of the floor's time to that, and the row."""
+class Ratio(NamedTuple):
+    """Of mlp's time to that of the row's competitor, and of the floor's time to that."""
+
+    measured: float
+    floor: float | None
+    row: Row
 
 
-def ratios(rows: Sequence[Row], part: str, optimizer: str, *names: str) -> list[Ratio]:
-    """Those to competitors whose names begin so, where they were measured."""
+def ratios(rows: Sequence[Row], part: str, optimizer: str, wanted: Callable[[Row], bool]) -> list[Ratio]:
+    """Those to the wanted rows, where they were measured."""
     measured = [
         (row.ratio, row) for row in rows if (row.part, row.optimizer) == (part, optimizer) and row.ratio is not None
     ]
     floors = {row.cell: ratio for ratio, row in measured if row.competitor == "floor"}
     return [
-        (ratio, ratio / floors[row.cell] if row.cell in floors else None, row)
+        Ratio(ratio, ratio / floors[row.cell] if row.cell in floors else None, row)
         for ratio, row in measured
-        if row.competitor.startswith(names)
+        if wanted(row)
     ]
+
+
+def named(name: str) -> Callable[[Row], bool]:
+    return lambda row: row.competitor == name
 
 
 def worst(what: str, limit: float, found: Sequence[Ratio]) -> Iterator[Target]:
     """Nothing where nothing was measured."""
     if found:
-        ratio, _, row = max(found, key=lambda each: each[0])
-        floor = max((floor for _, floor, _ in found if floor is not None), default=None)
-        yield Target(what, limit, ratio, f"{row.network}, B = {row.batch}, {row.competitor}", floor)
+        largest = max(found, key=lambda ratio: ratio.measured)
+        floor = max((ratio.floor for ratio in found if ratio.floor is not None), default=None)
+        where = f"{largest.row.network}, B = {largest.row.batch}, {largest.row.competitor}"
+        yield Target(what, limit, largest.measured, where, floor)
 
 
 def mean(what: str, limit: float, found: Sequence[Ratio]) -> Iterator[Target]:
     if found:
-        floors = [floor for _, floor, _ in found if floor is not None]
+        floors = [ratio.floor for ratio in found if ratio.floor is not None]
         floor = geometric_mean(floors) if len(floors) == len(found) else None
-        yield Target(what, limit, geometric_mean([ratio for ratio, _, _ in found]), f"{len(found)} ratios", floor)
+        yield Target(what, limit, geometric_mean([ratio.measured for ratio in found]), f"{len(found)} ratios", floor)
 
 
 def step_targets(rows: Sequence[Row]) -> Iterator[Target]:
-    torch = ratios(rows, "steps", "sgd", "torch")
+    torch = ratios(rows, "steps", "sgd", lambda row: row.competitor.startswith("torch"))
     yield from worst("step with momentum / PyTorch's, worst cell and variant", 1, torch)
-    for variant in dict.fromkeys(row.competitor for _, _, row in torch):
-        of_variant = [found for found in torch if found[2].competitor == variant]
-        yield from mean(f"step with momentum / {variant}, geometric mean", 0.5, of_variant)
-    yield from mean("step with momentum / jax.jit, geometric mean", 1, ratios(rows, "steps", "sgd", "jax"))
-    yield from mean("step with Adam / jax.jit, geometric mean", 1, ratios(rows, "steps", "adam", "jax"))
-    wide = [
-        found
-        for found in ratios(rows, "steps", "sgd", "floor")
-        if found[2].network in FLOOR_NETWORKS and (found[2].batch or 0) >= 128
-    ]
+    for variant in dict.fromkeys(ratio.row.competitor for ratio in torch):
+        found = ratios(rows, "steps", "sgd", named(variant))
+        yield from mean(f"step with momentum / {variant}, geometric mean", 0.5, found)
+    for what, optimizer in (("momentum", "sgd"), ("Adam", "adam")):
+        found = ratios(rows, "steps", optimizer, named("jax"))
+        yield from mean(f"step with {what} / jax.jit, geometric mean", 1, found)
+    wide = ratios(
+        rows,
+        "steps",
+        "sgd",
+        lambda row: row.competitor == "floor" and row.network in FLOOR_NETWORKS and (row.batch or 0) >= 128,
+    )
     yield from worst(f"step with momentum / bare products, B >= 128 from {FLOOR_NETWORKS[0]} up, worst cell", 1.3, wide)
-    eager = [found for found in ratios(rows, "steps", "adam", "torch") if found[2].competitor == "torch"]
+    eager = ratios(rows, "steps", "adam", named("torch"))
     yield from worst("step with Adam / PyTorch's default Adam, worst cell", 1, eager)
 
 
 def epoch_targets(rows: Sequence[Row]) -> Iterator[Target]:
     for name in ("sklearn", "torch DataLoader"):
-        yield from worst(f"epoch / {name}, worst batch size", 1 / 3, ratios(rows, "epoch", "sgd", name))
+        yield from worst(f"epoch / {name}, worst batch size", 1 / 3, ratios(rows, "epoch", "sgd", named(name)))
 
 
 def startup_targets(rows: Sequence[Row]) -> Iterator[Target]:

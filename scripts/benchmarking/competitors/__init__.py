@@ -13,7 +13,7 @@ class Competitor(NamedTuple):
     """`module` is one of this package; `library` is imported before anything else, so that it starts as for its users.
 
     `variant` is for the module. `tolerance` is what the losses of the first steps may be away from those in float64,
-    relative to them (see `steps.wrong_losses`).
+    relative to them (see `steps.wrong_losses`). Who `trains` must have losses, and the right ones.
     """
 
     name: str
@@ -21,10 +21,7 @@ class Competitor(NamedTuple):
     library: str
     variant: str = ""
     tolerance: float = 3e-5
-
-    @property
-    def peer(self) -> bool:
-        return self.library != "mlp"
+    trains: bool = True
 
 
 OTHER_EPSILON = 3e-4
@@ -32,7 +29,7 @@ OTHER_EPSILON = 3e-4
 
 STEPS = (
     Competitor("mlp", "with_mlp", "mlp"),
-    Competitor("floor", "bare_products", "mlp"),
+    Competitor("floor", "bare_products", "mlp", trains=False),
     Competitor("torch", "with_torch", "torch", "eager"),
     Competitor("torch fused", "with_torch", "torch", "fused"),
     Competitor("torch compile", "with_torch", "torch", "compile"),
@@ -43,7 +40,7 @@ STEPS = (
 
 EPOCHS = (
     Competitor("mlp", "with_mlp", "mlp"),
-    Competitor("floor", "bare_products", "mlp"),
+    Competitor("floor", "bare_products", "mlp", trains=False),
     Competitor("torch DataLoader", "with_torch", "torch", "DataLoader"),
     Competitor("torch index", "with_torch", "torch", "index"),
     Competitor("jax", "with_jax", "jax"),
