@@ -1,30 +1,37 @@
-"""A minimal feedforward neural-network trainer: the note's equations as code, from one layer to a trained network.
+"""A minimal feedforward neural-network trainer: the note's equations as code, from one layer to a trained network."""
 
-The names of this package are those of `mlp.names`. They are loaded when the first of them is used, and NumPy with
-them: `mlp --help` needs neither.
-"""
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-from mlp import kernels
-
-if TYPE_CHECKING:
-    from mlp.names import *  # noqa: F403
+from mlp.activations import ACTIVATIONS, Activation
+from mlp.divergence import DivergedError
+from mlp.evaluation import evaluate
+from mlp.layers import Layer, LayerBars, LayerValues
+from mlp.losses import LogisticCrossEntropy, SoftmaxCrossEntropy, SquaredError
+from mlp.network import Network
+from mlp.optimizers import SGD, Adam
+from mlp.penalties import L2Penalty
+from mlp.records import EpochRecord, MinibatchRecord, Progress, UnfinishedEpoch
+from mlp.training import Training, train
 
 __version__ = "0.1.0"
 
-kernels.choose_for_numpy()
-
-
-def __getattr__(name: str) -> Any:
-    names = import_module("mlp.names")
-    for each in ("__all__", *names.__all__):
-        globals().setdefault(each, getattr(names, each))  # what somebody has put there stays
-    if name in globals():  # of the modules, too, that are loaded by now
-        return globals()[name]
-    raise AttributeError(f"module 'mlp' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *import_module("mlp.names").__all__})
+__all__ = [
+    "ACTIVATIONS",
+    "SGD",
+    "Activation",
+    "Adam",
+    "DivergedError",
+    "EpochRecord",
+    "L2Penalty",
+    "Layer",
+    "LayerBars",
+    "LayerValues",
+    "LogisticCrossEntropy",
+    "MinibatchRecord",
+    "Network",
+    "Progress",
+    "SoftmaxCrossEntropy",
+    "SquaredError",
+    "Training",
+    "UnfinishedEpoch",
+    "evaluate",
+    "train",
+]

@@ -10,18 +10,13 @@ analytic (relu, leaky_relu, elu, softsign) use the piece that the real part sele
 
 from __future__ import annotations
 
-import mlp.minimum  # noqa: F401 (first: refuses a NumPy that is too old)
-
-# isort: split
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from mlp.types import Array
 
 
 @dataclass(frozen=True)

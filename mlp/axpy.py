@@ -22,7 +22,7 @@ from functools import cache
 
 import numpy as np
 
-from mlp.activations import Array
+from mlp.types import Array
 
 SMALLEST = 2**17  # elements, from which on a call of BLAS is faster
 LARGEST = 2**31 - 1  # elements, where BLAS counts in 32 bits

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
-from mlp.evaluation import Data, Examples, batches
 from mlp.losses import Loss
+from mlp.minibatches import batches
 from mlp.network import Network
 from mlp.optimizers import Optimizer
+from mlp.types import Array, Data, Examples
 
 
 class DivergedError(ArithmeticError):

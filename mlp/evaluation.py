@@ -6,68 +6,15 @@ larger than the memory: all of it goes through the network in pieces.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.losses import Loss
 from mlp.metrics import SHARES
+from mlp.minibatches import batches, minibatch
 from mlp.network import Network
-
-
-class Examples(Protocol):
-    """N examples at rest, one a row: an array, or what gives rows as an array when they are asked for.
-
-    `X[rows]` takes a slice or an array of row numbers.
-    """
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def ndim(self) -> int: ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: Any, /) -> Array: ...
-
-
-Data = tuple[Examples, Examples]
-Batch = tuple[Array, Array]
-Metrics = Mapping[str, Callable[[Array, Array], float]]
-
-
-def minibatch(network: Network, data: Data, rows: Any) -> Batch:
-    """Rows of the data as columns, in the network's precision: X is D x B, Y is K x B.
-
-    In memory X is contiguous by columns, and Y by rows, as F is, because losses combine those two element by element.
-    """
-    X, Y = data
-    dtype = precision(network)
-    return columns(X, rows, dtype), np.ascontiguousarray(columns(Y, rows, dtype))
-
-
-def precision(network: Network) -> np.dtype[Any]:
-    return np.result_type(*network.parameters().values())
-
-
-def columns(X: Examples, rows: Any, dtype: np.dtype[Any]) -> Array:
-    """Rows of X (N x D) as columns, D x B; what is beyond the precision is inf, and told as divergence."""
-    found = X[rows].T
-    if found.dtype != dtype:
-        with np.errstate(over="ignore"):
-            found = found.astype(dtype)
-    return found
-
-
-def batches(N: int, batch_size: int = 1024) -> Iterator[slice]:
-    """The rows from 0 to N - 1 in order, so many at a time that memory does not grow with N times the widths."""
-    return (slice(start, min(start + batch_size, N)) for start in range(0, N, batch_size))
+from mlp.types import Batch, Data, Metrics
 
 
 def evaluate(network: Network, loss: Loss, data: Data, metrics: Metrics | None = None) -> dict[str, float]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlp.activations import Array
+from mlp.types import Array
 
 
 def accuracy(P: Array, Y: Array) -> float:

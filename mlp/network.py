@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from mlp.activations import Array
+from mlp.types import Array
 
 
 class LayerLike(Protocol):

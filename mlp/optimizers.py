@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.axpy import axpby, axpy
 from mlp.network import Network
+from mlp.types import Array
 
 
 class Optimizer(Protocol):

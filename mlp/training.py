@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.axpy import same_bits
 from mlp.divergence import (
     DivergedError,
@@ -26,13 +25,16 @@ from mlp.divergence import (
     first_place,
     largest,
 )
-from mlp.evaluation import Data, Metrics, evaluate, minibatch
-from mlp.losses import L2Penalty, Loss
+from mlp.evaluation import evaluate
+from mlp.losses import Loss
+from mlp.minibatches import minibatch
 from mlp.network import Network
 from mlp.optimizers import Optimizer, clip_gradient, gradient_norm
-from mlp.progress import EpochRecord, MinibatchRecord, Progress, UnfinishedEpoch
-from mlp.ranks import Parts, Ranks
+from mlp.parallel.ranks import Parts, Ranks
+from mlp.penalties import L2Penalty
+from mlp.records import EpochRecord, MinibatchRecord, Progress, UnfinishedEpoch
 from mlp.schedules import Schedule, constant
+from mlp.types import Array, Data, Metrics
 
 
 class Training:
@@ -99,7 +101,7 @@ def train(
     - `progress` is updated in place before each yield. Pass one to read the best epoch so far, or, with the network,
       optimizer and rng of an interrupted run, to go on exactly where it was, in the middle of an epoch too;
     - `ranks` are processes that make this same call: each works on a part of every minibatch, and all end with the
-      weights that one would have, to rounding (see `mlp.ranks`).
+      weights that one would have, to rounding (see `mlp.parallel.ranks`).
 
     `train(...).minibatches()` yields after each minibatch as well (see `Training`). Raises ValueError for arguments
     that cannot work, at the call; DivergedError, from the loop, as soon as a cost, a gradient, a parameter or a loss

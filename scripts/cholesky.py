@@ -13,7 +13,7 @@ from time import perf_counter
 import click
 import numpy as np
 
-from mlp.autodiff.cholesky import BLOCK_SIZE, reverse_blocked, reverse_unblocked
+from mlp.autodiff.rules.cholesky import BLOCK_SIZE, reverse_blocked, reverse_unblocked
 
 
 def milliseconds(repeats: int, function: Callable[..., object], *arguments: object) -> float:

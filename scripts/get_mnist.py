@@ -34,9 +34,9 @@ from urllib.request import urlopen
 import click
 import numpy as np
 
-from mlp.activations import Array
-from mlp.experiments.files import write_file
+from mlp.experiments.storage.files import write_file
 from mlp.text import one_line
+from mlp.types import Array
 
 OUT = Path(__file__).resolve().parent.parent / "data/mnist.npz"
 MIRRORS = (  # of PyTorch, and of the CVDF; the authors' own page has the files no longer (PyTorch pull request 164238)

@@ -18,9 +18,9 @@ import click
 import numpy as np
 
 from mlp import Layer, Network, SquaredError
-from mlp.activations import Array
+from mlp.layers.reversible import Coupling, Reversible
 from mlp.network import stored
-from mlp.reversible import Coupling, Reversible
+from mlp.types import Array
 
 COLUMNS = f"{'arrays':>8s}{'stored MB':>11s}{'peak MB':>9s}"
 Step = Callable[[], tuple[Any, list[Any]]]

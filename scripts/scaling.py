@@ -30,9 +30,9 @@ import numpy as np
 import threadpoolctl
 
 from mlp import SGD, Layer, Network, SoftmaxCrossEntropy, train
-from mlp.activations import Array
-from mlp.experiments.mpi import MPIError, MPIRanks, connect
-from mlp.ranks import Ranks
+from mlp.parallel.mpi import MPIError, MPIRanks, connect
+from mlp.parallel.ranks import Ranks
+from mlp.types import Array
 
 NETWORKS = ([64, 32, 10], [784, 100, 10], [784, 256, 128, 10], [784, 512, 512, 10], [1024, 1024, 1024, 1024, 10])
 BATCHES = (1, 8, 32, 128, 512)  # for which t is measured

@@ -12,10 +12,9 @@ import click
 import numpy as np
 
 from mlp import Progress
-from mlp.experiments.config import load_config
-from mlp.experiments.prepare import prepare
-from mlp.experiments.yaml_text import ConfigError
-from mlp.tables import DataError
+from mlp.errors import ConfigError, DataError
+from mlp.experiments.assemble import prepare
+from mlp.experiments.config.load import load_config
 
 
 def score(config: Path, seed: int) -> dict[str, float]:

@@ -11,13 +11,13 @@ from click.testing import CliRunner
 from small_runs import assert_same, write_problem
 
 from mlp import DivergedError
-from mlp.cli import cli
+from mlp.cli.commands import cli
 from mlp.experiments import checkpoint
-from mlp.experiments.archives import read_arrays
-from mlp.experiments.config import load_config
-from mlp.experiments.diagnosis import likely_cause
-from mlp.experiments.metrics_csv import read_metrics
+from mlp.experiments.advice.divergence import likely_cause
+from mlp.experiments.config.load import load_config
 from mlp.experiments.model import load_model
+from mlp.experiments.storage.archive import read_arrays
+from mlp.experiments.storage.metrics_csv import read_metrics
 
 GROWS = "clip: null, schedule: {name: exponential, decay: 30}"  # the learning rate, thirtyfold an epoch
 STEEP = "{name: sgd, learning_rate: 1e30}"

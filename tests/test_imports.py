@@ -113,7 +113,7 @@ def test_arrows_only_go_up(module, path):
 
 def test_nobody_imports_the_command_line():
     for _, path in sources():
-        assert not any(name.startswith("mlp.cli") for name, _ in imports(path)), path
+        assert not any(name.startswith("mlp.cli.commands") for name, _ in imports(path)), path
 
 
 def test_matplotlib_is_imported_only_inside_functions():
@@ -159,9 +159,9 @@ def test_names_are_loaded_when_they_are_used():
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["check", "--help"], ["--version"]])
 def test_help_is_light(arguments):
     code = (
-        "import contextlib, io, mlp.cli\n"
+        "import contextlib, io, mlp.cli.commands\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
-        f"    mlp.cli.cli({arguments!r})\n"
+        f"    mlp.cli.commands.cli({arguments!r})\n"
     )
     script = f"import sys\n{code}\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ import pytest
 
 from mlp import SGD, Adam, Layer, Network
 from mlp import schedules as s
-from mlp.layers import LayerBars
+from mlp.layers.dense import LayerBars
 from mlp.optimizers import clip_gradient, gradient_norm
 
 ETA = [0.1, 0.1, 0.05, 0.2]  # a schedule at work: the learning rate changes between steps

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 from pydantic import BaseModel
 
-from mlp.cli import cli
-from mlp.experiments.config import load_config
-from mlp.experiments.mistakes import models_in
-from mlp.experiments.schema import Config
+from mlp.cli.commands import cli
+from mlp.experiments.config.load import load_config
+from mlp.experiments.config.mistakes import models_in
+from mlp.experiments.config.schema import Config
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -75,7 +75,7 @@ from mlp.autodiff.functions import (
 from mlp.autodiff.graph import Graph, Node, forward_mode, record, reverse_mode
 from mlp.autodiff.jacobian import jacobian
 from mlp.autodiff.operation import Operation, inner
-from mlp.autodiff.operations import OPERATIONS
+from mlp.autodiff.rules.table import OPERATIONS
 
 __all__ = [
     "OPERATIONS",

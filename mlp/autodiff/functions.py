@@ -9,7 +9,7 @@ from types import FunctionType
 from typing import Any
 
 from mlp.autodiff.graph import Node, record
-from mlp.autodiff.operations import OPERATIONS
+from mlp.autodiff.rules.table import OPERATIONS
 
 
 def of_one(name: str) -> Callable[[Any], Any]:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from mlp.autodiff.operation import Operation
-from mlp.autodiff.operations import OPERATIONS
+from mlp.autodiff.rules.table import OPERATIONS
 
 
 class Node:

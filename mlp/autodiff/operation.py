@@ -7,9 +7,6 @@ every rule is tested with, <C_bar, C_dot> = <A_bar, A_dot> + <B_bar, B_dot> + ..
 
 from __future__ import annotations
 
-import mlp.minimum  # noqa: F401 (first: refuses a NumPy that is too old)
-
-# isort: split
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.checking.comparison import Comparison, Index, Quantity
 from mlp.checking.numerical import CENTRAL, TOLERANCE, Derivative
 from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result
+from mlp.types import Array
 
 ROUNDING = 1e-2  # what is left of an error in long double, if it was rounding
 DIRECTIONS = 3  # random ones, in the space of a whole array that is sampled, or of all arrays together

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.checking.guesses import Suspects, guess
 from mlp.checking.numerical import CENTRAL, EPS, TOLERANCE, Function, Slope, step_sizes
 from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, apart
+from mlp.types import Array
 
 ELEMENTS = 128  # an array with more of them is sampled
 BLURRED = 1e-2  # a pass needs numerical derivatives that are surer than this, relative to the norm

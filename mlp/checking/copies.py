@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
+from mlp.types import Array
 
 Reader = Callable[[Any], dict[str, Array]]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
+from mlp.types import Array
 
 CLOSE = 1e-5  # how well a pattern must fit, relative to the norm; what passes as a bar is at most 1e-6 off
 

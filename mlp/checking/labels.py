@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.checking.results import FAIL, PASS, Result
+from mlp.types import Array
 
 OFF_BY_ONE = "labels off by one: is the first label coded as 1, or counted from 1?"
 OTHER_ROW = "every row has the label of the row next to it"

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.checking.compare import check_bar
 from mlp.checking.comparison import Quantity
 from mlp.checking.copies import Private, float64, layer_parameters, long_double, other_columns, two_columns
@@ -17,6 +16,7 @@ from mlp.checking.results import INCONCLUSIVE, Result, attempt, calling
 from mlp.checking.state import check_state, check_stored
 from mlp.checking.suspects import layer_bars, layer_suspects
 from mlp.checking.together import EXACT, Problem, dot_product, identity, taylor_along
+from mlp.types import Array
 
 
 @np.errstate(all="ignore")

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.checking.copies import Private, float64, network_parameters
 from mlp.checking.guesses import close
 from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result
 from mlp.checking.together import ALL, EXACT, identity
+from mlp.types import Array
 
 SHORT = "the last, short minibatch is divided by the full B"
 EARLIER = "the values of an earlier forward pass are used in backward"

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.checking.compare import check_bar
 from mlp.checking.comparison import Quantity
 from mlp.checking.copies import fingerprint, float64, two_columns
 from mlp.checking.guesses import Suspects, close
 from mlp.checking.results import FAIL, PASS, Result
 from mlp.checking.together import EXACT, Problem, identity, taylor_along
+from mlp.types import Array
 
 WRONG_AXIS = "the softmax is taken over the wrong axis, the examples instead of the classes"
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.checking.compare import check_bar
 from mlp.checking.copies import float64, two_columns
 from mlp.checking.guesses import close
@@ -16,7 +15,8 @@ from mlp.checking.results import FAIL, INCONCLUSIVE, Result, attempt, calling, f
 from mlp.checking.state import check_state, check_stored
 from mlp.checking.sweep import Sweep, input_name
 from mlp.checking.together import ALL, EXACT, Problem, dot_product, identity, taylor_along
-from mlp.losses import L2Penalty
+from mlp.penalties import L2Penalty
+from mlp.types import Array
 
 
 @np.errstate(all="ignore")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mlp.activations import Array
+from mlp.types import Array
 
 COMPLEX, CENTRAL = "complex step", "central differences"
 TOLERANCE = {COMPLEX: 1e-9, CENTRAL: 1e-6}

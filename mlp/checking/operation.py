@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.autodiff.operation import Operation
 from mlp.checking.compare import DIRECTIONS, check_bar, choose
 from mlp.checking.comparison import ELEMENTS, Comparison, Quantity
@@ -17,6 +16,7 @@ from mlp.checking.numerical import Derivative
 from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, apart, attempt
 from mlp.checking.rule import Change, Project, Rule, flat, parts, weigh
 from mlp.checking.together import ALL, EXACT, taylor
+from mlp.types import Array
 
 
 @np.errstate(all="ignore")

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.checking.copies import Private, network_parameters
 from mlp.checking.loop import off_zero
 from mlp.checking.results import FAIL, PASS, Result, folded
 from mlp.checking.together import ALL
+from mlp.types import Array
 
 UPHILL = "the sign: W <- W - eta W_bar goes down, + goes up"
 NO_STEP = "the array does not move: is it left out of the step?"

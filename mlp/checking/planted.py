@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.autodiff.operation import Operation
 from mlp.checking.loss import softmax
-from mlp.layers import Layer, LayerBars, LayerValues
-from mlp.losses import L2Penalty, SoftmaxCrossEntropy, SquaredError
+from mlp.layers.dense import Layer, LayerBars, LayerValues
+from mlp.losses import SoftmaxCrossEntropy, SquaredError
 from mlp.network import Network
+from mlp.penalties import L2Penalty
+from mlp.types import Array
 
 
 class TransposedWBar(Layer):

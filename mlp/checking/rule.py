@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.autodiff.operation import Operation
 from mlp.checking.copies import float64, long_double
 from mlp.checking.numerical import COMPLEX, COMPLEX_STEP, Slope, central_slope, step_sizes
 from mlp.checking.results import calling
+from mlp.types import Array
 
 Project = Mapping[int, Callable[[Array], Array]]
 

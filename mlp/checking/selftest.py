@@ -21,11 +21,12 @@ from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, failures
 from mlp.checking.state import IN_PLACE
 from mlp.checking.suspects import AT_H, FORGOTTEN, OVERWRITTEN, STATE, W_FOR_W_T
 from mlp.checking.sweep import DECAY_ON_B
-from mlp.layers import Layer
-from mlp.losses import LOSSES, L2Penalty, SquaredError
+from mlp.layers.dense import Layer
+from mlp.layers.reversible import Coupling, Reversible
+from mlp.losses import LOSSES, SquaredError
 from mlp.network import Network
 from mlp.optimizers import SGD, Adam
-from mlp.reversible import Coupling, Reversible
+from mlp.penalties import L2Penalty
 from mlp.training import train
 
 Check: TypeAlias = "Callable[[np.random.Generator], list[Result]]"  # in quotes: numpy.random is slow to load

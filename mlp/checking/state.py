@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.checking.copies import fingerprint, other_columns
 from mlp.checking.guesses import close
 from mlp.checking.results import FAIL, INCONCLUSIVE, Result
 from mlp.checking.suspects import STATE, is_dense
 from mlp.checking.together import EXACT, identity
+from mlp.types import Array
 
 IN_PLACE = "g is applied in place, on the stored A"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.checking.guesses import Suspects, close
 from mlp.checking.results import calling
+from mlp.types import Array
 
 STATE = "something is kept from call to call: these are the bars of another forward pass"
 FORGOTTEN = "the slope g'(A) is forgotten"

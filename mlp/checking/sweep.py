@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.checking.comparison import ELEMENTS, Quantity
 from mlp.checking.copies import Private, long_double, network_parameters, other_columns
 from mlp.checking.guesses import Suspects
@@ -17,6 +16,7 @@ from mlp.checking.numerical import typical
 from mlp.checking.results import calling
 from mlp.checking.suspects import layer_suspects
 from mlp.network import Network
+from mlp.types import Array
 
 DECAY_ON_B = "weight decay on b, which the cost of the penalty leaves out"
 

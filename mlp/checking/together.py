@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.checking.compare import DIRECTIONS, if_it_works, less_than
 from mlp.checking.guesses import Suspects, guess
 from mlp.checking.numerical import EPS, TOLERANCE, Derivative, central_slope, step_sizes
 from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, apart
+from mlp.types import Array
 
 ALL = "all together"
 SEVERITY = (PASS, INCONCLUSIVE, FAIL)

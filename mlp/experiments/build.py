@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from mlp import schedules
-from mlp.experiments import schema
-from mlp.experiments.config import LoadedConfig
-from mlp.experiments.yaml_text import ConfigError
-from mlp.layers import Layer
+from mlp.errors import ConfigError
+from mlp.experiments.config import schema
+from mlp.experiments.config.load import LoadedConfig
+from mlp.layers.dense import Layer
 from mlp.network import Network
 from mlp.optimizers import SGD, Adam
 from mlp.tables.memory import allowed_memory

@@ -8,16 +8,15 @@ from functools import partial
 
 import numpy as np
 
-from mlp.activations import Array
 from mlp.checking import FAIL, PASS, Result, check_labels, check_loop, check_loss, check_network, check_optimizer
-from mlp.datasets import Classes, Scaler
-from mlp.evaluation import Examples
-from mlp.experiments.prepare import read_splits
-from mlp.experiments.prepared import Prepared
+from mlp.experiments.assemble import read_splits
+from mlp.experiments.experiment import Prepared
 from mlp.tables import Table
+from mlp.tables.columns import Classes, Scaler
 from mlp.tables.rows import slices
-from mlp.targets import Binary, Exclusive, Target
+from mlp.tables.targets import Binary, Exclusive, Target
 from mlp.training import train
+from mlp.types import Array, Examples
 
 DATA_TOLERANCE = 1e-6  # examples are float32
 

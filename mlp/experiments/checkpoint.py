@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mlp.experiments.archives import ModelFileError, archive_bytes, check_arrays, read_arrays
-from mlp.experiments.mistakes import shown
-from mlp.experiments.prepared import Prepared
-from mlp.experiments.yaml_text import ConfigError
+from mlp.errors import ConfigError, FileError
+from mlp.experiments.experiment import Prepared
+from mlp.experiments.storage.archive import archive_bytes, check_arrays, read_arrays
 from mlp.optimizers import SGD
-from mlp.progress import Progress, UnfinishedEpoch
+from mlp.records import Progress, UnfinishedEpoch
+from mlp.text import shown
 from mlp.training import set_parameters
 
 KIND = "mlp checkpoint"
@@ -47,12 +47,12 @@ def checkpoint_bytes(prepared: Prepared, progress: Progress) -> bytes:
 def load_checkpoint(folder: Path, prepared: Prepared) -> Progress:
     """Put the saved state into the prepared run, and return how far it is.
 
-    Raises ModelFileError when it is damaged or does not fit, ConfigError when the config has changed since.
+    Raises FileError when it is damaged or does not fit, ConfigError when the config has changed since.
     """
     path = folder / NAME
     header, arrays = read_arrays(path, KIND)
     if not isinstance(header.get("config"), dict):
-        raise ModelFileError(f"{path}: does not hold the state of this run: it has no config")
+        raise FileError(f"{path}: does not hold the state of this run: it has no config")
     check_unchanged(folder, header["config"], prepared.model.config)
     progress = read_progress(path, header)
     parameters = prepared.model.network.parameters()
@@ -68,7 +68,7 @@ def load_checkpoint(folder: Path, prepared: Prepared) -> Progress:
         optimizer.load_state(state, prepared.model.network)
         prepared.rng.bit_generator.state = header["rng"]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ModelFileError(f"{path}: does not hold the state of this run: {error}") from None
+        raise FileError(f"{path}: does not hold the state of this run: {error}") from None
     set_parameters(prepared.model.network, {name: weights[f"parameters.{name}"] for name in parameters})
     if progress.best_epoch:
         progress.best_parameters = {name: weights[f"best.{name}"] for name in parameters}
@@ -87,7 +87,7 @@ def read_progress(path: Path, header: Mapping[str, Any]) -> Progress:
         good = isinstance(unfinished, dict) and unfinished.keys() == names and whole(unfinished["minibatches"])
         good = good and all(finite_float(unfinished[name]) for name in names - {"minibatches"})
     if not good:
-        raise ModelFileError(f"{path}: does not hold the state of this run: {found!s:.200}")
+        raise FileError(f"{path}: does not hold the state of this run: {found!s:.200}")
     progress = Progress(epoch, best_epoch, best_loss if best_epoch else math.inf)
     if unfinished is not None:
         progress.unfinished = UnfinishedEpoch(rng_state=header.get("rng", {}), **unfinished)

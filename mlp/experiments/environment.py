@@ -12,7 +12,7 @@ import threadpoolctl
 import mlp
 
 if TYPE_CHECKING:
-    from mlp.experiments.mpi import MPIRanks
+    from mlp.parallel.mpi import MPIRanks
 
 
 def environment(ranks: MPIRanks | None = None) -> dict[str, Any]:

@@ -10,19 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
-from mlp.datasets import Classes, Encoded, Scaler, in_memory_if_small
-from mlp.evaluation import Batch, Data, Examples, batches, columns, precision, scores_of
-from mlp.experiments.archives import ModelFileError, archive_bytes, check_arrays, read_arrays
-from mlp.experiments.files import write_file
-from mlp.experiments.model_header import check_header, expected_shapes, layer_header, target_header
-from mlp.experiments.schema import Config
-from mlp.layers import Layer
+from mlp.errors import DataError, FileError
+from mlp.evaluation import scores_of
+from mlp.experiments.config.schema import Config
+from mlp.experiments.storage.archive import archive_bytes, check_arrays, read_arrays
+from mlp.experiments.storage.files import write_file
+from mlp.experiments.storage.model_header import check_header, expected_shapes, layer_header, target_header
+from mlp.layers.dense import Layer
 from mlp.losses import LOSSES, Loss
+from mlp.minibatches import batches, columns, precision
 from mlp.network import Network
-from mlp.tables import DataError, Table, listed, read_table
+from mlp.tables import Table, read_table
+from mlp.tables.columns import Classes, Encoded, Scaler, in_memory_if_small
 from mlp.tables.rows import Rows, slices
-from mlp.targets import Binary, Exclusive, Quantities, Target
+from mlp.tables.targets import Binary, Exclusive, Quantities, Target
+from mlp.text import listed
+from mlp.types import Array, Batch, Data, Examples
 
 KIND = "mlp model"
 MOST_CONFUSED = 1000  # of a confusion matrix: a million counts
@@ -160,7 +163,7 @@ class Model:
     def to_bytes(self) -> bytes:
         """All of it as one `.npz` file: the weights as W1, b1, ..., scalers beside them, the rest in a header.
 
-        Raises ModelFileError for a model whose header `load_model` would refuse: an activation of your own, for one.
+        Raises FileError for a model whose header `load_model` would refuse: an activation of your own, for one.
         """
         arrays = dict(self.network.parameters())
         arrays |= {"input_mean": self.input_scaler.mean, "input_std": self.input_scaler.std}
@@ -177,7 +180,7 @@ class Model:
             }
             check_header(header)
         except ValueError as error:
-            raise ModelFileError(f"this model cannot be saved: {error}") from None
+            raise FileError(f"this model cannot be saved: {error}") from None
         return archive_bytes(KIND, header, arrays)
 
 
@@ -203,7 +206,7 @@ def check_size(source: str, names: Sequence[str], X: Examples, Z: Examples) -> N
 def load_model(path: Path | str) -> Model:
     """Read a model from `model.npz`, or from the run directory that has one.
 
-    The file may be a stranger's. Raises ModelFileError for one that is damaged, of another kind, of another format
+    The file may be a stranger's. Raises FileError for one that is damaged, of another kind, of another format
     version, whose header does not describe a model, or whose arrays do not fit it (names, shapes, dtypes, values that
     are not finite, scales that are not above 0).
     """
@@ -213,11 +216,11 @@ def load_model(path: Path | str) -> Model:
     try:
         check_header(header)
     except ValueError as error:
-        raise ModelFileError(f"{path}: the header does not describe a model: {error}") from None
+        raise FileError(f"{path}: the header does not describe a model: {error}") from None
     check_arrays(path, arrays, expected_shapes(header))
     for name in arrays.keys() & {"input_std", "target_std"}:
         if not (arrays[name] > 0).all():
-            raise ModelFileError(f"{path}: array {name!r} holds values that are not above 0")
+            raise FileError(f"{path}: array {name!r} holds values that are not above 0")
     layers = [
         Layer(arrays[f"W{number}"], arrays[f"b{number}"], layer["activation"])
         for number, layer in enumerate(header["layers"], 1)

@@ -8,19 +8,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlp.errors import ConfigError
 from mlp.experiments import checkpoint
-from mlp.experiments.archives import read_archive, read_arrays
 from mlp.experiments.checkpoint import check_unchanged, checkpoint_bytes
 from mlp.experiments.environment import differences, environment
-from mlp.experiments.folder import read_facts
-from mlp.experiments.metrics_csv import as_line, cells, read_lines
+from mlp.experiments.experiment import Prepared
 from mlp.experiments.model import KIND as MODEL_KIND
 from mlp.experiments.model import load_model
-from mlp.experiments.mpi import MPIRanks
-from mlp.experiments.prepared import Prepared
-from mlp.experiments.starting import changes_since, prepare_again
-from mlp.experiments.yaml_text import ConfigError
-from mlp.progress import EpochRecord, Progress
+from mlp.experiments.start import changes_since, prepare_again
+from mlp.experiments.storage.archive import read_archive, read_arrays
+from mlp.experiments.storage.metrics_csv import as_line, cells, read_lines
+from mlp.experiments.storage.run_json import read_facts
+from mlp.parallel.mpi import MPIRanks
+from mlp.records import EpochRecord, Progress
 
 
 @dataclass

@@ -23,14 +23,14 @@ from typing import Any
 
 from mlp.divergence import DivergedError
 from mlp.experiments import checkpoint
+from mlp.experiments.advice.divergence import likely_cause
 from mlp.experiments.checkpoint import checkpoint_bytes, load_checkpoint
-from mlp.experiments.diagnosis import likely_cause
-from mlp.experiments.files import as_json, write_file
-from mlp.experiments.folder import now, without_nan
-from mlp.experiments.lock import FolderLock
-from mlp.experiments.metrics_csv import MetricsFile
-from mlp.experiments.prepared import Prepared
-from mlp.progress import EpochRecord, Progress
+from mlp.experiments.experiment import Prepared
+from mlp.experiments.storage.files import as_json, write_file
+from mlp.experiments.storage.lock import FolderLock
+from mlp.experiments.storage.metrics_csv import MetricsFile
+from mlp.experiments.storage.run_json import now, without_nan
+from mlp.records import EpochRecord, Progress
 from mlp.training import out_of_patience
 
 PICTURE = "loss.png"

@@ -3,7 +3,7 @@
 Threads that get too little to do cost more than they compute: each product waits for all of them, and they spin while
 they wait, so that beside other work a step may take ten times as long. OpenBLAS starts a second one from 2^18
 multiplications; on an idle 2-core machine a step gains a fifth by it from 2^22 in its largest product, and little below
-(`scripts/kernels.py --threads`), so each thread gets at least 2^21. The rule looks at sizes and at no clock: the last
+(`scripts/threads.py`), so each thread gets at least 2^21. The rule looks at sizes and at no clock: the last
 bits of a product depend on the number of threads.
 
 The number is one of the whole process. It is set for each minibatch and put back after it (2 microseconds), so that
@@ -13,14 +13,13 @@ what a caller does in between, such as another run, has its own.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from types import TracebackType
 from typing import Any, TypeVar
 
 import threadpoolctl
 
-from mlp import kernels
 from mlp.experiments.environment import blas
 
 T = TypeVar("T")
@@ -95,7 +94,7 @@ class ThreadLimit:
 
 
 def describe_blas(limit: ThreadLimit) -> str:
-    """What a run within `limit` computes its matrix products with: a line, and a note where faster kernels lie idle."""
+    """What a run within `limit` computes its matrix products with."""
     available = blas()["threads"]
     with limit:
         found = blas()
@@ -107,24 +106,4 @@ def describe_blas(limit: ThreadLimit) -> str:
         line += f", {threads} of {available} threads (the products are too small for more)"
     elif threads is not None:
         line += f", {threads} thread{'s' * (threads != 1)}{f' (by {chooser})' if chooser else ''}"
-    if faster_kernels_idle(found, kernels.read_cpuinfo()):
-        told = os.environ.get(kernels.VARIABLE)
-        line += "\nnote: the processor has AVX-512, which these kernels do not use: "
-        line += (
-            f"{kernels.VARIABLE}={told} is set in the environment"
-            if told is not None
-            else f"try {kernels.VARIABLE}={kernels.AVX512} in the environment"
-        )
     return line
-
-
-def faster_kernels_idle(found: Mapping[str, Any], cpuinfo: str) -> bool:
-    """Whether an OpenBLAS runs kernels without AVX-512 on a processor that gains by it, and has some that are right.
-
-    One that was told to take AVX-512 kernels and did not has none.
-    """
-    if "openblas" not in (found["name"] or "") or found["kernel"] in (None, *kernels.AVX512_KERNELS):
-        return False
-    version = tuple(int(part) for part in (found["version"] or "0").split(".")[:3] if part.isdecimal())
-    told = os.environ.get(kernels.VARIABLE)
-    return version >= kernels.FIRST_RIGHT and told not in kernels.AVX512_KERNELS and kernels.gains_by_avx512(cpuinfo)

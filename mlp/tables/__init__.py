@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from mlp.errors import DataError
 from mlp.tables.array_files import read_npy, read_npz
 from mlp.tables.csv_files import read_csv
-from mlp.tables.table import DataError, Table, listed
+from mlp.tables.table import Table
+from mlp.text import listed
 
 __all__ = ["DataError", "Table", "listed", "read_table", "standard_input"]
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
-from mlp.evaluation import Examples
+from mlp.errors import DataError
 from mlp.tables.csv_files import MAX_LABEL, MISSING
 from mlp.tables.memory import allowed_memory
 from mlp.tables.rows import Rows, StoredMatrix, pieces, slices
-from mlp.tables.table import DataError, Table, choose_columns, listed, quoted
+from mlp.tables.table import Table, choose_columns
+from mlp.text import listed, quoted
+from mlp.types import Array, Examples
 
 SHARE = 0.25  # of the memory that may be used: a `.npy` file up to this size is loaded
 

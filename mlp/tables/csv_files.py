@@ -14,7 +14,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from mlp.tables.table import SHOWN, DataError, Table, choose_columns, listed, quoted
+from mlp.errors import DataError
+from mlp.tables.table import Table, choose_columns
+from mlp.text import SHOWN, listed, quoted
 
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
 MAX_LABEL = 200  # characters; an array of text has room for its longest label in every row

@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from mlp.activations import Array
-from mlp.evaluation import Examples
-from mlp.tables.table import DataError
+from mlp.errors import DataError
+from mlp.types import Array, Examples
 
 PIECE = 2**18  # numbers that are worked on at a time in a pass over a table: 2 MB in double precision
 SLOW = 8e-6  # seconds for a run of rows, beside 1e-9 a byte: it came from a disk, and not from the system's cache

@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from mlp.activations import Array
-from mlp.evaluation import Examples
-from mlp.text import one_line
-
-SHOWN = 5  # how many names a message lists before it says how many more there are
-
-
-class DataError(ValueError):
-    """A table that cannot be used, and why: one line."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(one_line(message))
+from mlp.errors import DataError
+from mlp.text import listed, quoted
+from mlp.types import Array, Examples
 
 
 @dataclass(frozen=True)
@@ -72,14 +62,3 @@ def choose_columns(
         raise DataError(f"{source}: no input columns: the only columns are {listed(names)}")
     position = {name: column for column, name in enumerate(names)}
     return [position[name] for name in inputs], [position[name] for name in targets]
-
-
-def listed(names: Sequence[Any]) -> str:
-    """The first few, in quotes, and how many more there are."""
-    shown = ", ".join(quoted(str(name)) for name in names[:SHOWN])
-    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
-
-
-def quoted(text: str) -> str:
-    """A name or a cell as a message shows it."""
-    return repr(text) if len(text) <= 40 else repr(text[:37] + "...")

@@ -16,7 +16,7 @@ from benchmarking.steps import Say
 from benchmarking.tables import duration, number, table
 from benchmarking.work import make_rows
 
-TRAIN = [sys.executable, "-c", "from mlp.cli import main; main()", "train"]
+TRAIN = [sys.executable, "-c", "from mlp.cli.commands import main; main()", "train"]
 BATCH = 128
 
 

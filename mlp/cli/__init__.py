@@ -1,0 +1,5 @@
+"""The command line: `mlp`."""
+
+from mlp.cli.commands import cli, main
+
+__all__ = ["cli", "main"]

@@ -1,0 +1,299 @@
+"""The command line: each command is a few lines over the library. Results go to stdout, messages to stderr.
+
+Imports are inside the commands, so that `mlp --help` loads neither matplotlib nor pydantic.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import mlp
+from mlp.cli.console import message, result
+from mlp.cli.errors import ChecksFailed, Commands, Failure, check_output
+from mlp.cli.follow import replay_to_end, train_to_end, where, why_finished
+from mlp.cli.serve import run_command
+
+if TYPE_CHECKING:
+    from mlp.parallel.mpi import MPIRanks
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(mlp.__version__, prog_name="mlp")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Train feedforward neural networks on tables, from YAML configs.
+
+    \b
+    mlp train configs/digits.yaml        a config to a run directory, runs/digits
+    mlp evaluate runs/digits             how good it is on its test rows
+    mlp predict runs/digits new.csv      answers for a table without them
+
+    Exit codes: 0 done, 1 unexpected, 2 usage or config, 3 data or model file, 4 diverged, 5 a check failed,
+    130 interrupted, 143 terminated.
+    """
+
+
+overrides_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a config key, such as training.epochs=5; the last one wins.",
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print the result and nothing else.")
+plot_option = click.option("--plot/--no-plot", default=True, help="Draw loss.png into the run directory.")
+
+
+@cli.command()
+@click.argument("config", required=False)
+@overrides_option
+@click.option("--out", type=click.Path(path_type=Path), help="The run directory to make.  [default: runs/<config>]")
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Train a finished RUN again, write nothing, and say whether the result is identical.",
+)
+@plot_option
+@quiet_option
+@click.pass_obj
+def train(
+    ranks: MPIRanks | None,
+    config: str | None,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    replay: Path | None,
+    plot: bool,
+    quiet: bool,
+) -> None:
+    """Train on CONFIG into a new run directory.
+
+    CONFIG is a YAML file, or "-" for standard input. Ctrl-C or SIGTERM stops after the minibatch under way and saves
+    everything; a second one stops at once. "mpiexec -n 4 mlp train CONFIG" trains with four processes.
+    """
+    from mlp.cli import report
+    from mlp.experiments.config.load import load_config
+    from mlp.experiments.start import start_run
+    from mlp.parallel.together import prepare_on_all
+
+    if replay is not None:
+        from mlp.experiments.replay import open_replay
+
+        if config is not None or overrides or out is not None:
+            raise click.UsageError("--replay takes everything from its RUN: leave out CONFIG, --set and --out")
+        replay_to_end(open_replay(replay, ranks), quiet=quiet)
+        return
+    if config is None:
+        raise click.UsageError("Missing argument 'CONFIG'.")
+    if config == "-" and ranks is not None:
+        raise click.UsageError("mpiexec may never end its standard input: name a file")
+    prepared = prepare_on_all(ranks, load_config(config, overrides))
+    run = start_run(prepared, out=out, argv=["mlp", *sys.argv[1:]])
+    if not quiet:
+        message(report.describe_data(prepared))
+        message(report.describe_network(prepared))
+        message(f"seed {prepared.loaded.config.training.seed}; writing to {run.folder}")
+    train_to_end(run, plot=plot, quiet=quiet)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@overrides_option
+@plot_option
+@quiet_option
+@click.pass_obj
+def resume(ranks: MPIRanks | None, run: Path, overrides: tuple[str, ...], plot: bool, quiet: bool) -> None:
+    """Go on with an interrupted RUN.
+
+    RUN is a run directory; --set training.epochs=N extends a finished one. The result is the one that an
+    uninterrupted run would have given.
+    """
+    from mlp.experiments.start import continue_run, open_run
+
+    opened = open_run(run, overrides, ranks)
+    notes = list(opened.prepared.loaded.notes)
+    epochs = opened.prepared.loaded.config.training.epochs
+    done = opened.finished and opened.facts["status"] == "finished" and opened.model_path.exists()
+    if done:
+        opened.lock.release()
+        what = f"nothing to do, {why_finished(opened)}"
+    else:
+        notes += continue_run(opened, argv=["mlp", *sys.argv[1:]])
+        what = f"going on {where(opened)}; {epochs} epochs in all"
+    if not quiet:
+        for note in notes:
+            message(f"note: {note}")
+        message(f"{run}: {what}")
+    if not done:
+        train_to_end(opened, plot=plot, quiet=quiet)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("data", required=False)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid", "test"]),
+    help="Which rows of the run's own data.  [default: test, or the last there is]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> None:
+    """Score RUN on its test rows, or on DATA.
+
+    Prints loss, metrics and, for classes, the confusion matrix of the best epoch's model.
+    """
+    from mlp.cli import report
+    from mlp.experiments.checkpoint import check_unchanged
+    from mlp.experiments.model import load_model
+    from mlp.experiments.start import prepare_again
+    from mlp.experiments.storage.run_json import read_facts
+
+    model = load_model(run)
+    if data is not None:
+        if split is not None:
+            raise Failure("--split is for the run's own data; leave it out, or leave out DATA", 2)
+        source, examples = data, model.encode(model.read(data, answers=True), "evaluated")
+    else:
+        if not run.is_dir():
+            raise Failure(f"{run}: is a model without its data; name a table to evaluate it on", 2)
+        prepared = prepare_again(run, read_facts(run))
+        check_unchanged(run, model.config, prepared.model.config)
+        splits = prepared.splits
+        split = split or list(splits)[-1]
+        if split not in splits:
+            raise Failure(f"--split {split}: this run has only {', '.join(splits)}", 2)
+        source, examples = split, splits[split]
+    scores, confusion = model.score(examples, source)
+    if as_json:
+        click.echo(report.scores_json(model, str(run), data, split, len(examples[0]), scores, confusion))
+        return
+    result(f"{run}, epoch {model.epoch}: {len(examples[0])} rows of {source}")
+    result(report.describe_scores({source: scores}))
+    for name, counts in confusion.items():
+        result("\n" + report.describe_confusion(name, model.target.labels[name], counts))
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("data")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="A CSV file.  [default: standard output, as -]"
+)
+def predict(run: Path, data: str, out: Path | None) -> None:
+    """Answers of RUN for the rows of DATA, as CSV.
+
+    DATA is a table, or "-" for standard input. It needs the input columns and no target. For classes there is a
+    column with the label and one with the probability of each class; quantities are in their own units.
+    """
+    from mlp.cli.report import answers_csv
+    from mlp.experiments.model import load_model
+    from mlp.experiments.storage.files import write_file
+
+    out = None if str(out) == "-" else out
+    if out is not None:
+        from mlp.experiments.run import FILES
+
+        check_output(out)
+        for kept in (Path(data), run, *(run / name for name in FILES)):
+            if out.exists() and kept.exists() and out.samefile(kept):
+                raise Failure(f"--out {out}: would overwrite {kept}; choose another file", 2)
+    model = load_model(run)
+    table = model.read(data, answers=False)
+    content = answers_csv(model.predict(table.X, source=table.source)).encode()
+    if out is None:
+        click.echo(content, nl=False)
+    else:
+        write_file(out, content)
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The picture (.png, .pdf, .svg).  [default: loss.png in RUN, or comparison.png here]",
+)
+@click.option("--log", is_flag=True, help="A logarithmic loss axis.")
+def plot(runs: tuple[Path, ...], out: Path | None, log: bool) -> None:
+    """Draw the loss curves of one run, or of many."""
+    from mlp.plots.losses import plot_runs
+
+    if out is not None:
+        check_output(out)
+    path = out or (runs[0] / "loss.png" if len(runs) == 1 else Path("comparison.png"))
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise Failure(f"--out {path}: a picture ends in .png, .pdf or .svg", 2)
+    plot_runs(runs, path, log=log)
+    result(str(path))
+
+
+@cli.command()
+@click.argument("source", metavar="CONFIG|RUN")
+@overrides_option
+def summary(source: str, overrides: tuple[str, ...]) -> None:
+    """Show data and network; train nothing.
+
+    For a run also how it ended. Nothing is written.
+    """
+    from mlp.cli import report
+    from mlp.experiments.assemble import prepare
+    from mlp.experiments.config.load import load_config
+    from mlp.experiments.storage.lock import locked
+    from mlp.experiments.storage.run_json import read_facts
+
+    folder = Path(source)
+    facts = read_facts(folder) if folder.is_dir() else None
+    prepared = prepare(load_config(source if facts is None else folder / "config.yaml", overrides))
+    result(report.describe_data(prepared))
+    result(report.describe_network(prepared))
+    if facts is not None:
+        status = facts["status"]
+        if status == "running" and locked(folder) is False:
+            status = "killed while running"
+        result(f"{status} after {facts['epochs_done']} epochs, best epoch {facts['best_epoch']}")
+        if facts["scores"]:
+            result(report.describe_scores(facts["scores"]))
+
+
+@cli.command()
+@click.argument("config", required=False)
+@overrides_option
+@click.option(
+    "--rows", type=click.IntRange(min=1), default=20, show_default=True, help="Training rows to check the network on."
+)
+@click.option("--self-test", is_flag=True, help="Plant known mistakes and see that each is caught; needs no CONFIG.")
+def check(config: str | None, overrides: tuple[str, ...], rows: int, self_test: bool) -> None:
+    """Check the derivatives of CONFIG's network numerically, on rows of its data; nothing is trained or written.
+
+    Loss, optimizer, training loop and the coding of the data are checked too. INCONCLUSIVE is neither good nor bad: the
+    reason says why. Exit code 5 if a check failed.
+    """
+    from mlp import checking
+
+    if config is None and (overrides or not self_test):
+        raise click.UsageError("name a CONFIG to check" + ("" if overrides else ", or give --self-test"))
+    results: list[checking.Result] = []
+    if config is not None:
+        from mlp.experiments.assemble import prepare
+        from mlp.experiments.check import check_prepared
+        from mlp.experiments.config.load import load_config
+
+        results += check_prepared(prepare(load_config(config, overrides), advise=False), rows)
+    if self_test:
+        results += checking.self_test()
+    result(checking.table(results))
+    failed = checking.failures(results)
+    if failed:
+        raise ChecksFailed(f"{len(failed)} of {len(results)} checks failed")
+
+
+def main() -> None:
+    """The `mlp` command; text that the terminal's encoding cannot show is escaped, not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    run_command(lambda ranks: cli(prog_name="mlp", obj=ranks))

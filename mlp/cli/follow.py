@@ -1,0 +1,150 @@
+"""Follow a training run to its end: progress on stderr, how it came out on stdout, and what to do when it stops."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import signal
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlp.cli.console import message, messages, result, stop_signals
+from mlp.cli.errors import ChecksFailed, Failure
+from mlp.text import one_line
+
+if TYPE_CHECKING:
+    from mlp.experiments.experiment import Prepared
+    from mlp.experiments.replay import Replay
+    from mlp.experiments.run import Run
+    from mlp.records import EpochRecord
+
+BAR_COLUMNS = 50  # of a terminal line, for the bar itself with its counts and the remaining time
+
+
+def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
+    """Run the epochs, then say how it came out. A run that is stopped or fails says how to go on."""
+    tell_blas(run.prepared, quiet=quiet)
+    epochs = run.prepared.loaded.config.training.epochs
+    with stop_signals(run.stop) as received:  # to the very end: a picture and a result are not cut off either
+        try:
+            with run, progress_bar(epochs - run.progress.epoch, quiet=quiet) as bar:
+                follow(run.epochs(), bar, epochs, quiet=quiet)
+        except OSError as error:
+            raise Failure(f"{error.filename or run.folder}: {error.strerror or error}; {way_on(run)}", 1) from error
+        finally:
+            if plot and run.progress.epoch and not run.lost:
+                draw_losses(run.folder)
+        if not run.finished:
+            number = received[0] if received else signal.SIGTERM  # or another rank has received it
+            word = "terminated" if number == signal.SIGTERM else "interrupted"
+            raise Failure(f"{word} {where(run)}; {way_on(run)}", 128 + number)
+        show_outcome(run, quiet=quiet)
+
+
+def show_outcome(run: Run, *, quiet: bool) -> None:
+    """The best epoch and its scores, with advice where it seems to be wanted."""
+    from mlp.cli import report
+    from mlp.experiments.advice import model as advice
+
+    if not quiet:
+        for note in advice.closing_advice(run.prepared, run.prepared.best_model(run.progress)):
+            message(f"note: {note}")
+    monitored = "validation" if "valid" in run.prepared.splits else "training"
+    result(
+        f"best epoch {run.progress.best_epoch} of {run.progress.epoch} "
+        f"({monitored} loss {report.number(run.progress.best_loss)}); its model: {run.model_path}"
+    )
+    result(report.describe_scores(run.facts["scores"]))
+    if not quiet:
+        message(f"next: mlp evaluate {shlex.quote(str(run.folder))}")
+
+
+def replay_to_end(replay: Replay, *, quiet: bool) -> None:
+    """Train again without writing anything, and compare. Exit code 5 when something differs."""
+    tell_blas(replay.prepared, quiet=quiet)
+    with progress_bar(replay.epochs, quiet=quiet) as bar:
+        follow(replay.records(), bar, replay.epochs, quiet=quiet)
+    if replay.difference is None:
+        result(f"{replay.folder}: identical: all {replay.done} epochs, the model and the last state, to the last bit")
+        return
+    result(f"{replay.folder}: {replay.difference}")
+    since = ", ".join(replay.changed)
+    raise ChecksFailed(
+        f"not identical; since the run: {since}"
+        if since
+        else "not identical, though versions, BLAS kernel and threads are those of the run: were its files changed?"
+    )
+
+
+def tell_blas(prepared: Prepared, *, quiet: bool) -> None:
+    """What the matrix products will run on: kernels and threads."""
+    from mlp.experiments.threads import describe_blas
+
+    if not quiet:
+        message(describe_blas(prepared.thread_limit()))
+
+
+def follow(records: Iterable[EpochRecord], bar: Any, epochs: int, *, quiet: bool) -> None:
+    """A step of the bar for each epoch, or a line where there is no terminal to draw one."""
+    from mlp.cli import report
+
+    for record in records:
+        bar.update(1, record)
+        if not quiet and not messages().isatty():
+            message(f"epoch {record.epoch}/{epochs}  {report.describe_epoch(record)}  {record.seconds:.3f} s")
+
+
+def progress_bar(length: int, *, quiet: bool) -> AbstractContextManager[Any]:
+    from mlp.cli import report
+
+    room = max(0, shutil.get_terminal_size().columns - BAR_COLUMNS)
+    return click.progressbar(
+        length=length,
+        label="epochs",
+        width=12,
+        show_pos=True,
+        item_show_func=lambda record: "" if record is None else report.describe_epoch(record)[:room],
+        file=messages(),
+        hidden=quiet or not messages().isatty(),
+    )
+
+
+def where(run: Run) -> str:
+    """How far a run is: "in epoch 3, after minibatch 17"."""
+    unfinished = run.progress.unfinished
+    if unfinished is None or unfinished.minibatches == 0:
+        return f"after epoch {run.progress.epoch}"
+    return f"in epoch {run.progress.epoch + 1}, after minibatch {unfinished.minibatches}"
+
+
+def why_finished(run: Run) -> str:
+    """Why there is nothing left to do: "all 40 epochs are done; to go on: ..."."""
+    epochs, progress = run.prepared.loaded.config.training.epochs, run.progress
+    if progress.epoch >= epochs:
+        return f"all {epochs} epochs are done; to go on: mlp resume {run.folder} --set training.epochs={2 * epochs}"
+    return f"it stopped early: {run.prepared.patience} epochs without a better one than {progress.best_epoch}"
+
+
+def way_on(run: Run) -> str:
+    """How a run that stopped goes on, if it can."""
+    from mlp.experiments import checkpoint
+
+    if run.lost:
+        return "its files went with it"
+    if not (run.folder / checkpoint.NAME).exists():
+        return "nothing of it is saved"
+    return f"to go on: mlp resume {shlex.quote(str(run.folder))}"
+
+
+def draw_losses(folder: Path) -> None:
+    """loss.png; a picture that cannot be drawn is no reason to fail a run."""
+    try:
+        from mlp.plots.losses import plot_runs
+
+        plot_runs([folder], folder / "loss.png")
+    except Exception as error:
+        message(one_line(f"warning: loss.png was not drawn: {error}"))

@@ -1,0 +1,141 @@
+"""From a config to what training needs: tables read, rows split, columns scaled, a network of the right size."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlp.errors import ConfigError, DataError
+from mlp.experiments.advice.model import opening_advice
+from mlp.experiments.build import check_memory, make_network, make_optimizer
+from mlp.experiments.config import schema
+from mlp.experiments.config.load import LoadedConfig
+from mlp.experiments.experiment import Prepared
+from mlp.experiments.model import Model
+from mlp.losses import LOSSES
+from mlp.tables import Table, read_table
+from mlp.tables.columns import Scaler, split_rows
+from mlp.tables.rows import Rows
+from mlp.tables.targets import fit_target
+
+SPLITS: tuple[str, ...] = ("train", "valid", "test")
+
+
+def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
+    """Read the data and build everything, from the config and its seed alone; nothing is written.
+
+    `advise=False` leaves out the notes, for those who do not show them.
+
+    One seed gives three independent streams, for splitting, initial weights and shuffling, so that a change of the
+    network leaves the split as it was. Raises DataError for what the tables hold, ConfigError for what does not fit
+    them.
+    """
+    config = loaded.config
+    split_seed, weight_seed, shuffle_seed = np.random.SeedSequence(config.training.seed).spawn(3)
+    tables, sha256 = read_splits(loaded, np.random.default_rng(split_seed))
+    train = tables["train"]
+    n_in = len(train.inputs)
+    assert config.loss is not None
+    try:
+        target = fit_target(config.loss, train.targets, train.Y, standardize=config.data.standardize)
+        input_scaler = Scaler.fit(train.X, train.inputs) if config.data.standardize else Scaler.identity(n_in)
+    except DataError as error:
+        raise DataError(f"{train.source}: {error}") from None
+    if config.network.inputs not in (None, n_in):
+        message = f"is {config.network.inputs}, but {train.source} has {n_in} input columns"
+        raise ConfigError(loaded.located("network.inputs", message))
+    sizes = [n_in, *(layer.units for layer in config.network.layers), target.size]
+    check_memory(loaded, sizes)
+    model = Model(
+        network=make_network(config.network, sizes, np.random.default_rng(weight_seed)),
+        loss=LOSSES[config.loss],
+        inputs=train.inputs,
+        input_scaler=input_scaler,
+        target=target,
+        config=portable(config),
+    )
+    splits = {name: model.encode(table, name) for name, table in tables.items()}
+    rng = np.random.default_rng(shuffle_seed)
+    prepared = Prepared(loaded, model, splits, make_optimizer(config.optimizer), rng, sha256)
+    return replace(prepared, notes=opening_advice(prepared, tables)) if advise else prepared
+
+
+def portable(config: schema.Config) -> dict[str, Any]:
+    """The config as a model keeps it: without what changes no bit of it, so that the same weights are the same file.
+
+    That is `keep_every`, and the folders of the data; their files' names stay.
+    """
+    plain = config.model_dump(exclude={"training": {"keep_every"}})
+    for key in ("path", "valid_path", "test_path"):
+        if plain["data"][key] is not None:
+            plain["data"][key] = Path(plain["data"][key]).name
+    return plain
+
+
+def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[str, Table], dict[str, str]]:
+    """The tables of the splits that there are, in the order train, valid, test, and the hash of each file."""
+    data, classes = loaded.config.data, loaded.config.task == "classification"
+
+    sha256: dict[str, str] = {}
+
+    def read(key: str, inputs: list[str] | None) -> Table:
+        path = getattr(data, key)
+        try:
+            sha256[path] = file_hash(path)
+            table = read_table(
+                path,
+                targets=data.target,
+                inputs=inputs,
+                labels=classes,
+                delimiter=data.delimiter,
+                header=data.header,
+            )
+            if file_hash(path) != sha256[path]:
+                raise DataError(f"{path}: changed while it was read; try again when nothing writes to it")
+            return table
+        except DataError as error:
+            if not isinstance(error.__cause__, OSError):
+                raise
+            message = f"{error}; a relative path starts from the config's folder"
+            raise DataError(loaded.located(f"data.{key}", message)) from None
+
+    whole = read("path", data.inputs)
+    fractions = data.split
+    assert fractions.method is not None
+    try:
+        rows = split_rows(len(whole), fractions.valid, fractions.test, method=fractions.method, rng=rng, labels=whole.Y)
+    except DataError as error:
+        raise DataError(f"{whole.source}: {error}") from None
+    tables: dict[str, Table] = {
+        name: replace(whole, X=Rows(whole.X, chosen), Y=whole.Y[chosen])
+        for name, chosen in zip(SPLITS, rows, strict=True)
+        if len(chosen)
+    }
+    for name, path in (("valid", data.valid_path), ("test", data.test_path)):
+        if path is not None:
+            tables[name] = read(f"{name}_path", data.inputs if path.endswith(".npz") else list(whole.inputs))
+            if tables[name].inputs != whole.inputs:
+                raise DataError(
+                    f"{path}: {len(tables[name].inputs)} input columns, but {data.path} has {len(whole.inputs)}"
+                )
+    ordered = {name: tables[name] for name in SPLITS if name in tables}
+    return ordered, sha256
+
+
+def file_hash(path: str) -> str:
+    """SHA-256 of a file. Raises DataError when it cannot be read, or is a pipe, which a resume could not read again."""
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            kind = "is a directory" if stat.S_ISDIR(mode) else "is a pipe or a device, which a resume cannot read again"
+            raise DataError(f"{path}: {kind}; expected a table (.csv, .npy or .npz)")
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error

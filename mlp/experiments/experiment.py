@@ -1,0 +1,133 @@
+"""A run before its first epoch: everything that training needs, and what it gives."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from mlp.evaluation import evaluate
+from mlp.experiments.allocator import keep_freed_memory
+from mlp.experiments.build import make_schedule
+from mlp.experiments.config.load import LoadedConfig
+from mlp.experiments.model import Model
+from mlp.experiments.threads import ThreadLimit, useful_threads
+from mlp.optimizers import SGD, Adam
+from mlp.parallel.mpi import MPIRanks
+from mlp.records import Progress
+from mlp.tables.rows import pieces
+from mlp.training import Training, set_parameters, train
+from mlp.types import Array, Data
+
+
+@dataclass
+class Prepared:
+    """A run before its first epoch.
+
+    `splits` maps "train", "valid" and "test", those that there are, to (X, Y) of shapes N x D and N x K.
+    `model.network` has its initial weights and `rng` is the generator that shuffles. `sha256` has the hash of each
+    data file, `notes` are sentences for the person who runs it, `ranks` the processes that train it together.
+    """
+
+    loaded: LoadedConfig
+    model: Model
+    splits: dict[str, Data]
+    optimizer: SGD | Adam
+    rng: np.random.Generator
+    sha256: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+    ranks: MPIRanks | None = None
+
+    @property
+    def batch_size(self) -> int:
+        return min(self.loaded.config.training.batch_size, len(self.splits["train"][0]))
+
+    @property
+    def sizes(self) -> list[int]:
+        """The widths of the network, from its inputs to its outputs."""
+        hidden = [layer.units for layer in self.loaded.config.network.layers]
+        return [len(self.model.inputs), *hidden, self.model.target.size]
+
+    def rows(self) -> dict[str, int]:
+        return {name: len(X) for name, (X, _) in self.splits.items()}
+
+    def class_counts(self) -> dict[str, dict[str, list[int]]]:
+        """For each target column of classes and each split, how many rows have each label, in the labels' order."""
+        counts: dict[str, dict[str, Array]] = {}
+        for split, (_, Y) in self.splits.items():
+            for piece in pieces(Y):
+                for column, found in self.model.target.class_counts(piece.T).items():
+                    counts.setdefault(column, {}).setdefault(split, np.zeros(len(found), int))
+                    counts[column][split] += found
+        return {column: {split: found.tolist() for split, found in splits.items()} for column, splits in counts.items()}
+
+    @property
+    def patience(self) -> int | None:
+        early_stopping = self.loaded.config.training.early_stopping
+        return None if early_stopping is None else early_stopping.patience
+
+    def epochs(self, progress: Progress) -> Training:
+        """Train as the config says, from where `progress` is (see `mlp.train`), on as many threads as are useful.
+
+        The other ranks train along.
+        """
+        keep_freed_memory()
+        training = self.loaded.config.training
+        if self.ranks is not None and self.ranks.rank == 0:
+            self.ranks.start("train", self.state(progress))
+        epochs = train(
+            self.model.network,
+            self.model.loss,
+            self.optimizer,
+            self.splits["train"],
+            rng=self.rng,
+            epochs=training.epochs,
+            batch_size=self.batch_size,
+            valid=self.splits.get("valid"),
+            metrics=self.model.target.metrics(),
+            l2=training.l2,
+            schedule=make_schedule(training.schedule),
+            clip=training.clip,
+            patience=self.patience,
+            train_loss=training.train_loss,
+            keep_every=training.keep_every,
+            progress=progress,
+            ranks=self.ranks,
+        )
+        return Training(self.thread_limit().each(epochs.minibatches()))
+
+    def thread_limit(self) -> ThreadLimit:
+        """The most BLAS threads that the products of a minibatch, or of a rank's part of it, can use."""
+        ranks = 1 if self.ranks is None else self.ranks.size
+        return ThreadLimit(useful_threads(self.sizes, math.ceil(self.batch_size / ranks)))
+
+    def state(self, progress: Progress) -> tuple[Any, ...]:
+        """All that the next minibatch depends on beside config and data, for another rank's `load_state`."""
+        network = self.model.network
+        return progress, network.parameters(), self.optimizer.state(), self.rng.bit_generator.state
+
+    def load_state(self, state: tuple[Any, ...]) -> Progress:
+        """Go on from there; returns how far that is."""
+        progress, parameters, optimizer, rng = state
+        set_parameters(self.model.network, parameters)
+        self.optimizer.load_state(optimizer, self.model.network)
+        self.rng.bit_generator.state = rng
+        return progress
+
+    def best_model(self, progress: Progress) -> Model:
+        """The model with the best epoch's weights, or with those that the network has if no epoch is done yet."""
+        network = copy.deepcopy(self.model.network)
+        set_parameters(network, progress.best_parameters or network.parameters())
+        return replace(self.model, network=network, epoch=progress.best_epoch)
+
+    def scores(self, progress: Progress) -> dict[str, dict[str, float]]:
+        """Loss and metrics of the best model on each split."""
+        model = self.best_model(progress)
+        with self.thread_limit():
+            return {
+                name: evaluate(model.network, model.loss, data, model.target.metrics())
+                for name, data in self.splits.items()
+            }

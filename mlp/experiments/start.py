@@ -1,0 +1,157 @@
+"""How a run starts in a new directory, and how one is opened again: locked, and compared with what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlp.errors import ConfigError, DataError, FileError
+from mlp.experiments import checkpoint
+from mlp.experiments.checkpoint import load_checkpoint
+from mlp.experiments.config.load import dump_config, load_config
+from mlp.experiments.environment import differences, environment
+from mlp.experiments.experiment import Prepared
+from mlp.experiments.run import FILES, PICTURE, Run
+from mlp.experiments.storage.files import remove_leftovers
+from mlp.experiments.storage.lock import FolderLock
+from mlp.experiments.storage.metrics_csv import truncate_metrics
+from mlp.experiments.storage.run_json import empty_folder, new_folder, now, read_facts, remove_folders
+from mlp.parallel.mpi import MPIRanks
+from mlp.parallel.together import prepare_on_all
+from mlp.records import Progress
+
+
+def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> Run:
+    """Make a new run directory, runs/<config name> or the next free number after it, or `out`.
+
+    Raises ConfigError when it cannot be made, when `out` exists already and is not an empty directory, or when another
+    process is just starting a run there, FileError when its model could not be saved at the end. Nothing is left
+    behind then.
+    """
+    prepared.best_model(Progress()).to_bytes()
+    with prepared.thread_limit():
+        found = environment(prepared.ranks)
+    facts = {
+        "status": "running",
+        "argv": list(argv),
+        "seed": prepared.loaded.config.training.seed,
+        "started": now(),
+        "seconds": 0.0,
+        "loss": prepared.model.loss.name,
+        "rows": prepared.rows(),
+        "sha256": prepared.sha256,
+        "parameters": sum(W.size for W in prepared.model.network.parameters().values()),
+        **found,
+    }
+    made = new_folder(Path("runs") / prepared.loaded.name) if out is None else empty_folder(out)
+    folder = made[0] if out is None else out
+    run = Run(folder, prepared, facts, FolderLock(folder))
+    if out is not None:
+        empty_folder(out)  # another run may have been here between the first look and the lock
+    try:
+        run.write("config.yaml", dump_config(prepared.loaded, folder).encode())
+        run.write_facts()
+    except BaseException:
+        for name in ("config.yaml", "run.json"):
+            (folder / name).unlink(missing_ok=True)
+        remove_folders(made)
+        raise
+    return run
+
+
+def open_run(folder: Path, overrides: Sequence[str] = (), ranks: MPIRanks | None = None) -> Run:
+    """Open a run directory to go on with it; `overrides` may set training.epochs and nothing else.
+
+    Raises ConfigError for other overrides, when the config has been changed since or when another process is writing to
+    the directory, FileError when it is not that of a run or its files are damaged, DataError when a data file is
+    not the one that the run started with.
+    """
+    for override in overrides:
+        if override.partition("=")[0].strip() != "training.epochs":
+            raise ConfigError(
+                f"--set {override}: a resumed run can only change training.epochs; "
+                "start a new run with mlp train for anything else"
+            )
+    lock = lock_run(folder)
+    try:
+        remove_leftovers(folder, [name for name in FILES if name != PICTURE], alone=True)
+        remove_leftovers(folder, [PICTURE])  # which `mlp plot` may be drawing
+        facts = read_facts(folder)
+        run = Run(folder, prepare_again(folder, facts, overrides, ranks), facts, lock)
+        if (folder / checkpoint.NAME).exists():
+            run.progress = load_checkpoint(folder, run.prepared)
+        elif run.facts["epochs_done"]:
+            raise FileError(
+                f"{folder / checkpoint.NAME}: No such file, though {run.facts['epochs_done']} epochs are done; "
+                "start a new run"
+            )
+        run.saved_epoch = run.progress.epoch
+        epochs, epoch = run.prepared.loaded.config.training.epochs, run.progress.epoch
+        if epochs < epoch:
+            raise ConfigError(f"training.epochs: {epoch} epochs are done already, cannot go back to {epochs}")
+        if epochs == epoch and run.progress.unfinished is not None:
+            raise ConfigError(
+                f"training.epochs: epoch {epoch + 1} is under way already, cannot go back to {epochs}; "
+                f"set it to {epoch + 1} or more"
+            )
+    except BaseException:
+        lock.release()
+        raise
+    return run
+
+
+def lock_run(folder: Path) -> FolderLock:
+    """The lock of a run directory; who has it is told by run.json. Raises like `open_run`."""
+    process = read_facts(folder)["process"]
+    return FolderLock(folder, f"process {process['id']} on {process['host']}" if process else "another process")
+
+
+def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
+    """Make the directory say what is about to happen: the config, and no metrics beyond the saved epoch.
+
+    Returns sentences for the person: what may keep the rest from being, to the last bit, what it would have been.
+    """
+    with run.prepared.thread_limit():
+        changed = differences(run.facts, environment(run.prepared.ranks))
+    changes = changes_since(run.facts, changed)
+    epoch = run.progress.epoch
+    try:
+        kept = truncate_metrics(run.folder, epoch)
+        run.write("config.yaml", dump_config(run.prepared.loaded, run.folder).encode())
+    except BaseException:
+        run.lock.release()
+        raise
+    minibatch = run.progress.unfinished.minibatches if run.progress.unfinished else 0
+    resumed = {"argv": list(argv), "started": now(), "epoch": epoch, "minibatch": minibatch, "changed": changed}
+    run.facts["resumed"] = [*run.facts["resumed"], resumed]
+    notes = []
+    if changes:
+        notes.append(
+            f"the last bits may come out otherwise than in an uninterrupted run: {', '.join(changes)} since it started"
+        )
+    if kept < epoch:
+        notes.append(f"metrics.csv has the rows of {kept} of the {epoch} epochs that are done; the others are lost")
+    return notes
+
+
+def changes_since(facts: Mapping[str, Any], now: Sequence[str]) -> list[str]:
+    """What of the environment is not as it was when the run started: `now`, and in the resumes before."""
+    before = {change: None for each in facts["resumed"] for change in each["changed"] if change not in now}
+    return [*now, *(f"{change} for a part of it" for change in before)]
+
+
+def prepare_again(
+    folder: Path, facts: Mapping[str, Any], overrides: Sequence[str] = (), ranks: MPIRanks | None = None
+) -> Prepared:
+    """What the run of this directory, with these facts, started from. Raises DataError when a data file has changed."""
+    before = list(facts["sha256"].values())
+    prepared = prepare_on_all(ranks, load_config(folder / "config.yaml", overrides), advise=False)
+    if len(before) != len(prepared.sha256):
+        raise DataError(
+            f"{folder}: the config names {len(prepared.sha256)} data files, but the run started with {len(before)}"
+        )
+    for (path, found), was in zip(prepared.sha256.items(), before, strict=True):
+        if found != was:
+            raise DataError(f"{path}: has changed since the run started (SHA-256 {found[:12]}..., was {was[:12]}...)")
+    return prepared

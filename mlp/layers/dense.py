@@ -1,0 +1,156 @@
+"""The dense layer of the note: A = W H + b 1^T, H = g(A), and the reverse-mode rules of both lines.
+
+Columns are examples: a minibatch of B examples is a K x B matrix. `forward` returns the values that `backward`
+needs and `backward` returns the bars; nothing is kept on the layer, so a call can be repeated and two can be in
+flight.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from mlp.activations import ACTIVATIONS, Activation
+from mlp.initialization import Scheme, initial_weights
+from mlp.types import Array
+
+
+class LayerValues(NamedTuple):
+    """What `Layer.forward` computed: `H_in` is K_in x B, `A` and `H` are K_out x B."""
+
+    H_in: Array
+    A: Array
+    H: Array
+
+
+class LayerBars(NamedTuple):
+    """dc/d(each quantity of the layer), each of that quantity's shape; `H_in_bar` is None if not asked for."""
+
+    A_bar: Array
+    b_bar: Array
+    W_bar: Array
+    H_in_bar: Array | None
+
+
+class Layer:
+    """A dense layer: A = W H_in + b 1^T, then H = g(A) element by element (note, "feedforward networks").
+
+    W is K_out x K_in, b is K_out x 1, and `activation` is an `Activation` or the name of one of ours. W and b are
+    copied and keep their dtype (integers become float64), so that training never changes the arrays you passed in.
+
+    Raises ValueError for a W that is not a matrix, a b that is not K_out x 1 (a `(K,)` bias would broadcast along the
+    wrong axis when K == B), arrays that are not numbers, or an unknown activation.
+    """
+
+    parameters: ClassVar[tuple[str, ...]] = ("W", "b")
+    """Names of the arrays that training changes; the bar of `W` is the field `W_bar` of what `backward` returns."""
+
+    penalized: ClassVar[tuple[str, ...]] = ("W",)
+    """Those among them that an L2 penalty and weight decay act on: weights, never biases."""
+
+    def __init__(self, W: Any, b: Any, activation: str | Activation) -> None:
+        self.W = float_array(W, "W")
+        self.b = float_array(b, "b")
+        self.g = find_activation(activation)
+        if self.W.ndim != 2 or 0 in self.W.shape:
+            raise ValueError(
+                f"W has shape {self.W.shape}, expected a matrix (K_out, K_in): one row a unit of this layer, "
+                "one column a unit of the layer below"
+            )
+        if self.b.shape != (self.n_out, 1):
+            raise ValueError(
+                f"b has shape {self.b.shape}, but W of shape {self.W.shape} needs b of shape "
+                f"({self.n_out}, 1): b is a column because columns are examples"
+                + (" (b[:, None] makes it one)" if self.b.shape == (self.n_out,) else "")
+            )
+
+    @property
+    def n_in(self) -> int:
+        return int(self.W.shape[1])
+
+    @property
+    def n_out(self) -> int:
+        return int(self.W.shape[0])
+
+    def __repr__(self) -> str:
+        return f"Layer({self.n_in} -> {self.n_out}, {self.g.name}, {self.W.dtype})"
+
+    @classmethod
+    def initialize(
+        cls,
+        n_in: int,
+        n_out: int,
+        activation: str | Activation,
+        *,
+        rng: np.random.Generator,
+        scheme: Scheme | None = None,
+        dtype: Any = np.float32,
+    ) -> Layer:
+        """A new layer with random W (K_out x K_in) drawn from `rng` by `scheme` and b = 0.
+
+        The schemes are in `initial_weights`; None takes the one that suits the activation (`Activation.scheme`:
+        he_normal for relu and its relatives, glorot_uniform otherwise). Weights are drawn in float64 and then rounded
+        to `dtype`, so one seed means the same network in every precision.
+        """
+        if n_in < 1 or n_out < 1:
+            raise ValueError(f"a layer needs at least one input and one unit, got {n_in} and {n_out}")
+        g = find_activation(activation)
+        W = initial_weights(n_in, n_out, g.scheme if scheme is None else scheme, rng)
+        return cls(W.astype(dtype), np.zeros((n_out, 1), dtype), g)
+
+    def forward(self, H_in: Array) -> LayerValues:
+        """A = W H_in + b 1^T and H = g(A), for H_in of shape K_in x B.
+
+        Raises ValueError when H_in is not K_in x B.
+        """
+        H_in = np.asarray(H_in)
+        if H_in.ndim != 2 or H_in.shape[0] != self.n_in:
+            turned = H_in.ndim == 2 and H_in.shape[1] == self.n_in
+            raise ValueError(
+                f"the input has shape {H_in.shape}, but W of shape {self.W.shape} needs ({self.n_in}, B): "
+                "columns are examples" + (" (pass its transpose)" if turned else "")
+            )
+        A = self.W @ H_in + self.b  # A = W H + b 1^T
+        return LayerValues(H_in, A, self.g(A))
+
+    def backward(self, values: LayerValues, H_bar: Array, *, input_bar: bool = True) -> LayerBars:
+        """The bars of everything in the layer from H_bar = dc/dH (note, "backpropagate these error signals").
+
+        A_bar = g'(A) * H_bar,  b_bar = A_bar 1,  W_bar = A_bar H_in^T,  H_in_bar = W^T A_bar.
+
+        Sums over the minibatch, with no factor of its own: the 1/B is in the seed that the loss started from.
+        `input_bar=False` leaves out H_in_bar, a whole matrix product that the lowest layer does not need.
+        Raises ValueError when H_bar has not the shape of values.H.
+        """
+        if H_bar.shape != values.A.shape:
+            raise ValueError(
+                f"H_bar has shape {H_bar.shape}, but H has shape {values.A.shape}: a bar has the shape of its "
+                "quantity, and columns are examples"
+            )
+        A_bar = self.g.slope(values.A, values.H) * H_bar  # element-wise rule
+        b_bar = A_bar.sum(axis=1, keepdims=True)  # A_bar 1
+        W_bar = A_bar @ values.H_in.T  # product rule
+        H_in_bar = self.W.T @ A_bar if input_bar else None
+        return LayerBars(A_bar, b_bar, W_bar, H_in_bar)
+
+
+def find_activation(activation: str | Activation) -> Activation:
+    if isinstance(activation, Activation):
+        return activation
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"unknown activation {activation!r}, choose from {', '.join(ACTIVATIONS)}, "
+            "or pass an mlp.Activation of your own"
+        )
+    return ACTIVATIONS[activation]
+
+
+def float_array(values: Any, name: str) -> Array:
+    """A copy of `values` as real or complex floats."""
+    array = np.array(values)
+    if array.dtype.kind in "biu":
+        return array.astype(np.float64)
+    if array.dtype.kind not in "fc":
+        raise ValueError(f"{name} must hold numbers, got an array of dtype {array.dtype}")
+    return array

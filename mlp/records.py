@@ -1,0 +1,71 @@
+"""What the training loop tells, and how far it has come: all that must be kept to go on exactly where it stopped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from mlp.types import Array
+
+
+class MinibatchRecord(NamedTuple):
+    """What one minibatch came to: its mean cost, without the L2 penalty, and the norm of the gradient (before
+    clipping); minibatches count from 1, and `minibatches` are in the epoch."""
+
+    epoch: int
+    minibatch: int
+    minibatches: int
+    cost: float
+    gradient_norm: float
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch came to.
+
+    Losses are those of the data alone, without the L2 penalty, so that they compare. `metrics` has keys such as
+    "valid_accuracy". `learning_rate` is that of the epoch's last step; `gradient_norm` is the mean over its steps of
+    the global norm of the gradient that was stepped along (penalty included, before clipping); `seconds` is what
+    training and evaluation took, without what the caller did in between.
+    """
+
+    epoch: int
+    train_loss: float
+    valid_loss: float | None
+    metrics: dict[str, float]
+    learning_rate: float
+    gradient_norm: float
+    seconds: float
+
+
+@dataclass
+class UnfinishedEpoch:
+    """An epoch under way, between two of its minibatches.
+
+    `rng_state` is that of the generator before it shuffled the epoch's rows, so that the same order can be drawn again;
+    `minibatches` are done, and the sums are over them: of cost times rows, of gradient norms, of seconds.
+    """
+
+    rng_state: Mapping[str, Any]
+    minibatches: int = 0
+    cost_sum: float = 0.0
+    norm_sum: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass
+class Progress:
+    """How far a run has come: what `train` needs, beside network, optimizer and rng, to go on where it stopped.
+
+    `epoch` epochs are done, and some minibatches of the next one if there is one `unfinished`. The best epoch is the
+    one with the lowest validation loss, or training loss where there is no validation set.
+    """
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    best_parameters: dict[str, Array] = field(default_factory=dict)
+    unfinished: UnfinishedEpoch | None = None

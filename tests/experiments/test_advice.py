@@ -1,0 +1,563 @@
+"""Advice: each note where a person would want it, with its numbers, and none close by where there is nothing to say."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from shipped import CONFIGS
+
+from mlp import Layer, Network, Progress
+from mlp.experiments.advice.equality import is_coincidence, repeated_columns, row_hashes
+from mlp.experiments.advice.model import FIRST_ROWS, closing_advice, first_loss, predictions, start
+from mlp.experiments.assemble import prepare
+from mlp.experiments.build import make_network
+from mlp.experiments.config.load import load_config
+
+LONGEST = 450  # characters of a note
+SPLIT = "split: {test: 0.25}"
+IN_ORDER = "split: {test: 0.25, method: file_order}"
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def write_csv(path, columns):
+    rows = zip(*columns.values(), strict=True)
+    Path(path).write_text("\n".join(",".join(map(str, row)) for row in (columns, *rows)) + "\n", encoding="utf-8")
+
+
+def prepared(columns, *settings, task="classification", data="", target="y", layers="[{units: 4}]"):
+    """A run on a table of these columns; `data` goes into that section of the config."""
+    write_csv("d.csv", columns)
+    Path("c.yaml").write_text(
+        f"data: {{path: d.csv, target: {target}, {data}}}\ntask: {task}\nnetwork: {{layers: {layers}}}\n"
+        "training: {epochs: 7, batch_size: 4, seed: 0}\n"
+    )
+    return prepare(load_config("c.yaml", settings))
+
+
+def notes(*arguments, **options):
+    found = prepared(*arguments, **options).notes
+    assert all("\n" not in note and len(note) <= LONGEST for note in found)
+    return found
+
+
+def said(found, *words):
+    """There is one note, and it has the words."""
+    (note,) = found
+    for word in words:
+        assert word in note
+    return True
+
+
+def table(n=40, **columns):
+    """Two columns of noise, a target of noise, and what else is given."""
+    rng = np.random.default_rng(0)
+    return {"a": rng.normal(size=n), "b": rng.normal(size=n), **columns, "y": columns.get("y", rng.permutation(n) % 2)}
+
+
+def numbers(n=40, **columns):
+    """The same, with numbers for a target."""
+    return table(n, y=np.random.default_rng(1).normal(size=n), **columns)
+
+
+# The shipped configs
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_shipped_configs_are_silent_before_and_after_training(path):
+    run, progress = prepare(load_config(path)), Progress()
+    assert run.notes == []
+    for _ in run.epochs(progress):
+        pass
+    assert closing_advice(run, run.best_model(progress)) == []
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_first_loss_of_shipped_configs_is_silent_for_many_seeds(path):
+    run = prepare(load_config(path))
+    sizes = [len(run.model.inputs), *(layer.units for layer in run.loaded.config.network.layers), run.model.target.size]
+    for seed in range(20):
+        network = make_network(run.loaded.config.network, sizes, np.random.default_rng(seed))
+        assert list(first_loss(replace(run, model=replace(run.model, network=network)))) == []
+
+
+# Columns
+
+
+def test_a_constant_target_is_told():
+    said(notes(table(y=[5] * 40), task="regression"), "target 'y' is constant", "data.target")
+    both = {**table(z=[1] * 40), "y": [2] * 40}
+    said(notes(both, task="regression", target="[y, z]"), "targets 'y', 'z' are constant")
+    assert notes(table(y=[5] * 39 + [6]), task="regression") == []
+
+
+def test_constant_inputs_are_told_and_not_again_as_repeated():
+    said(notes(table(c=[7] * 40)), "1 input column is constant", "('c')", "leave it out with data.inputs")
+    said(
+        notes(table(c=[7] * 40, d=[7] * 40, e=[0] * 40)), "3 input columns are constant", "('c', 'd', 'e')", "them out"
+    )
+    assert notes(table(c=[7] * 39 + [8])) == []
+
+
+def test_blank_columns_of_a_sparse_table_are_silent():
+    sparse = {f"x{k}": np.where(np.arange(40) % 3 == k % 3, np.arange(40) * (k + 1.5), 0) for k in range(6)}
+    assert notes(table(**sparse, blank=[0] * 40)) == []
+    said(notes(table(**sparse, blank=[0] * 40, c=[7] * 40)), "1 input column is constant", "('c')")
+
+
+def test_repeated_columns_are_told_once_each():
+    columns = table(c=np.arange(40), d=np.arange(40) + 0.5)
+    columns |= {"e": columns["c"], "f": columns["c"], "g": columns["b"]}
+    found = notes(columns)
+    assert said(
+        found, "3 repeated input columns", "'e' = 'c', 'f' = 'c', 'g' = 'b'", "all 40 training rows", "data.inputs"
+    )
+    columns["f"] = [*columns["f"][:39], -1]
+    columns["g"] = columns["b"] * 2
+    said(notes(columns), "1 repeated input column: 'e' = 'c' in", "leave it out")
+    columns["e"] = columns["c"] + 1e-9
+    assert notes(columns) == []
+
+
+def test_columns_that_agree_by_chance_are_silent():
+    # two entries in each of 60 columns: some pairs are bound to agree
+    wide = {f"w{k}": np.isin(np.arange(40), (k % 30, k % 30 + 7)).astype(int) for k in range(60)}
+    assert notes(table(**wide)) == []
+    assert notes({"a": [0, 0, 1, 1], "b": [0, 0, 1, 1], "c": [5, 4, 6, 9], "y": [0, 1, 1, 0]}) == []
+
+
+def test_very_many_repeated_columns_are_one_short_note():
+    original = "original " * 9
+    columns = table(**{original: np.arange(40)})
+    columns |= {f"copy \x1b[31m {k} " + "x" * 50: columns[original] for k in range(50)}
+    said(notes(columns), "50 repeated input columns", "and 45 more", "\\x1b[31m", "data.inputs")
+
+
+@pytest.mark.parametrize("data", ["", "standardize: false"])
+def test_a_column_equal_to_the_target_is_told(data):
+    columns = numbers(c=np.arange(40))
+    columns["leak"] = columns["y"]
+    found = notes(columns, task="regression", data=data)
+    said(
+        found, "the answer is among the inputs", "'leak' = 'y'", "all 40 training rows", "leave it out with data.inputs"
+    )
+    columns["leak"] = [*columns["y"][:39], 0.0]
+    assert notes(columns, task="regression", data=data) == []
+
+
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "logistic_cross_entropy"])
+def test_a_column_that_tells_the_class_is_told(loss):
+    labels = np.array(["no", "yes"])[np.random.default_rng(2).permutation(40) % 2]
+    columns = table(y=labels, leak=np.where(labels == "no", 3.5, -1))
+    said(notes(columns, f"loss={loss}"), "the answer is among the inputs", "'leak' has one value for each class of 'y'")
+    columns["leak"][7] = 3.6
+    assert notes(columns, f"loss={loss}") == []
+
+
+def test_a_column_that_leaves_two_classes_together_is_silent():
+    labels = np.random.default_rng(2).permutation(60) % 3
+    assert notes(table(60, y=labels, c=(labels > 0).astype(int))) == []
+    said(notes(table(60, y=labels, c=(labels + 1) % 3)), "'c' has one value for each class of 'y'")
+
+
+def test_each_target_column_is_compared():
+    columns = numbers(z=np.random.default_rng(3).permutation(40) % 2)
+    columns |= {"y": np.random.default_rng(4).permutation(40) % 2, "leak": 5 - columns["z"]}
+    options = {"target": "[y, z]", "layers": "[]"}
+    said(notes(columns, "loss=logistic_cross_entropy", **options), "'leak' has one value for each class of 'z' in")
+    columns["leak"] = columns["z"]
+    said(notes(columns, task="regression", **options), "'leak' = 'z' in")
+
+
+def test_a_task_that_is_to_copy_its_inputs_is_silent():
+    columns = numbers()
+    assert notes({"x": columns["y"], "y": columns["y"]}, task="regression") == []
+    columns |= {"y": columns["a"], "z": columns["b"]}
+    assert notes(columns, task="regression", target="[y, z]") == []
+    said(notes(columns, task="regression", target="[y]", data="inputs: [a, b]"), "'a' = 'y'")
+
+
+def test_columns_are_compared_with_the_target_to_the_last_row():
+    y = np.random.default_rng(2).permutation(600) % 3
+    columns = table(600, y=y, c=y + 1)
+    said(notes(columns), "'c' has one value for each class of 'y' in all 600 training rows")
+    columns["c"][599] = 7
+    assert notes(columns) == []
+
+
+def test_a_column_that_tells_the_class_by_chance_is_silent():
+    bits = np.array([0, 0, 1, 1, 0, 1])
+    assert notes({"a": bits, "b": [0, 1, 0, 1, 1, 0], "y": 1 - bits}) == []
+    three = np.array([0, 1, 2, 2, 1, 0, 1, 0])  # 560 orders, but 6 codings and 2 columns
+    assert notes({"a": (three + 1) % 3, "b": np.arange(8) ** 2, "y": three}, layers="[]") == []
+    single = (np.arange(40) == 5).astype(int)  # 40 orders are too few to mean something
+    assert notes(table(c=single, y=single)) == []
+
+
+def test_columns_of_an_npz_array_are_left_out_of_the_array():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 3))
+    np.savez("d.npz", X=np.hstack([X, X[:, [1]]]), y=np.arange(40) % 2)
+    Path("c.yaml").write_text(
+        "data: {path: d.npz, target: y}\ntask: classification\nnetwork: {layers: []}\ntraining: {epochs: 1, seed: 0}\n"
+    )
+    said(prepare(load_config("c.yaml")).notes, "'3' = '1'", "leave it out of the array in data.path")
+
+
+# Rows
+
+
+def test_a_class_that_a_split_lacks_is_told():
+    columns = table(y=["q"] + ["p", "r"] * 19 + ["p"])
+    found = notes(columns, data=IN_ORDER)
+    said(found, "the 10 test rows lack class 'q' of target 'y'", "try data.split.method: stratified")
+    said(notes(columns, data=SPLIT), "the 10 test rows lack class 'q'", "try a larger data.split.test")
+    columns["y"] = ["q"] + ["p", "r"] * 19 + ["q"]
+    assert notes(columns, data=IN_ORDER) == []
+
+
+def test_a_class_that_another_file_lacks_is_told():
+    write_csv("test.csv", {"a": [9, 8], "b": [5, 6], "y": [0, 2]})
+    columns = table(y=np.arange(40) % 5)
+    said(notes(columns, data="test_path: test.csv"), "the 2 test rows lack class '1', '3', '4'", "data.test_path")
+    write_csv("valid.csv", {"a": range(5), "b": range(5), "y": range(5)})
+    assert notes(columns, data="valid_path: valid.csv") == []
+
+
+def test_classes_that_logistic_outputs_lack_are_told_together():
+    columns = {**table(z=["u"] + ["t"] * 19 + ["u"] + ["t"] * 19), "y": ["n"] + ["m"] * 39}
+    found = notes(columns, "loss=logistic_cross_entropy", target="[y, z]", data=IN_ORDER)
+    said(found, "the 10 test rows lack class 'n' of target 'y', class 'u' of target 'z', and")
+
+
+def test_rows_shared_between_training_and_test_are_told():
+    columns = table()
+    write_csv(
+        "test.csv",
+        {name: [*column[:3], 99, 98] for name, column in columns.items() if name != "y"} | {"y": [0, 1] * 2 + [0]},
+    )
+    said(notes(columns, data="test_path: test.csv"), "3 of the 5 test rows", "remove repeated rows from data.test_path")
+    write_csv("test.csv", {"a": columns["b"][:4], "b": columns["a"][:4], "y": [0, 1, 0, 1]})
+    assert notes(columns, data="test_path: test.csv") == []
+
+
+def test_rows_shared_by_a_split_of_repeated_rows_are_told():
+    columns = {name: [*column, *column] for name, column in table().items()}
+    found = notes(columns, data="split: {valid: 0.25, test: 0.25, method: file_order}")
+    said(found, "20 of the 20 valid rows and 20 of the 20 test rows", "remove repeated rows from data.path")
+    assert notes(columns) == []
+
+
+def test_few_combinations_of_values_are_bound_to_come_again_and_are_silent():
+    bits = np.random.default_rng(0).integers(2, size=(3, 200))
+    options = {"task": "regression", "data": SPLIT}
+    assert notes({"a": bits[0], "b": bits[1], "y": np.arange(200)}, **options) == []
+    columns = {"a": np.arange(200) % 60, "y": np.arange(200)}  # 150 training rows, more than a quarter of them distinct
+    said(notes(columns, **options), "50 of the 50 test rows")
+
+
+def test_less_than_one_shared_row_in_a_hundred_is_silent():
+    columns = table(700)
+    tests = np.random.default_rng(5).normal(size=(2, 201))
+    tests[:, :2] = columns["a"][:2], columns["b"][:2]
+    for n, count in ((201, 0), (200, 1)):
+        write_csv("test.csv", {"a": tests[0, :n], "b": tests[1, :n], "y": np.arange(n) % 2})
+        assert len(notes(columns, data="test_path: test.csv")) == count
+
+
+# The first loss
+
+
+def scaled(run, size):
+    """The same run with outputs that are constant: zero, but `size` for the first one."""
+    network = run.model.network
+    n_in, K = network.layers[-1].n_in, run.model.target.size
+    b = np.zeros((K, 1), np.float32)
+    b[0] = size
+    last = Layer(np.zeros((K, n_in), np.float32), b, "identity")
+    return replace(run, model=replace(run.model, network=Network([*network.layers[:-1], last])))
+
+
+def test_chance_is_what_a_model_gets_that_knows_nothing():
+    two = numbers(z=np.arange(40) % 2) | {"y": np.arange(40) % 4 // 2}
+    for columns, options, words in (
+        (table(y=np.arange(40) % 5), {}, "chance, log 5 ="),
+        (table(), {"loss": "logistic_cross_entropy"}, "chance, log 2 ="),
+        (two, {"loss": "logistic_cross_entropy", "target": "[y, z]"}, "chance, 2 log 2 ="),
+        (two, {"loss": "squared_error", "task": "regression", "target": "[y, z]"}, "half the variance"),
+    ):
+        loss = options.pop("loss", "softmax_cross_entropy")
+        run = prepared(columns, f"loss={loss}", **options)
+        cost, chance, what = start(scaled(run, 0).model, run.splits["train"])
+        assert cost == pytest.approx(chance, rel=1e-6)
+        assert what.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("loss", "factor"), [("softmax_cross_entropy", 5), ("logistic_cross_entropy", 5), ("squared_error", 100)]
+)
+def test_the_first_loss_is_told_beyond_its_limit_and_not_before(loss, factor):
+    task = "regression" if loss == "squared_error" else "classification"
+    run = prepared(table(), f"loss={loss}", task=task)
+    size = np.sqrt(factor) if task == "regression" else 2 * factor * np.log(2)
+    near, far = scaled(run, 0.99 * size), scaled(run, 1.01 * size)
+    assert list(first_loss(near)) == []
+    loss_value, chance, _ = start(far.model, far.splits["train"])
+    said(
+        first_loss(far),
+        f"is {loss_value:.4g}, far above",
+        f" {chance:.4g}: try",
+        "network.output.initialization: zeros",
+    )
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_unscaled_inputs_are_told_and_standardizing_is_the_remedy(task):
+    columns = table()
+    columns["a"] = columns["a"] * 500 + 900
+    found = notes(columns, task=task, data="standardize: false")
+    said(found, "the loss before training is", "try data.standardize: true")
+    assert notes(columns, task=task, data="standardize: true") == []
+    assert notes(table(), task=task, data="standardize: false") == []
+
+
+def test_unscaled_targets_are_told():
+    columns = numbers()
+    columns["y"] += 1000
+    said(notes(columns, task="regression", data="standardize: false"), "try data.standardize: true")
+    columns["y"] -= 1000
+    assert notes(columns, task="regression", data="standardize: false") == []
+
+
+def test_a_large_initialization_is_told_by_its_key():
+    hidden = "[{units: 50}, {units: 50, initialization: {normal: 5}}]"
+    said(notes(table(), layers=hidden), "try a smaller network.layers.1.initialization")
+    found = notes(
+        table(), "network.output.initialization={normal: 50}", layers=hidden.replace("normal: 5", "normal: 0.1")
+    )
+    said(found, "network.output.initialization: zeros")
+    assert notes(table(), layers="[{units: 50}, {units: 50, initialization: he_normal}]") == []
+
+
+def test_without_standardizing_a_large_initialization_is_still_told_as_such():
+    layers = "[{units: 50, initialization: {normal: 50}}]"
+    said(notes(table(), layers=layers, data="standardize: false"), "try a smaller network.layers.0.initialization")
+
+
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "squared_error"])
+def test_a_first_loss_that_is_no_number_is_told(loss):
+    run = prepared(table(), f"loss={loss}", task="regression" if loss == "squared_error" else "classification")
+    said(first_loss(scaled(run, np.nan)), "the loss before training is nan, far above")
+
+
+@pytest.mark.parametrize("size", ["1e30", "3e38"])
+def test_a_first_loss_that_is_not_finite_is_told(size):
+    columns = table()
+    columns["a"] = [f"{value:.3f}{size[1:]}" for value in columns["a"]]
+    (note,) = notes(columns, task="regression", data="standardize: false")
+    assert re.search("the loss before training is (inf|nan), far above", note)
+    assert "data.standardize: true" in note
+
+
+def test_the_first_loss_is_of_rows_from_the_whole_table():
+    n = FIRST_ROWS + 2000
+    columns = table(n)
+    columns["a"][n - 100 :] = 1e6
+    said(notes(columns, data="standardize: false"), "the loss before training is")
+
+
+# Training
+
+
+def test_a_learning_rate_of_zero_is_told():
+    schedule = "training.schedule={name: cosine, epochs: 5}"
+    said(notes(table(), schedule), "learning rate is 0 after epoch 5 of 7", "training.schedule.epochs")
+    assert notes(table(), schedule.replace("5", "7")) == []
+    assert notes(table(), schedule.replace("5", "5, floor: 0.1")) == []
+
+
+def test_a_clipped_batch_is_told():
+    said(notes(table(), "training.batch_size=41"), "training.batch_size 41", "clipped to 40")
+    assert notes(table(), "training.batch_size=40") == []
+
+
+# After training
+
+
+def with_layers(run, *layers):
+    """Closing advice on a network with these (W, b, activation)."""
+    network = Network([Layer(np.float32(W), np.float32(b).reshape(-1, 1), g) for W, b, g in layers])
+    return closing_advice(run, replace(run.model, network=network))
+
+
+def silent_layers(silent, units, activation="relu"):
+    """A hidden layer of which some units are never above 0, and outputs that tell the sign of the first input."""
+    W, b = np.zeros((units, 2)), np.zeros(units)
+    W[:, 0], b[:silent] = 1, -100
+    return (W, b, activation), (np.array([[-1.0] * units, [1.0] * units]), [0.5, -0.5], "identity")
+
+
+def test_units_that_are_silent_are_told_beyond_three_quarters_of_a_layer():
+    columns = table()
+    columns["y"] = (columns["a"] > 0).astype(int)
+    run = prepared(columns, "network.layers.0.units=8")
+    said(
+        with_layers(run, *silent_layers(7, 8)),
+        "7 of 8 in layer 1",
+        "below 0.1",
+        "network.layers.0.activation: leaky_relu",
+    )
+    assert with_layers(run, *silent_layers(6, 8)) == []
+
+
+@pytest.mark.parametrize("row", [5, 2500])
+def test_units_that_only_one_training_row_wakes_are_not_silent(row):
+    columns = table(3000)
+    columns["a"][row] = 200
+    columns["y"] = (columns["a"] > 0).astype(int)
+    run = prepared(columns, "network.layers.0.units=8")
+    (W, _, g), last = silent_layers(0, 8)
+    assert with_layers(run, (W, [-20] * 7 + [0], g), last) == []  # the row is 52 deviations from the mean
+    said(with_layers(run, (W, [-60] * 7 + [0], g), last), "7 of 8 in layer 1")
+
+
+def test_only_relu_units_learn_no_more_at_zero():
+    columns = table()
+    columns["y"] = (columns["a"] > 0).astype(int)
+    W, b = np.zeros((8, 2)), np.zeros(8)
+    W[0, 0] = 1
+    for activation in ("tanh", "relu"):
+        run = prepared(columns, layers=f"[{{units: 8, activation: {activation}}}]")
+        found = with_layers(run, (W, b, activation), ([[-1] * 8, [1] * 8], [0.1, 0], "identity"))
+        assert len(found) == (activation == "relu")
+
+
+@pytest.mark.parametrize("rate", [1, 0.02])
+def test_a_dying_network_is_told_after_training_and_a_healthy_one_is_not(rate):
+    overrides = [f"optimizer.learning_rate={rate}", "training.clip=null", "training.epochs=6"]
+    run, progress = prepare(load_config(Path(CONFIGS[0]).parent / "digits.yaml", overrides)), Progress()
+    for _ in run.epochs(progress):
+        pass
+    found = closing_advice(run, run.best_model(progress))
+    if rate == 1:
+        assert "64 of 64 in layer 2" in found[0]
+        assert "below 1, or network.layers." in found[0]
+        assert "most frequent class" in found[1]
+    else:
+        assert found == []
+
+
+def constant_answer(run, answer):
+    return with_layers(run, (np.zeros((run.model.target.size, 2)), answer, "identity"))
+
+
+def test_a_model_that_does_not_beat_the_majority_is_told():
+    y = [0] * 15 + [1] * 15 + [0] * 6 + [1] * 4
+    run = prepared(table(y=y), data=IN_ORDER, layers="[]")
+    found = constant_answer(run, [1, 0])
+    said(found, "on the 10 test rows", "the most frequent class ('y': accuracy 0.6 against 0.6)", "try a hidden layer")
+    said(constant_answer(run, [0, 1]), "accuracy 0.4 against 0.6")
+    run = prepared(table(y=y), data=IN_ORDER)
+    said(constant_answer(run, [1, 0]), "more training.epochs than 7, or an optimizer.learning_rate other than 0.1")
+
+
+def test_a_model_that_beats_the_majority_by_one_row_is_silent():
+    columns = table(y=[0] * 15 + [1] * 15 + [0] * 6 + [1] * 4)
+    columns["a"] = np.r_[np.linspace(-1, 1, 30), [-1] * 6, -1, -1, -1, 1] + 0.01 * columns["b"]
+    run = prepared(columns, data=IN_ORDER, layers="[]")
+    assert with_layers(run, ([[-1, 0], [1, 0]], [0, 0], "identity")) == []
+    columns["a"][39] = -1
+    run = prepared(columns, data=IN_ORDER, layers="[]")
+    found = with_layers(run, ([[-1, 0], [1, 0]], [0, 0], "identity"))
+    said(found, "accuracy 0.6 against 0.6", "it does on the training rows, so try training.l2 above 0 or more rows")
+    run = prepared(columns, data=IN_ORDER)
+    found = with_layers(run, ([[-1, 0], [1, 0]], [0, 0], "relu"), (np.eye(2), [0, 0], "identity"))
+    said(found, "training.l2 above 0, fewer units in network.layers or more rows")
+
+
+def test_the_last_split_there_is_decides():
+    columns = table(y=[0] * 15 + [1] * 15 + [0] * 6 + [1] * 4)
+    said(constant_answer(prepared(columns, layers="[]"), [1, 0]), "on the 40 train rows", "0.525 against 0.525")
+    valid = IN_ORDER.replace("test", "valid")
+    said(constant_answer(prepared(columns, data=valid, layers="[]"), [1, 0]), "on the 10 valid rows", "0.6 against 0.6")
+
+
+def test_where_one_answer_is_always_right_there_is_nothing_to_beat():
+    run = prepared(table(y=[0] * 15 + [1] * 15 + [0] * 10), data=IN_ORDER, layers="[]")
+    assert constant_answer(run, [1, 0]) == []
+
+
+def test_each_logistic_column_is_compared_with_its_own_majority():
+    columns = {**table(z=([0] * 4 + [1] * 6) * 4), "y": [0, 1] * 20}
+    columns["a"] = np.where(columns["y"], 1, -1) + 0.01 * columns["b"]
+    run = prepared(columns, "loss=logistic_cross_entropy", data=IN_ORDER, target="[y, z]", layers="[]")
+    found = with_layers(run, ([[1, 0], [0, 0]], [0, 1], "identity"))
+    said(found, "('z': accuracy 0.6 against 0.6)")
+
+
+def test_a_model_that_does_not_beat_the_mean_is_told():
+    rng = np.random.default_rng(3)
+    columns = numbers(z=rng.normal(size=40))
+    columns["z"] = columns["a"] + 0.1 * columns["z"]
+    run = prepared(columns, task="regression", data=SPLIT, target="[y, z]", layers="[]")
+    found = with_layers(run, ([[0, 0], [1, 0]], [1, 0], "identity"))
+    X, Y = run.splits["test"]
+    R2 = 1 - ((1 - Y[:, 0]) ** 2).sum() / ((Y[:, 0] - Y[:, 0].mean()) ** 2).sum()
+    said(found, "on the 10 test rows the model does not beat the mean", f"('y': R^2 {R2:.4g} against 0)")
+    b = 0.9 * Y[:, 0].mean()  # closer to the split's mean than nothing is, but no better than that mean
+    assert "'y'" in constant_answer(run, [b, 0])[0]
+    w = 0.1 * np.cov(X[:, 0], Y[:, 0])[0, 1]
+    assert with_layers(run, ([[w, 0], [1, 0]], [Y[:, 0].mean() - w * X[:, 0].mean(), 0], "identity")) == []
+
+
+def test_a_target_that_is_constant_in_the_split_has_no_mean_to_beat():
+    run = prepared(numbers() | {"y": [*range(30), *[4] * 10]}, task="regression", data=IN_ORDER, layers="[]")
+    assert constant_answer(run, [0]) == []
+
+
+def test_the_sweep_is_in_pieces_and_gives_the_outputs():
+    run = prepared(table(2500), layers="[{units: 5}, {units: 3, activation: tanh}]")
+    X, Y = run.splits["train"]
+    active = []
+    P, targets = (np.concatenate(parts, axis=1) for parts in zip(*predictions(run.model, (X, Y), active), strict=True))
+    assert np.array_equal(
+        P,
+        run.model.loss.predict(
+            np.concatenate([run.model.network(X[i : i + 1024].T) for i in range(0, len(X), 1024)], axis=1)
+        ),
+    )
+    assert np.array_equal(targets, Y.T)
+    whole = run.model.network.forward(X.T)
+    for found, values in zip(active, whole, strict=True):
+        assert np.array_equal(found, (values.H != 0).any(axis=1))
+
+
+# Equality
+
+
+def test_equal_rows_have_equal_hashes_whatever_their_type_and_order_in_memory():
+    X = np.random.default_rng(0).integers(3, size=(500, 4))
+    hashes = list(row_hashes(X))
+    assert len(set(hashes)) == len(np.unique(X, axis=0))
+    for same in (X.astype(np.float64), X.astype(np.float32), X.astype(np.int8), np.asfortranarray(X)):
+        assert list(row_hashes(same)) == hashes
+    assert list(row_hashes(np.array([[0.0, -0.0]]))) == list(row_hashes(np.array([[-0.0, 0.0]])))
+
+
+def test_repeated_columns_name_the_first_of_them():
+    X = np.random.default_rng(0).normal(size=(100, 200))
+    X[:, [3, 70, 199]] = X[:, [1]]
+    X[:, 130] = X[:, 129]
+    assert repeated_columns(X) == [(3, 1), (70, 1), (130, 129), (199, 1)]
+
+
+@pytest.mark.parametrize(("values", "orders"), [([0, 0, 1, 1], 6), ([1, 2, 3, 4, 5], 120), ([7] * 9 + [8], 10)])
+def test_coincidence_is_a_probability_of_one_percent(values, orders):
+    trials = orders / 100
+    assert not is_coincidence(np.array(values), 0.99 * trials)
+    assert is_coincidence(np.array(values), 1.01 * trials)

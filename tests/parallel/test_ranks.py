@@ -1,0 +1,287 @@
+"""Several ranks in one process, as threads that sum in turn: what they end with is what one rank ends with."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from mlp import (
+    SGD,
+    Adam,
+    DivergedError,
+    Layer,
+    LogisticCrossEntropy,
+    Network,
+    Progress,
+    SoftmaxCrossEntropy,
+    SquaredError,
+    train,
+)
+from mlp.parallel.ranks import Parts, RanksDiffer
+
+
+class ThreadRanks:
+    """The ranks of one process; `arrays` is what they show each other."""
+
+    def __init__(self, rank, size, arrays, barrier):
+        self.rank, self.size, self.stop = rank, size, False
+        self.arrays, self.barrier = arrays, barrier
+
+    def sum(self, array):
+        assert array.flags.c_contiguous
+        self.arrays[self.rank] = array.copy()
+        self.barrier.wait(30)
+        array[...] = sum(self.arrays[1:], start=self.arrays[0])
+        self.barrier.wait(30)
+
+
+def on_ranks(size, work):
+    """What `work(ranks)` returns, or raises, on each of so many ranks."""
+    arrays, barrier = [None] * size, threading.Barrier(size)
+
+    def one(rank):
+        try:
+            return work(ThreadRanks(rank, size, arrays, barrier))
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(size) as pool:
+        return list(pool.map(one, range(size)))
+
+
+def make_network(dtype=np.float64):
+    rng = np.random.default_rng(5)
+    sizes = [(4, 6, "tanh"), (6, 5, "relu"), (5, 3, "identity")]
+    return Network([Layer.initialize(a, b, g, rng=rng, dtype=dtype) for a, b, g in sizes])
+
+
+def make_data(N=23, valid=9):
+    rng = np.random.default_rng(6)
+    X = rng.normal(size=(N + valid, 4))
+    Y = np.eye(3)[(X[:, 0] > 0).astype(int) + (X[:, 1] > 0)]
+    return (X[:N], Y[:N]), (X[N:], Y[N:])
+
+
+def accuracy(P, Y):
+    return float((P.argmax(axis=0) == Y.argmax(axis=0)).mean())
+
+
+CASES = {
+    "momentum, clip, penalty": dict(
+        make=lambda: SGD(0.3, momentum=0.9, nesterov=True), epochs=4, batch_size=8, clip=0.2, l2=1e-2
+    ),
+    "Adam, weights decay, bars of parameters alone": dict(
+        make=lambda: Adam(0.02, weight_decay=0.1), epochs=4, batch_size=7, keep_every=2, train_loss="epoch_end"
+    ),
+    "fewer examples than ranks": dict(make=lambda: SGD(0.1), epochs=2, batch_size=2),
+    "one example": dict(make=lambda: Adam(0.01), epochs=1, batch_size=1),
+    "all examples, early stopping": dict(make=lambda: SGD(2.0, momentum=0.9), epochs=60, batch_size=99, patience=3),
+}
+
+
+def training(case, ranks=None, dtype=np.float64, loss=None):
+    """The records of a case, and the network that it ends with."""
+    options = CASES[case].copy()
+    network, optimizer = make_network(dtype), options.pop("make")()
+    data, valid = make_data()
+    records = train(
+        network,
+        loss or SoftmaxCrossEntropy(),
+        optimizer,
+        data,
+        valid=valid,
+        metrics={"accuracy": accuracy},
+        rng=np.random.default_rng(1),
+        ranks=ranks,
+        **options,
+    )
+    return list(records), network
+
+
+def numbers(record):
+    return [record.train_loss, record.valid_loss, record.gradient_norm, *record.metrics.values()]
+
+
+def difference(network, other):
+    """The largest difference of a parameter, relative to the largest parameter."""
+    pairs = list(zip(network.parameters().values(), other.parameters().values(), strict=True))
+    return max(np.abs(a - b).max() for a, b in pairs) / max(np.abs(b).max() for _, b in pairs)
+
+
+def bits(network):
+    return [W.tobytes() for W in network.parameters().values()]
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+@pytest.mark.parametrize("case", CASES)
+def test_ranks_end_with_the_weights_that_one_process_gives(case, size):
+    records, network = training(case)
+    results = on_ranks(size, lambda ranks: training(case, ranks))
+    for rank_records, rank_network in results:
+        assert bits(rank_network) == bits(results[0][1])
+        assert difference(rank_network, network) < 1e-12
+        assert [record.epoch for record in rank_records] == [record.epoch for record in records]
+        for rank_record, record in zip(rank_records, records, strict=True):
+            np.testing.assert_allclose(numbers(rank_record), numbers(record), rtol=1e-11)
+    if case.endswith("early stopping"):
+        assert len(records) < 60
+
+
+def test_in_single_precision_too():
+    """A few hundred roundings of 6e-8 each, where nothing amplifies them."""
+    _, network = training("momentum, clip, penalty", dtype=np.float32)
+    for _, rank_network in on_ranks(3, lambda ranks: training("momentum, clip, penalty", ranks, np.float32)):
+        assert all(W.dtype == np.float32 for W in rank_network.parameters().values())
+        assert 0 < difference(rank_network, network) < 2e-5
+
+
+def test_one_rank_is_one_process():
+    _, network = training("momentum, clip, penalty")
+    ((_, rank_network),) = on_ranks(1, lambda ranks: training("momentum, clip, penalty", ranks))
+    assert bits(rank_network) == bits(network)
+
+
+def test_a_step_along_the_mean_over_all_examples():
+    """W <- W - 1/B sum_b (W x_b + b - y_b) x_b^T, written out; parts of 2, 2 and 3 examples."""
+    rng = np.random.default_rng(2)
+    X, Y, W, b = rng.normal(size=(7, 4)), rng.normal(size=(7, 2)), rng.normal(size=(2, 4)), rng.normal(size=(2, 1))
+
+    def work(ranks):
+        network = Network([Layer(W, b, "identity")])
+        loop = train(
+            network, SquaredError(), SGD(1.0), (X, Y), rng=np.random.default_rng(4), epochs=1, batch_size=7, ranks=ranks
+        )
+        record = next(loop.minibatches())
+        return network.layers[0], record
+
+    R = X @ W.T + b.T - Y
+    for layer, record in on_ranks(3, work):
+        np.testing.assert_allclose(layer.W, W - sum(np.outer(R[n], X[n]) for n in range(7)) / 7, rtol=1e-12)
+        np.testing.assert_allclose(layer.b[:, 0], b[:, 0] - R.mean(axis=0), rtol=1e-12)
+        assert record.cost == pytest.approx((R**2).sum() / 14, rel=1e-12)
+
+
+@pytest.mark.parametrize("size", range(1, 6))
+@pytest.mark.parametrize("B", [1, 2, 3, 4, 5, 7, 16])
+def test_every_row_is_one_ranks(B, size):
+    rows = np.arange(100, 100 + B)
+    parts = [Parts(ThreadRanks(rank, size, [], None), make_network()) for rank in range(size)]
+    counts = [stop - start for start, stop in (part.bounds(B) for part in parts)]
+    assert max(counts) - min(counts) <= 1
+    owned = [part.rows(rows) for part in parts]
+    assert np.array_equal(np.concatenate([rows for rows, n in zip(owned, counts, strict=True) if n]), rows)
+    assert all(len(rows) == max(1, n) for rows, n in zip(owned, counts, strict=True))
+
+
+def test_layers_of_two_precisions():
+    def work(ranks):
+        layers = [Layer(np.ones((3, 4), np.float32), np.zeros((3, 1), np.float32), "tanh"), make_network().layers[-1]]
+        network = Network([layers[0], Layer(layers[1].W[:, :3], layers[1].b, "identity")])
+        list(
+            train(
+                network, SquaredError(), SGD(0.1), make_data()[0], rng=np.random.default_rng(0), epochs=2, ranks=ranks
+            )
+        )
+        return network
+
+    (one,) = on_ranks(1, work)
+    for network in on_ranks(2, work):
+        assert [W.dtype for W in network.parameters().values()] == [np.float32, np.float32, np.float64, np.float64]
+        assert difference(network, one) < 1e-6
+
+
+def test_a_wish_of_one_rank_stops_all_after_the_same_minibatch():
+    """And what they leave is gone on with by one process, as if nobody had stopped."""
+    options = dict(epochs=3, batch_size=8)
+    data, _ = make_data()
+
+    def work(ranks):
+        network, progress, rng = make_network(), Progress(), np.random.default_rng(1)
+        optimizer = SGD(0.3, momentum=0.9)
+        seen = []
+        loop = train(
+            network, SoftmaxCrossEntropy(), optimizer, data, rng=rng, progress=progress, ranks=ranks, **options
+        )
+        for record in loop.minibatches():
+            seen.append(record)
+            ranks.stop = ranks.rank == 1 and len(seen) == 5  # three minibatches, the epoch, and one more
+        return network, progress, rng, optimizer, len(seen)
+
+    whole = make_network()
+    list(train(whole, SoftmaxCrossEntropy(), SGD(0.3, momentum=0.9), data, rng=np.random.default_rng(1), **options))
+    for network, progress, rng, optimizer, seen in on_ranks(2, work):
+        assert (seen, progress.epoch, progress.unfinished.minibatches) == (6, 1, 2)
+        list(train(network, SoftmaxCrossEntropy(), optimizer, data, rng=rng, progress=progress, **options))
+        assert difference(network, whole) < 1e-12
+
+
+@pytest.mark.parametrize(("value", "place"), [(np.inf, "the inputs"), (1e200, "the loss"), (1e308, "layer 1")], ids=str)
+def test_divergence_is_met_by_all_at_once(value, place):
+    """With the place that one process finds, whoever has the row that began it."""
+
+    def work(ranks):
+        (X, Y), _ = make_data()
+        X = X.copy()
+        X[17] = value
+        layers = [Layer(np.ones((3, 4)), np.zeros((3, 1)), "identity")]
+        loop = train(
+            Network(layers), SquaredError(), SGD(0.1), (X, Y), rng=np.random.default_rng(3), epochs=2, ranks=ranks
+        )
+        with pytest.raises(DivergedError) as caught:
+            list(loop)
+        return caught.value
+
+    alone = work(None)
+    assert place in str(alone)
+    for error in on_ranks(3, work):
+        assert str(error) == str(alone)
+        assert (error.epoch, error.minibatch, error.largest_input) == (
+            alone.epoch,
+            alone.minibatch,
+            alone.largest_input,
+        )
+
+
+def test_scores_are_those_of_rank_0():
+    """A last bit that differs must not make one rank stop early, or call another epoch the best one."""
+
+    class Differs(SoftmaxCrossEntropy):
+        def __init__(self, rank):
+            self.rank = rank
+
+        def cost(self, F, Y):
+            return super().cost(F, Y) + 0.1 * self.rank * (F.shape[1] == 9)  # of the validation set alone
+
+    case = "all examples, early stopping"
+    records, _ = training(case)
+    for rank_records, _ in on_ranks(2, lambda ranks: training(case, ranks, loss=Differs(ranks.rank))):
+        np.testing.assert_allclose([r.valid_loss for r in rank_records], [r.valid_loss for r in records], rtol=1e-11)
+
+
+def test_weights_that_come_apart_are_noticed():
+    class Drifts(SGD):
+        def __init__(self, rank):
+            super().__init__(0.1)
+            self.rank = rank
+
+        def step(self, network, bars):
+            super().step(network, bars)
+            if self.rank == 2:
+                network.layers[1].W[3, 2] = np.nextafter(network.layers[1].W[3, 2], 1)
+
+    def work(ranks):
+        loop = train(
+            make_network(),
+            LogisticCrossEntropy(),
+            Drifts(ranks.rank),
+            make_data()[0],
+            rng=np.random.default_rng(0),
+            epochs=2,
+            ranks=ranks,
+        )
+        return list(loop)
+
+    for error in on_ranks(3, work):
+        assert isinstance(error, RanksDiffer)
+        assert str(error).startswith("after epoch 1: the weights are not the same on all ranks")

@@ -1,0 +1,500 @@
+"""Tables larger than memory: the same bits wherever rows are and however they are stored; memory; files that change.
+
+`stored` makes every `.npy` file too large to be loaded and every table too large to be encoded in memory.
+"""
+
+import copy
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from mlp import Layer, LogisticCrossEntropy, Network, Progress, SoftmaxCrossEntropy, evaluate
+from mlp.checking import FAIL
+from mlp.cli.commands import cli
+from mlp.errors import DataError
+from mlp.experiments.advice.model import closing_advice
+from mlp.experiments.assemble import prepare
+from mlp.experiments.check import check_prepared
+from mlp.experiments.config.load import load_config
+from mlp.metrics import accuracy, binary_accuracy, confusion_matrix, rmse
+from mlp.tables import array_files, memory, read_table
+from mlp.tables import columns as datasets_module
+from mlp.tables import rows as rows_module
+from mlp.tables.array_files import open_matrix
+from mlp.tables.columns import Encoded, Scaler, distinct_rows, split_rows
+from mlp.tables.rows import PIECE, Rows, StoredMatrix, pieces
+from mlp.training import largest
+
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+N, D = 700, 5
+
+
+@pytest.fixture
+def stored(monkeypatch):
+    monkeypatch.setattr(array_files, "SHARE", 0.0)
+    monkeypatch.setattr(datasets_module, "SMALL", 0)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def numbers(dtype="f8"):
+    """N x (D + 1), the last column with one of three classes; all are whole and fit into a byte."""
+    matrix = np.random.default_rng(0).integers(0, 100, size=(N, D + 1))
+    matrix[:, -1] = (matrix[:, 0] + matrix[:, 1]) // 67
+    return matrix.astype(dtype)
+
+
+def write_config(path, target=D, task="classification", extra="", training="", epochs=2, split="valid: 0.2, test: 0.1"):
+    Path("c.yaml").write_text(
+        f"data: {{path: {path}, target: '{target}', split: {{{split}}}{extra}}}\n"
+        f"task: {task}\nnetwork: {{layers: [{{units: 4}}]}}\n"
+        f"training: {{epochs: {epochs}, batch_size: 32, seed: 1{training}}}\n"
+    )
+
+
+def trained(path="d.npy", **config):
+    """The bits of everything that is trained on, and of what comes out."""
+    write_config(path, **config)
+    prepared = prepare(load_config("c.yaml", ()))
+    bits = [part[:].tobytes() for data in prepared.splits.values() for part in data]
+    records = [replace(record, seconds=0) for record in prepared.epochs(Progress())]
+    weights = [W.tobytes() for W in prepared.model.network.parameters().values()]
+    return bits, weights, records, prepared.notes
+
+
+# Rows
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "u1", "<i4", ">i4", "f2", "f4", ">f4", "f8", ">f8"])
+def test_rows_of_a_file_are_those_of_the_matrix(here, dtype):
+    matrix = np.random.default_rng(0).integers(0, 2 if dtype == "?" else 100, size=(40, 3)).astype(dtype)
+    np.save("m.npy", matrix)
+    M = array_files.open_matrix(Path("m.npy"))
+    assert isinstance(M, StoredMatrix)
+    assert (M.shape, M.ndim, M.dtype, len(M)) == ((40, 3), 2, matrix.dtype, 40)
+    for rows in (slice(0, 7), slice(35, 100), [0], [39, 0, 5, 6, 7, 7, 8], [3, 3], [], np.arange(40, dtype=np.uint32)):
+        rows = rows if isinstance(rows, slice) else np.array(rows, int)
+        assert np.array_equal(M[rows], matrix[rows])
+
+
+def test_rows_are_the_same_where_they_come_from_a_slow_disk(here):
+    matrix = np.arange(60.0).reshape(20, 3)
+    np.save("m.npy", matrix)
+    M = array_files.open_matrix(Path("m.npy"))
+    M.slow = True
+    assert np.array_equal(M[np.array([7, 3, 4])], matrix[[7, 3, 4]])
+
+
+@pytest.mark.parametrize("columns", [[0, 1, 2, 3], [1, 2], [3, 0], [2], []])
+def test_rows_and_columns_by_number(columns):
+    matrix = np.random.default_rng(0).normal(size=(PIECE // 4 + 9, 4))  # more than are cut at a time
+    rows = np.random.default_rng(1).permutation(len(matrix))[: PIECE // 4 + 3]
+    part = Rows(Rows(matrix, columns=columns), rows)
+    assert part.shape == (len(rows), len(columns))
+    assert np.array_equal(np.asarray(part), matrix[rows][:, columns])
+    assert np.array_equal(part[5:900], matrix[rows][5:900, columns])
+    assert np.array_equal(part[np.array([9, 2, 2])], matrix[rows[[9, 2, 2]]][:, columns])
+    assert np.array_equal(np.concatenate(list(pieces(part))), np.asarray(part))
+
+
+# The same bits
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<i4", ">f4", "f2", "f4", "f8"])
+def test_training_from_the_file_is_training_in_memory_to_the_last_bit(here, dtype, monkeypatch):
+    matrix = numbers(dtype)
+    np.save("d.npy", matrix)
+    np.savez("d.npz", X=matrix[:, :D], y=matrix[:, D])
+    Path("d.csv").write_text("\n".join(",".join(repr(float(v)) for v in row) for row in matrix.tolist()))
+    wanted = trained()
+    assert trained("d.npz", target="y") == wanted
+    found = trained("d.csv", extra=", header: false")
+    assert found[:3] == wanted[:3]
+    np.save("f.npy", np.asfortranarray(matrix))
+    assert trained("f.npy") == wanted
+    monkeypatch.setattr(array_files, "SHARE", 0.0)
+    monkeypatch.setattr(datasets_module, "SMALL", 0)
+    assert isinstance(prepare(load_config("c.yaml", ())).splits["train"][0], Encoded)
+    for path, target in (("d.npy", D), ("f.npy", D), ("d.npz", "y")):
+        assert trained(path, target=target) == wanted
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"target": 2, "extra": ", inputs: ['4', '0', '3']"},
+        {"extra": ", standardize: false"},
+        {"task": "regression", "target": 1},
+        {"split": "valid: 0.3, method: file_order", "training": ", train_loss: epoch_end"},
+        {"training": ", early_stopping: {patience: 1}"},
+    ],
+    ids=lambda config: next(iter(config)),
+)
+def test_nor_does_it_differ_for_chosen_columns_targets_and_splits(here, config, stored, monkeypatch):
+    matrix = numbers("f4") + np.float32(0.1) * (np.arange(D + 1) < D)
+    matrix[:, 2] = matrix[:, -1]
+    np.save("d.npy", matrix)
+    found = trained(**config)
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    assert trained(**config) == found
+
+
+def test_the_commands_say_the_same_of_data_in_a_file(here, monkeypatch):
+    np.save("d.npy", numbers("f4"))
+    write_config("d.npy")
+
+    def all_commands(out):
+        runner = CliRunner()
+        said = []
+        for arguments in (
+            ["train", "c.yaml", "--out", out, "--no-plot"],
+            ["resume", out, "--set", "training.epochs=4", "--no-plot", "-q"],
+            ["train", "--replay", out],
+            ["evaluate", out, "--split", "train"],
+            ["evaluate", out, "d.npy", "--json"],
+            ["predict", out, "d.npy"],
+            ["summary", out],
+            ["check", "c.yaml"],
+        ):
+            done = runner.invoke(cli, arguments, prog_name="mlp", catch_exceptions=False)
+            assert done.exit_code == 0, done.output
+            said.append(done.stdout)
+        return said, [(Path(out) / name).read_bytes() for name in ("model.npz", "metrics.csv", "last.npz")]
+
+    wanted = all_commands("run")
+    os.rename("run", "in-memory")
+    monkeypatch.setattr(array_files, "SHARE", 0.0)
+    monkeypatch.setattr(datasets_module, "SMALL", 0)
+    assert all_commands("run") == wanted
+
+
+@pytest.mark.parametrize("offset", [0.0, 3.0, 1e6])
+def test_the_same_numbers_have_one_standardization_whatever_their_type(offset):
+    X = (offset + 10 * np.random.default_rng(0).normal(size=(3000, 3))).astype(np.float32)
+    scalers = [Scaler.fit(same, "abc") for same in (X, X.astype(np.float64), np.asfortranarray(X), X.astype(">f8"))]
+    for scaler in scalers:
+        assert np.array_equal((scaler.mean, scaler.std), (scalers[0].mean, scalers[0].std))
+    wanted = ((X.astype(np.float64) - scalers[0].mean) / scalers[0].std).astype(np.float32)
+    for same in (X, X.astype(np.float64), np.asfortranarray(X), X[::-1][::-1], X.astype(">f4")):
+        Z = scalers[0].transform(same)
+        assert Z.flags.c_contiguous
+        assert np.array_equal(Z, scalers[0].transform(X))
+        assert np.abs(Z - wanted).max() <= (2e-6 if offset < 1e6 else 0)
+
+
+def test_statistics_in_pieces_are_those_of_the_whole():
+    X = np.random.default_rng(0).normal(3, 2, size=(PIECE // 2 + 1000, 4))
+    scaler = Scaler.fit(X, "abcd")
+    np.testing.assert_allclose(scaler.mean, X.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(scaler.std, X.std(axis=0), rtol=1e-12)
+
+
+def test_a_stratified_split_in_pieces(monkeypatch):
+    labels = np.random.default_rng(0).integers(0, 5, size=(1000, 2)).astype(str)
+    wanted = split_rows(1000, 0.2, 0.1, method="stratified", rng=np.random.default_rng(3), labels=labels)
+    monkeypatch.setattr(datasets_module, "PIECE", 64)
+    found = split_rows(1000, 0.2, 0.1, method="stratified", rng=np.random.default_rng(3), labels=labels)
+    for one, other in zip(found, wanted, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_distinct_rows_beyond_what_a_byte_counts():
+    """129 to 255 combinations of the first columns are numbered in one byte, and more come with the next column."""
+    rng = np.random.default_rng(0)
+    combinations = rng.permutation(256)[:200]
+    bits = (combinations[:, None] >> np.arange(8)) & 1
+    labels = np.concatenate([np.c_[bits, np.full(200, last)] for last in (0, 1)])[rng.permutation(400)]
+    _, wanted = np.unique(labels, axis=0, return_inverse=True)
+    assert np.array_equal(distinct_rows(labels.astype(str)), wanted.reshape(-1))
+    labels = np.stack([rng.integers(0, 2, 900), rng.permutation(900) % 400], axis=1)
+    _, wanted = np.unique(labels, axis=0, return_inverse=True)
+    assert np.array_equal(distinct_rows(labels), wanted.reshape(-1))
+
+
+@pytest.mark.parametrize("rows", [[5, -2], [-1], [20], np.arange(20) == 3, [0.5]], ids=str)
+def test_rows_that_a_file_does_not_have_are_refused(here, rows):
+    np.save("d.npy", np.arange(60.0).reshape(20, 3))
+    matrix = open_matrix(Path("d.npy"))
+    with pytest.raises(IndexError, match="rows are numbers from 0 to 19"):
+        matrix[np.array(rows)]
+    assert matrix[np.array([], int)].shape == (0, 3)
+    assert np.array_equal(matrix[np.array([19, 0])], [[57, 58, 59], [0, 1, 2]])
+    with pytest.raises(TypeError):
+        copy.deepcopy(matrix)
+
+
+def test_an_evaluation_needs_as_many_targets_as_inputs():
+    network = Network([Layer.initialize(3, 4, "identity", rng=np.random.default_rng(0))])
+    for N, M in ((5, 9), (9, 5), (0, 0)):
+        with pytest.raises(ValueError, match=f"X has {N} rows and Y has {M}"):
+            evaluate(network, SoftmaxCrossEntropy(), (np.zeros((N, 3)), np.zeros((M, 4))))
+
+
+# Scores in pieces
+
+
+def test_metrics_in_pieces_are_those_of_all_rows():
+    rng = np.random.default_rng(0)
+    X, codes = rng.normal(size=(2500, 3)), rng.integers(0, 4, 2500)
+    Y = np.eye(4)[codes]
+    network = Network([Layer.initialize(3, 4, "identity", rng=rng, dtype=np.float64)])
+    F = network(X.T)
+    metrics = {"accuracy": accuracy, "yes": binary_accuracy, "rmse": rmse}
+    for loss in (SoftmaxCrossEntropy(), LogisticCrossEntropy()):
+        P = loss.predict(F)
+        found = evaluate(network, loss, (X, Y), metrics)
+        assert list(found) == ["loss", *metrics]
+        np.testing.assert_allclose(found["loss"], loss.cost(F, Y.T), rtol=1e-12)
+        assert found["accuracy"] == accuracy(P, Y.T) == confusion_matrix(P, Y.T).trace() / 2500
+        assert found["yes"] == binary_accuracy(P, Y.T)
+        np.testing.assert_allclose(found["rmse"], rmse(P, Y.T), rtol=1e-12)
+
+
+def test_a_model_is_scored_in_pieces(here):
+    np.save("d.npy", np.concatenate([numbers()] * 4))
+    write_config("d.npy")
+    prepared = prepare(load_config("c.yaml", ()))
+    model, (X, Y) = prepared.model, prepared.splits["train"]
+    scores, confusion = model.score((X, Y), "train")
+    P = model.loss.predict(model.network(X.T))
+    assert len(X) > 1024
+    assert np.array_equal(confusion["5"], confusion_matrix(P, Y.T))
+    assert scores["accuracy"] == accuracy(P, Y.T)
+    X[1500] = np.inf
+    with pytest.raises(DataError, match="no finite answer for 1 of 1960 rows, the first is row 1500"):
+        model.score((X, Y), "train")
+
+
+def test_the_largest_number_is_looked_for_in_all_rows():
+    X = np.zeros((3000, 2))
+    X[2000, 1], X[2500, 0] = -7, np.nan
+    assert largest(X) == 7
+
+
+# Notes and checks in pieces
+
+
+def test_what_is_said_of_a_table_in_pieces_is_what_is_said_of_the_whole(here, monkeypatch):
+    matrix = np.concatenate([numbers()] * 3)
+    twin = matrix[:, 1].copy()
+    twin[0] += 1  # from the second piece on, the same
+    late = np.arange(len(matrix)) > len(matrix) - 50  # of one value up to the last pieces
+    columns = [matrix[:, :2], twin, matrix[:, 1], matrix[:, -1] * 10 - 5, np.full(len(matrix), 3), late, matrix[:, -1]]
+    np.save("d.npy", np.column_stack(columns))
+    write_config("d.npy", target=7)
+
+    def all_said():
+        prepared = one_answer(prepare(load_config("c.yaml", ())))
+        notes = [*prepared.notes, *closing_advice(prepared, prepared.model)]
+        checked = [(r.what, r.verdict, r.reason) for r in check_prepared(prepared, 20) if r.what.startswith("data")]
+        return notes, prepared.class_counts(), checked
+
+    wanted = all_said()
+    told = " ".join(wanted[0])
+    for words in (
+        "1 repeated",
+        "'3' = '1'",
+        "'4' has one value for each class of '7'",
+        "1 input column is",
+        "also",
+        "beat",
+    ):
+        assert words in told, words
+    monkeypatch.setattr(rows_module, "PIECE", 64)
+    assert all_said() == wanted
+
+
+def one_answer(prepared):
+    """The model gives the first class whatever the inputs are."""
+    last = prepared.model.network.layers[-1]
+    last.W[...], last.b[...] = 0, [[9], [0], [0]]
+    return prepared
+
+
+def test_a_model_that_gives_one_answer_is_measured_on_all_rows(here):
+    np.save("d.npy", np.concatenate([numbers()] * 4))
+    write_config("d.npy")
+    prepared = one_answer(prepare(load_config("c.yaml", ())))
+    counts = prepared.class_counts()["5"]
+    for split in ("test", "train"):
+        prepared.splits = {name: data for name, data in prepared.splits.items() if name in (split, "train")}
+        note, N = closing_advice(prepared, prepared.model)[-1], len(prepared.splits[split][0])
+        assert f"accuracy {counts[split][0] / N:.4g} against {max(counts[split]) / N:.4g}" in note
+    assert "fewer units" not in note  # it does no better on the 1960 training rows either
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["inputs", "labels"])
+def test_a_wrong_code_is_found_far_inside(here, monkeypatch, part):
+    np.save("d.npy", numbers())
+    write_config("d.npy")
+    prepared = prepare(load_config("c.yaml", ()))
+    monkeypatch.setattr(rows_module, "PIECE", 64)
+    examples = prepared.splits["train"][part]
+    examples[303] = np.roll(examples[303], 1)
+    failed = [result for result in check_prepared(prepared, 20) if result.verdict == FAIL and "data" in result.what]
+    assert len(failed) == 1
+    start = 303 - 303 % (64 // 3)
+    assert failed[0].reason.startswith("row 303, " if part == 0 else f"from row {start}: row {303 - start}: ")
+
+
+# Files that change
+
+
+@pytest.mark.parametrize("change", ["written", "cut short"])
+def test_a_file_that_changes_while_it_is_trained_on_ends_the_run(here, stored, change):
+    np.save("d.npy", numbers("f4"))
+    write_config("d.npy")
+    prepared = prepare(load_config("c.yaml", ()))
+    epochs = prepared.epochs(Progress()).minibatches()
+    next(epochs)
+    if change == "written":
+        with open("d.npy", "r+b") as file:
+            file.seek(500)
+            file.write(b"1234")
+        os.utime("d.npy", ns=(1, 1))
+    else:
+        os.truncate("d.npy", 1000)
+    with pytest.raises(DataError, match=r"^d\.npy: has changed while it was in use; start again"):
+        list(epochs)
+
+
+def test_a_file_that_is_deleted_meanwhile_stays_readable(here, stored):
+    np.save("d.npy", numbers("f4"))
+    wanted = trained()
+    write_config("d.npy")
+    prepared = prepare(load_config("c.yaml", ()))
+    os.remove("d.npy")
+    assert [replace(record, seconds=0) for record in prepared.epochs(Progress())] == wanted[2]
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"\x93NUMPY\x01\x00v\x00{", b"PK\x05\x06"])
+def test_damaged_large_files_are_refused_as_small_ones_are(here, content, stored, monkeypatch):
+    Path("d.npy").write_bytes(content)
+    with pytest.raises(DataError) as large:
+        read_table("d.npy")
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    with pytest.raises(DataError) as small:
+        read_table("d.npy")
+    assert str(large.value) == str(small.value)
+
+
+def test_a_large_file_that_is_cut_short_is_refused(here, stored):
+    np.save("d.npy", numbers())
+    os.truncate("d.npy", 3000)
+    with pytest.raises(DataError, match=r"d\.npy: not a readable \.npy file"):
+        read_table("d.npy")
+
+
+def test_a_number_that_is_not_finite_is_found_far_inside_a_large_file(here, stored):
+    matrix = np.zeros((PIECE, 2), np.float32)
+    matrix[PIECE - 5, 1], matrix[PIECE - 2, 0] = np.inf, np.nan
+    np.save("d.npy", matrix)
+    with pytest.raises(DataError, match=f"2 values are not finite, the first is inf in row {PIECE - 5} .* column '1'"):
+        read_table("d.npy")
+
+
+# Memory
+
+
+def test_the_least_limit_counts(monkeypatch, tmp_path):
+    proc = tmp_path / "cgroup"
+    (tmp_path / "memory" / "job" / "step").mkdir(parents=True)
+    (tmp_path / "outer" / "inner").mkdir(parents=True)
+    monkeypatch.setattr(memory, "PROCESS", proc)
+    monkeypatch.setattr(memory, "GROUPS", tmp_path)
+    for text, file, content, wanted in (
+        ("4:memory:/job/step\n0::/\n", "memory/job/memory.limit_in_bytes", "3000000", [3000000]),
+        ("0::/outer/inner\n", "outer/memory.max", "2000000\n", [2000000]),
+        ("0::/outer/inner\n", "outer/memory.max", "max\n", []),
+        ("3:cpu:/outer/inner\n", "outer/memory.max", "1\n", []),
+        ("4:memory:/elsewhere\n", "memory/memory.limit_in_bytes", "77\n", [77, 3000000][:1]),
+    ):
+        proc.write_text(text)
+        (tmp_path / file).write_text(content)
+        assert list(memory.group_limits()) == wanted
+    assert memory.allowed_memory() == 77
+
+
+TRAIN = """
+import resource, sys
+if {limit}:
+    resource.setrlimit(resource.RLIMIT_DATA, ({limit}, {limit}))
+from mlp.cli import cli
+try:
+    cli(prog_name="mlp")
+finally:
+    with open("/proc/self/status") as status:
+        print("peak", next(line.split()[1] for line in status if line.startswith("VmHWM")))
+"""
+
+
+def peak_of_training(config, out, limit=0):
+    """The most memory, in MB, that the real command had in RAM, under a limit on private memory; and its weights."""
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN.format(limit=limit), "train", config, "--out", out],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # whose buffers count, one a thread
+    )
+    assert done.returncode == 0, done.stderr
+    weights = np.load(f"{out}/model.npz")
+    return int(done.stdout.split("peak ")[1]) / 1024, {name: weights[name].tobytes() for name in weights.files}
+
+
+def write_large(name, rows, columns, dtype):
+    matrix = np.lib.format.open_memmap(name, "w+", dtype=dtype, shape=(rows, columns))
+    for start in range(0, rows, 1000):
+        piece = np.random.default_rng(start).integers(0, 200, size=(min(1000, rows - start), columns))
+        piece[:, -1] = piece[:, 0] // 50
+        matrix[start : start + len(piece)] = piece
+    matrix.flush()
+
+
+@LINUX
+@pytest.mark.long
+def test_a_file_several_times_the_allowed_memory_takes_a_flat_peak_and_gives_the_same_weights(here):
+    allowed = 160 * 2**20
+    peaks = {}
+    for rows in (40_000, 160_000):
+        write_large("d.npy", rows, 785, "f4")
+        write_config("d.npy", target=784, epochs=1)
+        peaks[rows], found = peak_of_training("c.yaml", f"limited-{rows}", allowed)
+    assert Path("d.npy").stat().st_size > 2.9 * allowed
+    assert abs(peaks[160_000] - peaks[40_000]) < 16
+    unlimited, wanted = peak_of_training("c.yaml", "unlimited")
+    assert unlimited > 3 * peaks[160_000]  # it was in memory
+    assert found == wanted
+    matrix = np.load("d.npy", mmap_mode="r")
+    np.savez("d.npz", X=matrix[:, :784], y=matrix[:, 784])
+    write_config("d.npz", target="y", epochs=1)
+    _, in_memory = peak_of_training("c.yaml", "in-memory")
+    for name in found.keys() - {"header"}:  # which names the data
+        assert found[name] == in_memory[name], name
+
+
+@LINUX
+@pytest.mark.long
+@pytest.mark.parametrize(("dtype", "rows"), [("u1", 70_000), ("u1", 210_000), ("f4", 60_000), ("f8", 30_000)])
+@pytest.mark.parametrize("ending", ["npz", "npy"])
+def test_training_takes_little_more_than_the_data(here, dtype, rows, ending):
+    write_large("d.npy", rows, 785, dtype)
+    size = Path("d.npy").stat().st_size / 2**20
+    write_config("d.npy", target=784, epochs=1)
+    if ending == "npz":
+        matrix = np.load("d.npy", mmap_mode="r")
+        np.savez("d.npz", X=matrix[:, :784], y=matrix[:, 784])
+        write_config("d.npz", target="y", epochs=1)
+    peak, _ = peak_of_training("c.yaml", "run")
+    assert peak < 1.3 * size + 100
