@@ -66,7 +66,7 @@ PLAIN = {
     ),
     "matrix_exponential": lambda A: np.linalg.matrix_power(power_series(A / 64), 64),
     "eigenvalues_symmetric": np.linalg.eigvalsh,
-    "eigenvalues": lambda A: np.sort(np.linalg.eigvals(A)),
+    "eigenvalues": lambda A: np.sort(np.linalg.eigvals(A).real),
     "singular_values": lambda A: np.linalg.svd(A)[1],
     "spectral_norm": lambda A: np.linalg.norm(A, 2),
     "nuclear_norm": lambda A: np.linalg.norm(A, "nuc"),

@@ -178,14 +178,14 @@ def real_eigen(name: str, A: Array) -> tuple[Array, Array]:
     is_square(name, A)
     if np.iscomplexobj(A):
         raise ValueError(f"{name}: expected a real matrix")
-    d, U = np.linalg.eig(A)
-    if np.iscomplexobj(d):
+    d, U = np.linalg.eig(A)  # complex from NumPy 2.5 on; before that, only where an eigenvalue is
+    if d.imag.any():
         one = d[np.argmax(d.imag)]
         raise ValueError(
             f"{name}: the eigenvalues {one.real:.6g} +- {one.imag:.6g}i are complex (or a double one, and rounding)"
         )
-    order = np.argsort(d)
-    d, U = d[order], U[:, order]
+    order = np.argsort(d.real)
+    d, U = d.real[order], U.real[:, order]
     distinct(name, "eigenvalues", d, 10 * precision(A) * np.linalg.norm(A, 2) * np.linalg.cond(U))
     return d, U * signs(U)
 
