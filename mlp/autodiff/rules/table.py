@@ -1,6 +1,6 @@
-"""The table of all operations: functions and operators record from it, and one test checks every entry of it.
+"""The table of all operations: functions and operators record from it, and one test checks every entry.
 
-An operation of your own needs no entry here: `record(Operation(...), *nodes)`.
+An operation of your own needs no entry: `record(Operation(...), *nodes)`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from mlp.autodiff.rules import (
     cholesky,
     decompositions,
     elementwise,
-    forms,
+    exponential,
     linear_algebra,
-    matrix_functions,
     singular_values,
-    traces,
 )
 
 
@@ -36,9 +34,7 @@ OPERATIONS = table(
         *elementwise.OPERATIONS,
         *arrays.OPERATIONS,
         *linear_algebra.OPERATIONS,
-        *forms.OPERATIONS,
-        *traces.OPERATIONS,
-        *matrix_functions.OPERATIONS,
+        *exponential.OPERATIONS,
         *decompositions.OPERATIONS,
         *singular_values.OPERATIONS,
         *cholesky.OPERATIONS,
