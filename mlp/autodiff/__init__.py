@@ -6,6 +6,7 @@ The functions to write expressions with, such as `exp`, are in `functions`; the 
 """
 
 from mlp.autodiff.drawing import draw_graph as draw_graph
+from mlp.autodiff.drawing import to_dot as to_dot
 from mlp.autodiff.functions import *  # noqa: F403
 from mlp.autodiff.graph import Graph as Graph
 from mlp.autodiff.graph import Node as Node

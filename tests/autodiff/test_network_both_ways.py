@@ -1,4 +1,4 @@
-"""One network derived twice: as a graph of operations, and by the trainer's layers and losses. The bars are the same."""
+"""One network derived twice: as a graph of operations, and by the trainer's layers and losses, with the same bars."""
 
 from itertools import pairwise
 
