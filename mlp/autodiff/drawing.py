@@ -27,12 +27,8 @@ COLOURS = {"": "black", "dot": "#00598C", "bar": "#A84300"}
 Quantities = Mapping[Node, Any] | None
 
 
-class Row(NamedTuple):
-    """A quantity of a box: its symbol, and the lines that show its value."""
-
-    symbol: str
-    lines: list[str]
-    colour: str
+Row = tuple[str, list[str], str]
+"""The symbol of a quantity, the lines that show its value, and their colour."""
 
 
 class Box(NamedTuple):
@@ -67,16 +63,18 @@ def draw_graph(
     if not 0 < len(shown) <= MOST_BOXES:
         raise ValueError(f"a picture has 1 to {MOST_BOXES} boxes, this graph needs {len(shown)}")
     boxes = [make_box(graph.nodes[index], title, dots, bars) for index, title in shown.items()]
-    layout = arrange([(box.width, box.height) for box in boxes], parents_with_boxes(graph, list(shown)))
+    (width, height), centres, arrows = arrange(
+        [(box.width, box.height) for box in boxes], parents_with_boxes(graph, list(shown))
+    )
 
-    figure = Figure(figsize=(layout.width / 72, layout.height / 72))
+    figure = Figure(figsize=(width / 72, height / 72))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.set_xlim(0, layout.width)
-    axes.set_ylim(layout.height, 0)
-    for corners in layout.arrows:
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    for corners in arrows:
         draw_arrow(axes, corners)
-    for box, (x, y) in zip(boxes, layout.centres, strict=True):
+    for box, (x, y) in zip(boxes, centres, strict=True):
         draw_box(axes, box, x - box.width / 2, y - box.height / 2)
     if path is not None:
         figure.savefig(path, dpi=200)
@@ -126,13 +124,12 @@ def parents_with_boxes(graph: Graph, shown: list[int]) -> list[list[int]]:
 
 
 def make_box(node: Node, title: str, dots: Quantities, bars: Quantities) -> Box:
-    rows = [
-        Row(symbol(node, accent), value_lines(value), COLOURS[accent]) for accent, value in quantities(node, dots, bars)
-    ]
-    symbols = max(text_width(f"${row.symbol}$", TEXT_SIZE) for row in rows) + PADDING
-    numbers = max(text_width(line, TEXT_SIZE) for row in rows for line in row.lines)
+    given = quantities(node, dots, bars)
+    rows = [(f"${symbol(node, accent)}$", value_lines(value), COLOURS[accent]) for accent, value in given]
+    symbols = max(text_width(text, TEXT_SIZE) for text, _, _ in rows) + PADDING
+    numbers = max(text_width(line, TEXT_SIZE) for _, lines, _ in rows for line in lines)
     width = max(symbols + numbers, text_width(f"${title}$", TITLE_SIZE)) + 2 * PADDING
-    height = TITLE_SIZE + sum(LINE * len(row.lines) + PADDING / 2 for row in rows) + 2.5 * PADDING
+    height = TITLE_SIZE + sum(LINE * len(lines) + PADDING / 2 for _, lines, _ in rows) + 2.5 * PADDING
     return Box(title, rows, symbols, width, height, node.operation is None)
 
 
@@ -155,12 +152,12 @@ def draw_box(axes: Any, box: Box, left: float, top: float) -> None:
     y = top + PADDING + 0.8 * TITLE_SIZE
     axes.text(left + box.width / 2, y, f"${box.title}$", size=TITLE_SIZE, family=TEXT, ha="center", zorder=3)
     y = top + 2 * PADDING + TITLE_SIZE
-    for row in box.rows:
-        font = {"size": TEXT_SIZE, "color": row.colour, "va": "center_baseline", "zorder": 3}
-        axes.text(left + PADDING, y + LINE * len(row.lines) / 2, f"${row.symbol}$", family=TEXT, **font)
-        for k, line in enumerate(row.lines):
+    for text, lines, colour in box.rows:
+        font = {"size": TEXT_SIZE, "color": colour, "va": "center_baseline", "zorder": 3}
+        axes.text(left + PADDING, y + LINE * len(lines) / 2, text, family=TEXT, **font)
+        for k, line in enumerate(lines):
             axes.text(left + PADDING + box.symbols_width, y + LINE * (k + 0.5), line, family=NUMBERS, **font)
-        y += LINE * len(row.lines) + PADDING / 2
+        y += LINE * len(lines) + PADDING / 2
 
 
 def draw_arrow(axes: Any, corners: list[tuple[float, float]]) -> None:

@@ -31,7 +31,7 @@ def of_two(name: str) -> Callable[[Any, Any], Any]:
 
 
 def described(function: Any, name: str) -> Any:
-    """The function with the name of its operation, and the docstring of the operation's value if we wrote that."""
+    """The function, named after its operation, with the signature and the docstring of the operation's value."""
     operation = OPERATIONS[name]
     ours = None
     if isinstance(operation.value, FunctionType):
@@ -133,7 +133,6 @@ inverse = of_one("inverse")
 determinant = of_one("determinant")
 log_abs_determinant = of_one("log_abs_determinant")
 solve = of_two("solve")
-solve_triangular = of_two("solve_triangular")
 matrix_exponential = of_one("matrix_exponential")
 eigenvalues_symmetric = of_one("eigenvalues_symmetric")
 singular_values = of_one("singular_values")
@@ -196,6 +195,11 @@ def solve_transposed(A: Any, B: Any) -> Any:
 def solve_right(B: Any, A: Any) -> Any:
     """B A^-1."""
     return transpose(solve(transpose(A), transpose(B)))
+
+
+def solve_triangular(L: Any, B: Any) -> Any:
+    """L^-1 B for a lower triangular L; elements above its diagonal are not read."""
+    return solve(tril(L), B)
 
 
 def trace_product(A: Any, B: Any) -> Any:

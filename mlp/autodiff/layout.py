@@ -7,22 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 Point = tuple[float, float]
 Place = tuple[int, int]  # (node, layer): the node itself, or, in a later layer, its value on the way to a child
 
 BETWEEN_LAYERS, BETWEEN_BOXES, MARGIN = 36.0, 16.0, 10.0  # points, of which 72 are an inch
 PORT = 12.0  # between the points of one box at which arrows arrive
-
-
-class Layout(NamedTuple):
-    """Centres of the boxes, and the corner points of every arrow; y grows downwards."""
-
-    width: float
-    height: float
-    centres: list[Point]
-    arrows: list[list[Point]]
 
 
 def layers(parents: Sequence[Sequence[int]]) -> list[int]:
@@ -37,8 +27,11 @@ def layers(parents: Sequence[Sequence[int]]) -> list[int]:
     return layer
 
 
-def arrange(sizes: Sequence[Point], parents: Sequence[Sequence[int]]) -> Layout:
-    """Place boxes of the given widths and heights; `parents[i]` are numbers below i."""
+def arrange(sizes: Sequence[Point], parents: Sequence[Sequence[int]]) -> tuple[Point, list[Point], list[list[Point]]]:
+    """Width and height of the picture, the centres of its boxes and the corners of every arrow; y grows downwards.
+
+    `sizes` are the widths and heights of the boxes, `parents[i]` numbers below i.
+    """
     layer = layers(parents)
     last = list(layer)  # the layer in which an arrow from the node begins its last step
     for child, above in enumerate(parents):
@@ -67,7 +60,7 @@ def arrange(sizes: Sequence[Point], parents: Sequence[Sequence[int]]) -> Layout:
                 corners += [(right[here], y[parent, here] - up)]
             port = centres[child][1] + min(PORT, sizes[child][1] / len(arriving)) * (k - (len(arriving) - 1) / 2)
             arrows.append([*corners, (left[at], port), (centres[child][0] - sizes[child][0] / 2, port)])
-    return Layout(right[-1] + MARGIN, down - up, centres, arrows)
+    return (right[-1] + MARGIN, down - up), centres, arrows
 
 
 def vertical(

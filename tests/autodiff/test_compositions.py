@@ -18,6 +18,7 @@ VALUES = {
     "inverse_quadratic_form": lambda B, A: np.tensordot(np.tensordot(B, inv(A), (0, 0)), B, (-1, 0)),
     "solve_transposed": lambda A, B: inv(A).T @ B,
     "solve_right": lambda B, A: B @ inv(A),
+    "solve_triangular": lambda L, B: inv(np.where(np.tri(len(L)) > 0, L, 0)) @ B,
     "trace_product": lambda A, B: np.trace(A.T @ B),
     "trace_matrix_product": lambda A, B: np.trace(A @ B),
     "trace_quadratic_form": lambda B, A: np.trace(B.T @ A @ B),
@@ -64,6 +65,13 @@ def solve_transposed(C_bar, A, B):
     return -inv(A).T @ b @ C_bar.T @ inv(A).T, inv(A) @ C_bar
 
 
+def solve_triangular(C_bar, L, B):
+    """B_bar = L^-T C_bar, L_bar = -tril(B_bar C^T) (Giles 2008, sec. 2.3.1, for the elements that are read)."""
+    L, (b, C_bar) = np.tril(L), columns(B, C_bar)
+    B_bar = inv(L).T @ C_bar
+    return -np.tril(B_bar @ (inv(L) @ b).T), B_bar
+
+
 def matrix_polynomial(C_bar, A, coefficients):
     """A_bar = sum over n of a_n times the sum over k < n of (A^T)^k C_bar (A^T)^(n-1-k) (Giles 2008, sec. 2.3.4)."""
     power = np.linalg.matrix_power
@@ -98,6 +106,7 @@ BARS = {
     "inverse_quadratic_form": inverse_quadratic_form,
     "solve_transposed": solve_transposed,
     "solve_right": lambda C_bar, B, A: (C_bar @ inv(A).T, -(inv(A).T @ B.T) @ (C_bar @ inv(A).T)),  # Giles 2.3.1
+    "solve_triangular": solve_triangular,
     "trace_product": lambda c_bar, A, B: (c_bar * B, c_bar * A),  # this and all traces: Giles 2008, sec. 2.1 and 2.2
     "trace_matrix_product": lambda c_bar, A, B: (c_bar * B.T, c_bar * A.T),
     "trace_quadratic_form": lambda c_bar, B, A: (c_bar * (A + A.T) @ B, c_bar * B @ B.T),
@@ -267,6 +276,7 @@ def test_norms_made_of_singular_values():
     [
         ("solve_transposed", [(3, 3), (2,)]),
         ("solve_right", [(3, 2), (3, 3)]),
+        ("solve_triangular", [(3, 3), (2, 2)]),
         ("transposed_product", [(3, 2), (2, 3)]),
         ("bilinear_form", [(3,), (2, 3), (3,)]),
         ("quadratic_form", [(2, 3), (3, 3)]),
@@ -288,9 +298,11 @@ def test_shapes_that_do_not_fit_are_refused(name, shapes, kind):
 
 def test_singular_matrices_are_refused():
     A, B = np.array([[1.0, 2, 0], [2, 4, 0], [0, 0, 1]]), np.arange(6.0).reshape(3, 2)
+    L = np.array([[1.0, 5, 5], [1, 0, 5], [1, 1, 1]])  # regular as a whole, but not its triangle
     for name, inputs in (
         ("solve_transposed", (A, B)),
         ("solve_right", (B.T, A)),
+        ("solve_triangular", (L, B)),
         ("trace_inverse", (A,)),
         ("inverse_quadratic_form", (B, A)),
     ):

@@ -5,8 +5,8 @@
 
 import numpy as np
 import pytest
-from by_name import close, equal, forward, reverse, value
-from samples_linear_algebra import SAMPLES, general, symmetric
+from by_name import close, forward, value
+from samples_linear_algebra import SAMPLES, symmetric
 
 
 def power_series(A):
@@ -21,7 +21,6 @@ def power_series(A):
 PLAIN = {
     "inverse": lambda A: np.linalg.solve(A, np.eye(len(A))),
     "solve": lambda A, B: np.linalg.inv(A) @ B,
-    "solve_triangular": lambda L, B: np.linalg.inv(np.where(np.tri(len(L)) > 0, L, 0)) @ B,
     "determinant": lambda A: np.prod(np.linalg.eigvals(A)).real,
     "log_abs_determinant": lambda A: np.log(np.abs(np.linalg.eigvals(A))).sum(),
     "matrix_exponential": lambda A: np.linalg.matrix_power(power_series(A / 64), 64),
@@ -88,19 +87,6 @@ def test_an_ill_conditioned_matrix_is_not_singular(name):
     assert np.isfinite(value(name, *INVERTING[name](A))).all()
 
 
-def test_a_triangle_with_a_zero_on_its_diagonal_is_refused():
-    L = np.array([[1.0, 5, 5], [1, 0, 5], [1, 1, 1]])  # regular as a whole
-    with pytest.raises(ValueError, match=r"^solve_triangular: the matrix is singular"):
-        value("solve_triangular", L, B32)
-
-
-def test_what_is_above_the_diagonal_is_not_read():
-    L, B = general(3)(np.random.default_rng(3)), B32
-    equal([value("solve_triangular", L, B)], value("solve_triangular", np.tril(L), B))
-    L_bar, _ = reverse("solve_triangular", np.ones((3, 2)), L, B)
-    equal([np.triu(L_bar, 1)], np.zeros((3, 3)))
-
-
 SQUARE_ONLY = ["inverse", "determinant", "log_abs_determinant", "trace", "matrix_exponential"]
 SQUARE_ONLY += ["eigh", "eigenvalues_symmetric", "eig", "cholesky"]
 
@@ -119,7 +105,6 @@ def test_what_is_not_square_is_refused(name, A):
     [
         ("solve", [(3, 3), (2, 3)]),
         ("solve", [(3, 3), (3, 3, 3)]),
-        ("solve_triangular", [(3, 3), (2, 2)]),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(name, shapes):

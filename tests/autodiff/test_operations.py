@@ -11,7 +11,7 @@ from numpy.linalg import norm
 
 import mlp.autodiff
 from mlp.autodiff import OPERATIONS, Graph, Operation, inner
-from mlp.autodiff.rules.table import table
+from mlp.autodiff.rules.table import FAMILIES
 
 SAMPLES = samples_elementwise.SAMPLES | samples_linear_algebra.SAMPLES
 NOT_ANALYTIC = samples_elementwise.NOT_ANALYTIC | samples_linear_algebra.NOT_ANALYTIC
@@ -191,8 +191,7 @@ def test_every_operation_says_where_its_rules_come_from():
 def test_nothing_enters_the_table_incomplete_or_twice():
     with pytest.raises(TypeError, match=r"reverse.*source"):
         Operation("half", lambda A: A / 2, lambda dots, C, A: dots[0] / 2)
-    with pytest.raises(ValueError, match="two operations are called 'exp'"):
-        table([OPERATIONS["exp"], OPERATIONS["sin"], OPERATIONS["exp"]])
+    assert len(OPERATIONS) == sum(len(family.OPERATIONS) for family in FAMILIES)
 
 
 @pytest.mark.parametrize("value", [-800.0, 0.0, 800.0])

@@ -74,11 +74,6 @@ def sample(*makers, **options):
 SAMPLES = {
     "inverse": [sample(general(4)), sample(negative(3)), sample(general(1))],
     "solve": [sample(general(4), normal(4, 3)), sample(general(3), normal(3, 3)), sample(general(4), normal(4))],
-    "solve_triangular": [
-        sample(general(4), normal(4, 3)),
-        sample(general(3), normal(3)),
-        sample(general(1), normal(1, 2)),
-    ],
     "determinant": [sample(general(4)), sample(negative(3)), sample(general(1))],
     "log_abs_determinant": [sample(general(4)), sample(negative(3)), sample(negative(1))],
     "matrix_exponential": [
@@ -123,6 +118,11 @@ COMPOSITIONS = {
         sample(normal(3, 4), general(4)),
         sample(normal(1, 3), general(3)),
         sample(normal(3, 3), general(3)),
+    ],
+    "solve_triangular": [
+        sample(general(4), normal(4, 3)),
+        sample(general(3), normal(3)),
+        sample(general(1), normal(1, 2)),
     ],
     "trace_product": [sample(normal(4, 3), normal(4, 3)), sample(normal(1, 2), normal(1, 2))],
     "trace_matrix_product": [sample(normal(4, 3), normal(3, 4)), sample(normal(1, 2), normal(2, 1))],

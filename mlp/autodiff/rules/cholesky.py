@@ -7,7 +7,7 @@ S has N^2 elements, of which N(N+1)/2 are free, so "the derivative with respect 
   the operation `cholesky` returns, because then each S_ij is an input like any other: bars of S add up, and pass on to
   what S was computed from. The value is that of (S + S^T)/2.
 - lower triangle: only the elements S_ij with i >= j count, and each stands for S_ji as well: the sum over i >= j alone
-  is <L_bar, L_dot>. Murray's algorithms, the three `reverse_...` functions below, compute this one.
+  is <L_bar, L_dot>. Murray's algorithms, the two `reverse_...` functions below, compute this one.
 
 S_bar(lower) = 2 S_bar(symmetric) below the diagonal, and equal on it, so S_bar(symmetric) = (S_bar + S_bar^T)/2 of the
 lower one. (Undivided, that sum is twice the symmetric S_bar: an easy mistake.)
@@ -35,14 +35,6 @@ def factor(S: Array) -> Array:
         L[j, j] = np.sqrt(S[j, j] - L[j, :j] @ L[j, :j])
         L[j + 1 :, j] = (S[j + 1 :, j] - L[j + 1 :, :j] @ L[j, :j]) / L[j, j]
     return L
-
-
-def reverse_symbolic(L: Array, L_bar: Array) -> Array:
-    """S_bar (lower) = Phi(Z), Z = L^-T (P + P^T) L^-1, P = Phi(L^T L_bar): Murray's symbolic rule, a product and two
-    solves of full size."""
-    P = half_lower(L.T @ L_bar)
-    X = np.linalg.solve(L.T, P + P.T)
-    return half_lower(np.linalg.solve(L.T, X.T))
 
 
 def reverse_unblocked(L: Array, L_bar: Array) -> Array:

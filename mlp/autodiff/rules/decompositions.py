@@ -72,9 +72,6 @@ def repeated_line(w: Array, A: Array) -> Any:
     return 10 * precision(A) * np.abs(w).max()
 
 
-# S = V diag(w) V^T
-
-
 def eigh(S: Array) -> tuple[Array, Array]:
     """(w, V) of symmetric S = V diag(w) V^T, V^T V = I; S and V N x N, w (N,), one eigenvector a column of V.
 
@@ -98,9 +95,6 @@ def eigh_reverse(C_bar: tuple[Array, Array], C: tuple[Array, Array], S: Array) -
     return ((S_bar + S_bar.T) / 2,)
 
 
-# w of S = V diag(w) V^T
-
-
 def eigenvalues_symmetric(S: Array) -> Array:
     """w (N,), the ascending eigenvalues of symmetric S. w_dot = diag(V^T S_dot V), S_bar = V diag(w_bar) V^T (Giles
     2008, sec. 3.1).
@@ -122,9 +116,6 @@ def eigenvalues_symmetric_reverse(w_bar: Array, w: Array, S: Array) -> Dots:
     distinct("eigenvalues_symmetric", "eigenvalues", w, repeated_line(w, S), w_bar)
     _, V = symmetric_eigen("eigenvalues_symmetric", S)
     return (V * w_bar @ V.T,)
-
-
-# A = U diag(d) U^-1
 
 
 def eig(A: Array) -> tuple[Array, Array]:

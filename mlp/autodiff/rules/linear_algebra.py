@@ -15,15 +15,12 @@ from typing import Any
 import numpy as np
 
 from mlp.autodiff.operation import Array, Dots, Operation
-from mlp.autodiff.rules.preconditions import fit, has_rows, invertible, is_square
+from mlp.autodiff.rules.preconditions import fit, invertible
 
 
 def columns(B: Array) -> Array:
     """A vector as the one column that it stands for; a matrix as it is."""
     return np.reshape(B, (len(B), -1))
-
-
-# C = A^-1
 
 
 def inverse(A: Array) -> Array:
@@ -40,14 +37,11 @@ def inverse_reverse(C_bar: Array, C: Array, A: Array) -> Dots:
     return (-C.T @ C_bar @ C.T,)
 
 
-# C = A^-1 B
-
-
 def solve(A: Array, B: Array) -> Array:
     """C = A^-1 B, A N x N, B and C N x M. C_dot = A^-1 (B_dot - A_dot C); B_bar = A^-T C_bar, A_bar = -B_bar C^T
     (Giles 2008, sec. 2.3.1)."""
     invertible("solve", A)
-    fit("solve", "A^-1 B", has_rows(B, len(A)), A, B)
+    fit("solve", "A^-1 B", B.ndim in (1, 2) and len(A) == len(B), A, B)
     return np.linalg.solve(A, B)
 
 
@@ -59,33 +53,6 @@ def solve_forward(dots: Dots, C: Array, A: Array, B: Array) -> Array:
 def solve_reverse(C_bar: Array, C: Array, A: Array, B: Array) -> Dots:
     B_bar = np.linalg.solve(A.T, C_bar)
     return -columns(B_bar) @ columns(C).T, B_bar
-
-
-# L C = B
-
-
-def solve_triangular(L: Array, B: Array) -> Array:
-    """C = L^-1 B, L lower triangular N x N (elements above its diagonal are not read), B and C N x M.
-
-    The rules are those of `solve` for the elements that are read: C_dot = L^-1 (B_dot - tril(L_dot) C);
-    B_bar = L^-T C_bar, L_bar = -tril(B_bar C^T)."""
-    is_square("solve_triangular", L)
-    invertible("solve_triangular", np.tril(L))
-    fit("solve_triangular", "L^-1 B", has_rows(B, len(L)), L, B)
-    return np.linalg.solve(np.tril(L), B)
-
-
-def solve_triangular_forward(dots: Dots, C: Array, L: Array, B: Array) -> Array:
-    L_dot, B_dot = dots
-    return solve_forward((np.tril(L_dot), B_dot), C, np.tril(L), B)
-
-
-def solve_triangular_reverse(C_bar: Array, C: Array, L: Array, B: Array) -> Dots:
-    L_bar, B_bar = solve_reverse(C_bar, C, np.tril(L), B)
-    return np.tril(L_bar), B_bar
-
-
-# c = det A
 
 
 def determinant(A: Array) -> Any:
@@ -100,9 +67,6 @@ def determinant_forward(dots: Dots, c: Any, A: Array) -> Any:
 
 def determinant_reverse(c_bar: Any, c: Any, A: Array) -> Dots:
     return log_abs_determinant_reverse(c_bar * c, c, A)
-
-
-# c = log |det A|
 
 
 def log_abs_determinant(A: Array) -> Any:
@@ -128,13 +92,6 @@ def log_abs_determinant_reverse(c_bar: Any, c: Any, A: Array) -> Dots:
 OPERATIONS = (
     Operation("inverse", inverse, inverse_forward, inverse_reverse, "Giles 2008, sec. 2.2.3"),
     Operation("solve", solve, solve_forward, solve_reverse, "Giles 2008, sec. 2.3.1"),
-    Operation(
-        "solve_triangular",
-        solve_triangular,
-        solve_triangular_forward,
-        solve_triangular_reverse,
-        "Giles 2008, sec. 2.3.1",
-    ),
     Operation("determinant", determinant, determinant_forward, determinant_reverse, "Giles 2008, sec. 2.2.4"),
     Operation(
         "log_abs_determinant",

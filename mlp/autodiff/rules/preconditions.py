@@ -33,12 +33,7 @@ def is_square(name: str, A: Any) -> None:
         raise ValueError(f"{name}: expected a square matrix, got shape {A.shape}")
 
 
-def has_rows(B: Array, N: int) -> bool:
-    """Whether B is an N x M matrix or a vector of shape (N,)."""
-    return B.ndim in (1, 2) and len(B) == N
-
-
-def fit(name: str, formula: str, fits: bool, *arrays: Array) -> None:
+def fit(name: str, formula: str, fits: bool, *arrays: Any) -> None:
     if not fits:
         shapes = " and ".join(str(array.shape) for array in arrays)
         raise ValueError(f"{name}: shapes {shapes} do not fit in {formula}")

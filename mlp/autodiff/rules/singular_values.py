@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mlp.autodiff.operation import Array, Dots, Operation
-from mlp.autodiff.rules.decompositions import repeated_line, signs
+from mlp.autodiff.rules.decompositions import reciprocal_differences, repeated_line, signs
 from mlp.autodiff.rules.preconditions import distinct, is_matrix
 
 USV = tuple[Array, Array, Array]
@@ -42,9 +42,6 @@ def differentiable(name: str, s: Array, A: Array, bars: Any = None) -> None:
     distinct(name, "singular values", s, line, bars)
 
 
-# A = U diag(s) V^T
-
-
 def svd(A: Array) -> USV:
     """(U, s, V) of A = U diag(s) V^T: V, not its transpose. Refuses repeated and zero singular values.
 
@@ -62,15 +59,6 @@ def svd(A: Array) -> USV:
     return U, s, V
 
 
-def reciprocal_squares(s: Array) -> Array:
-    """F_ij = 1/(s_j^2 - s_i^2) = 1/((s_j - s_i) (s_j + s_i)), F_ii = 0."""
-    differences = (s - s[:, np.newaxis]) * (s + s[:, np.newaxis])
-    np.fill_diagonal(differences, 1)
-    F = 1 / differences
-    np.fill_diagonal(F, 0)
-    return F
-
-
 def outside(U: Array, X: Array) -> Array:
     """(I - U U^T) X."""
     return X - U @ (U.T @ X)
@@ -78,7 +66,7 @@ def outside(U: Array, X: Array) -> Array:
 
 def svd_forward(dots: Dots, C: USV, A: Array) -> USV:
     (A_dot,), (U, s, V) = dots, C
-    F, P = reciprocal_squares(s), U.T @ A_dot @ V
+    F, P = reciprocal_differences(s * s), U.T @ A_dot @ V
     U_dot = U @ (F * (P * s + (P * s).T)) + outside(U, A_dot @ V) / s
     V_dot = V @ (F * (P.T * s + (P.T * s).T)) + outside(V, A_dot.T @ U) / s
     return U_dot, np.diag(P).copy(), V_dot
@@ -86,12 +74,9 @@ def svd_forward(dots: Dots, C: USV, A: Array) -> USV:
 
 def svd_reverse(C_bar: USV, C: USV, A: Array) -> Dots:
     (U_bar, s_bar, V_bar), (U, s, V) = C_bar, C
-    F, u, v = reciprocal_squares(s), U.T @ U_bar, V.T @ V_bar
+    F, u, v = reciprocal_differences(s * s), U.T @ U_bar, V.T @ V_bar
     inner = np.diag(s_bar) + (F * (u - u.T)) * s + s[:, np.newaxis] * (F * (v - v.T))
     return (U @ inner @ V.T + (outside(U, U_bar) / s) @ V.T + U @ (outside(V, V_bar) / s).T,)
-
-
-# s of A = U diag(s) V^T
 
 
 def singular_values(A: Array) -> Array:

@@ -3,11 +3,6 @@
 An operation of your own needs no entry: `record(Operation(...), *nodes)`.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable
-
-from mlp.autodiff.operation import Operation
 from mlp.autodiff.rules import (
     arrays,
     cholesky,
@@ -18,25 +13,5 @@ from mlp.autodiff.rules import (
     singular_values,
 )
 
-
-def table(operations: Iterable[Operation]) -> dict[str, Operation]:
-    """The operations by name; ValueError when two have the same."""
-    by_name: dict[str, Operation] = {}
-    for operation in operations:
-        if operation.name in by_name:
-            raise ValueError(f"two operations are called {operation.name!r}")
-        by_name[operation.name] = operation
-    return by_name
-
-
-OPERATIONS = table(
-    (
-        *elementwise.OPERATIONS,
-        *arrays.OPERATIONS,
-        *linear_algebra.OPERATIONS,
-        *exponential.OPERATIONS,
-        *decompositions.OPERATIONS,
-        *singular_values.OPERATIONS,
-        *cholesky.OPERATIONS,
-    )
-)
+FAMILIES = (elementwise, arrays, linear_algebra, exponential, decompositions, singular_values, cholesky)
+OPERATIONS = {operation.name: operation for family in FAMILIES for operation in family.OPERATIONS}
