@@ -1,4 +1,4 @@
-"""All partial derivatives of a function, from its propagation rules: small functions only, and the reason why."""
+"""All partial derivatives of a small function, from its propagation rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlp.autodiff.graph import Graph, Node, forward_mode, reverse_mode
 from mlp.autodiff.operation import Array
 
 LIMIT = 1_000_000
-"""The largest number of elements that is formed without asking: 8 MB, a function of 31 x 31 matrices."""
+"""The most elements that are formed unless a larger `limit` is given: 8 MB, a function of 31 x 31 matrices."""
 
 
 def jacobian(f: Callable[[Any], Any], A: Any, *, mode: str = "reverse", limit: int = LIMIT) -> Array:
