@@ -189,9 +189,6 @@ def test_float32_stays_float32(name, make):
         assert np.asarray(result).dtype == np.float32
 
 
-A3 = np.array([[1.0, 2, 0], [3, -1, 4], [2, 5, -3]])
-
-
 def bars_of(C, C_bar, *nodes):
     bars = ad.reverse_mode(C, C_bar)
     return [bars[node] for node in nodes]
@@ -202,7 +199,7 @@ def test_quadratic_forms_in_integers(shape):
     """c = x^T A y, and x^T A x, where x is one node that is used twice."""
     graph = Graph()
     x, y = graph.input(np.reshape([1, -2, 3], shape)), graph.input(np.reshape([2, 0, -1], shape))
-    A, c_bar = graph.input(A3), np.ones(shape[1:] * 2)
+    A, c_bar = graph.input([[1, 2, 0], [3, -1, 4], [2, 5, -3]]), np.ones(shape[1:] * 2)
     c = ad.bilinear_form(x, A, y)
     assert c.value == 19
     x_bar, A_bar, y_bar = bars_of(c, c_bar, x, A, y)
