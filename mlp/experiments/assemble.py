@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from mlp.experiments.config import schema
 from mlp.experiments.config.load import LoadedConfig
 from mlp.experiments.experiment import Prepared
 from mlp.experiments.model import Model
+from mlp.experiments.storage.files import irregular
 from mlp.losses import LOSSES
 from mlp.tables import Table, read_table
 from mlp.tables.columns import Scaler, split_rows
@@ -131,10 +130,8 @@ def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[st
 def file_hash(path: str) -> str:
     """SHA-256 of a file. Raises DataError when it cannot be read, or is a pipe, which a resume could not read again."""
     try:
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode):
-            kind = "is a directory" if stat.S_ISDIR(mode) else "is a pipe or a device, which a resume cannot read again"
-            raise DataError(f"{path}: {kind}; expected a table (.csv, .npy or .npz)")
+        if kind := irregular(path):
+            raise DataError(f"{path}: {kind}, expected a table (.csv, .npy or .npz); a resume could not read it again")
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
