@@ -11,7 +11,7 @@ import numpy as np
 
 from mlp.errors import ConfigError, DataError
 from mlp.experiments.advice.model import opening_advice
-from mlp.experiments.build import check_memory, make_network, make_optimizer
+from mlp.experiments.build import make_network
 from mlp.experiments.config import schema
 from mlp.experiments.config.load import LoadedConfig
 from mlp.experiments.experiment import Prepared
@@ -49,10 +49,8 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
     if config.network.inputs not in (None, n_in):
         message = f"is {config.network.inputs}, but {train.source} has {n_in} input columns"
         raise ConfigError(loaded.located("network.inputs", message))
-    sizes = [n_in, *(layer.units for layer in config.network.layers), target.size]
-    check_memory(loaded, sizes)
     model = Model(
-        network=make_network(config.network, sizes, np.random.default_rng(weight_seed)),
+        network=make_network(config.network, n_in, target.size, np.random.default_rng(weight_seed)),
         loss=LOSSES[config.loss],
         inputs=train.inputs,
         input_scaler=input_scaler,
@@ -61,14 +59,14 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
     )
     splits = {name: model.encode(table, name) for name, table in tables.items()}
     rng = np.random.default_rng(shuffle_seed)
-    prepared = Prepared(loaded, model, splits, make_optimizer(config.optimizer), rng, sha256)
+    prepared = Prepared(loaded, model, splits, config.optimizer.make(), rng, sha256)
     return replace(prepared, notes=opening_advice(prepared, tables)) if advise else prepared
 
 
 def portable(config: schema.Config) -> dict[str, Any]:
     """The config as a model keeps it: without what changes no bit of it, so that the same weights are the same file.
 
-    That are the folders of the data; their files' names stay.
+    These are the folders of the data; their files' names stay.
     """
     plain = config.model_dump()
     for key in ("path", "valid_path", "test_path"):
