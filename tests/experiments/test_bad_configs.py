@@ -27,7 +27,13 @@ training: {epochs: 2, batch_size: 4, seed: 0}
 LAYERS = "layers:\n    - {units: 4, activation: tanh}"
 OPTIMIZER = "{name: sgd, learning_rate: 0.1}"
 TASK = "task: classification"
-ACTIVATIONS = ["identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "softplus", "softsign", "silu", "gelu"]
+NAMES = {
+    "LAYERS": LAYERS,
+    "OPTIMIZER": OPTIMIZER,
+    "TASK": TASK,
+    "ACTIVATIONS": "identity, logistic, tanh, relu, leaky_relu, elu, softplus, softsign, silu, gelu",
+    "SCHEMES": "glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, zeros",
+}
 HUGE = "123456789012345678901234567890"
 posix = pytest.mark.skipif(os.name != "posix", reason="needs pipes and permissions")
 
@@ -81,6 +87,15 @@ def check_refused(old, new, place, words, exit_code=2):
         assert line.startswith(f"bad.yaml:{place}: "), line
     for word in words:
         assert word in line, line
+
+
+def cases(table):
+    """The lines of a table as (old, new, start of the message, words in it), the names in it replaced."""
+    for line in filter(None, table.splitlines()):
+        for name, text in NAMES.items():
+            line = line.replace(name, text)
+        old, new, place, words = (cell.strip(" ") for cell in line.split("=>"))
+        yield pytest.param(old, re.sub(" ?/ ", "\n", new), place, words.split(" & "), id=new.strip() or "nothing")
 
 
 def trained(*changes):
@@ -215,51 +230,127 @@ def test_standard_input_is_named_as_such(text):
     assert line.startswith("standard input:")
 
 
-# Keys
+# Keys and values
+
+# One change of CONFIG a line: what is replaced => by what => the place and the key => words of the message.
+# " / " stands for a line end.
+CHANGES = """
+TASK => TASK / task: regression => 6:1: task: => repeated & bad.yaml:5:1
+epochs: 2 => epochs: 2, epochs: 3 => 10:23: training.epochs: => repeated & 10:12
+units: 4 => units: 4, units: 4 => 8:18: network.layers.0.units: => repeated & 8:8
+learning_rate => learing_rate => 9:24: optimizer.learing_rate: => unknown key & did you mean 'learning_rate'?
+batch_size => batch-size => 10:23: training.batch-size: => did you mean 'batch_size'?
+activation: => activaton: => 8:18: network.layers.0.activaton: => unknown key & did you mean 'activation'?
+seed: 0 => seed: 0, colour: red => 10:47: training.colour: => unknown key & epochs, batch_size, l2, clip, seed
+seed: 0 => seed: 0, keep_every: 2 => 10:47: training.keep_every: => unknown key
+epochs: => epoch: => 10:12: training.epoch: => unknown key & did you mean 'epochs'?
+task: => taks: => 5:1: taks: => unknown key & did you mean 'task'?
+TASK => # => 1:1: task: => required key is missing
+epochs: 2, => => 10:1: training.epochs: => required key is missing
+
+learning_rate: 0.1 => learning_rate: 0 => 9:24: optimizer.learning_rate: => must be > 0 & got 0
+learning_rate: 0.1 => learning_rate: 0.0 => 9:24: optimizer.learning_rate: => must be > 0 & got 0.0
+learning_rate: 0.1 => learning_rate: -0.1 => 9:24: optimizer.learning_rate: => must be > 0 & got -0.1
+learning_rate: 0.1 => learning_rate: .nan => 9:24: optimizer.learning_rate: => expected a finite number & got nan
+learning_rate: 0.1 => learning_rate: .inf => 9:24: optimizer.learning_rate: => expected a finite number & got inf
+learning_rate: 0.1 => learning_rate: -.inf => 9:24: optimizer.learning_rate: => got -inf
+learning_rate: 0.1 => learning_rate: 1e400 => 9:24: optimizer.learning_rate: => expected a finite number
+learning_rate: 0.1 => learning_rate: true => 9:24: optimizer.learning_rate: => expected a number & got true
+learning_rate: 0.1 => learning_rate: null => 9:24: optimizer.learning_rate: => expected a number & null
+learning_rate: 0.1 => learning_rate: [0.1] => 9:24: optimizer.learning_rate: => expected a number & a list of 1
+learning_rate: 0.1 => learning_rate: 0,5 => 9:41: => a key must be text & got 5
+OPTIMIZER => /   learning_rate: 0,5 => 10:3: optimizer.learning_rate: => expected a number & '0,5'
+
+LAYERS => layers: [0] => 7:12: network.layers.0: => expected a mapping & got 0
+LAYERS => layers: [2.5] => 7:12: network.layers.0: => expected a mapping & got 2.5
+LAYERS => layers: [null] => 7:12: network.layers.0: => expected a mapping & null
+LAYERS => layers: [[]] => 7:12: network.layers.0: => expected a mapping & a list of 0
+LAYERS => layers: '32' => 7:3: network.layers: => expected a list & '32'
+LAYERS => layers: 32 => 7:3: network.layers: => expected a list & got 32
+LAYERS => layers: null => 7:3: network.layers: => expected a list & null
+LAYERS => layers: [{}] => 7:12: network.layers.0.units: => required key is missing
+LAYERS => layers: [{unit: 3}] => 7:13: network.layers.0.unit: => did you mean 'units'?
+LAYERS => layers: [{width: 3, b: 0}] => 7:12: network.layers.0: => one of the keys units, recompute & 'width', 'b'
+LAYERS => layers: [{units: 0}] => 7:13: network.layers.0.units: => must be >= 1 & got 0
+LAYERS => layers: [{units: -3}] => 7:13: network.layers.0.units: => must be >= 1 & got -3
+LAYERS => layers: [{units: 2.5}] => 7:13: network.layers.0.units: => whole number & got 2.5
+LAYERS => layers: [{units: '32'}] => 7:13: network.layers.0.units: => whole number & '32'
+LAYERS => layers: [{units: 1000000001}] => 7:13: network.layers.0.units: => must be <= 1,000,000,000 & got 1000000001
+LAYERS => layers: [{recompute: []}] => 7:13: network.layers.0.recompute: => expected at least one
+LAYERS => layers: [{recompute: 2}] => 7:13: network.layers.0.recompute: => expected a list & got 2
+LAYERS => layers: [{recompute: [2]}] => 7:25: network.layers.0.recompute.0: => expected a mapping & got 2
+LAYERS => layers: [{recompute: [{units: 0}]}] => 7:26: network.layers.0.recompute.0.units: => must be >= 1
+LAYERS => layers: [{recompute: [{units: 1, a: 2}]}] => 7:36: network.layers.0.recompute.0.a: => unknown key & units
+LAYERS => layers: [{recompute: [{units: 1}], units: 2}] => 7:13: network.layers.0.recompute: => unknown key
+
+tanh => rleu => 8:18: network.layers.0.activation: => 'rleu' & did you mean 'relu'?
+tanh => ReLU => 8:18: network.layers.0.activation: => 'ReLU' & did you mean 'relu'?
+tanh => softmax => 8:18: network.layers.0.activation: => 'softmax' & ACTIVATIONS
+tanh => 12 => 8:18: network.layers.0.activation: => 12 & ACTIVATIONS
+tanh => null => 8:18: network.layers.0.activation: => null & ACTIVATIONS
+tanh => false => 8:18: network.layers.0.activation: => false & ACTIVATIONS
+sgd => adm => 9:13: optimizer.name: => 'adm' & did you mean 'adam'?
+sgd => lbfgs => 9:13: optimizer.name: => 'lbfgs' & choose from sgd, adam
+sgd => null => 9:13: optimizer.name: => null & choose from sgd, adam
+OPTIMIZER => adam => 9:1: optimizer: => expected a mapping & 'adam'
+TASK => TASK / loss: mse => 6:1: loss: => 'mse' & squared_error & logistic_cross_entropy & softmax_cross_entropy
+TASK => task: classify => 5:1: task: => 'classify' & did you mean 'classification'?
+TASK => task: both => 5:1: task: => 'both' & classification, regression
+tanh => tanh, initialization: xavier => 8:36: network.layers.0.initialization: => 'xavier' & SCHEMES
+tanh => tanh, initialization: {uniform: -0.5} => 8:36: network.layers.0.initialization: => {normal: s} & > 0 & -0.5
+seed: 0 => seed: 0, schedule: {name: cosin, epochs: 2} => 10:58: training.schedule.name: => did you mean 'cosine'?
+seed: 0 => seed: 0, schedule: {warm_up: 2} => 10:47: training.schedule.name: => required key is missing
+test: 0.25 => test: 0.25, method: random => 4:36: data.split.method: => 'random' & stratified, shuffled, file_order
+
+TASK => TASK / loss: squared_error => 6:1: loss: => does not fit task: classification & choose softmax_cross_entropy
+TASK => task: regression / loss: softmax_cross_entropy => 6:1: loss: => choose squared_error
+TASK => task: regression / loss: logistic_cross_entropy => 6:1: loss: => choose squared_error
+target: class => target: [class, x1] => 3:3: data.target: => 2 target columns & loss: logistic_cross_entropy
+target: class => target: class /   inputs: [x1, x1] => 4:3: data.inputs: => a column is listed twice
+target: class => target: class /   inputs: [class, x1] => 4:3: data.inputs: => 'class' is also the target
+
+rate: 0.1 => rate: 0.1, momentum: 1 => 9:44: optimizer.momentum: => must be < 1 & got 1
+rate: 0.1 => rate: 0.1, momentum: 1.5 => 9:44: optimizer.momentum: => must be < 1 & got 1.5
+rate: 0.1 => rate: 0.1, momentum: -0.1 => 9:44: optimizer.momentum: => must be >= 0 & got -0.1
+rate: 0.1 => rate: 0.1, momentum: .nan => 9:44: optimizer.momentum: => got nan
+rate: 0.1 => rate: 0.1, momentum: true => 9:44: optimizer.momentum: => a number & true
+rate: 0.1 => rate: 0.1, nesterov: true => 9:44: optimizer.nesterov: => needs a momentum above 0
+rate: 0.1 => rate: 0.1, nesterov: 1 => 9:44: optimizer.nesterov: => true or false & got 1
+rate: 0.1 => rate: 0.1, weight_decay: -1 => 9:44: optimizer.weight_decay: => must be >= 0 & got -1
+OPTIMIZER => {name: adam, beta1: 1} => 9:25: optimizer.beta1: => must be < 1 & got 1
+OPTIMIZER => {name: adam, beta2: -0.5} => 9:25: optimizer.beta2: => must be >= 0 & got -0.5
+OPTIMIZER => {name: adam, epsilon: 0} => 9:25: optimizer.epsilon: => must be > 0 & got 0
+seed: 0 => seed: 0, l2: -1 => 10:47: training.l2: => must be >= 0 & got -1
+seed: 0 => seed: 0, clip: 0 => 10:47: training.clip: => must be > 0 & got 0
+seed: 0 => seed: 0, early_stopping: {patience: 0} => 10:64: training.early_stopping.patience: => must be >= 1
+seed: 0 => seed: 0, schedule: {name: cosine, epochs: 2, floor: 2} => 10:83: training.schedule.floor: => must be <= 1
+valid: 0.25 => valid: 1 => 4:11: data.split.valid: => must be < 1 & got 1
+valid: 0.25 => valid: -0.1 => 4:11: data.split.valid: => must be >= 0 & got -0.1
+valid: 0.25 => valid: 0.75 => 4:3: data.split: => valid and test & training
+seed: 0 => seed: -1 => 10:38: training.seed: => must be >= 0 & got -1
+seed: 0 => seed: 1.0 => 10:38: training.seed: => whole number & got 1.0
+seed: 0 => seed: 340282366920938463463374607431768211456 => 10:38: training.seed: => must be < 2^128
+seed: 0 => seed: lucky => 10:38: training.seed: => whole number & 'lucky'
+seed: 0 => seed: '1' => 10:38: training.seed: => whole number & '1'
+seed: 0 => seed: true => 10:38: training.seed: => whole number & true
+seed: 0 => seed: .nan => 10:38: training.seed: => whole number & nan
+
+target: class => target: class /   delimiter: '"' => 4:3: data.delimiter: => no cell is quoted with & got '"'
+target: class => target: class /   delimiter: "\\n" => 4:3: data.delimiter: => no line ends with & got '\\n'
+target: class => target: class /   delimiter: "\\r" => 4:3: data.delimiter: => no line ends with & got '\\r'
+target: class => target: class /   delimiter: '' => 4:3: data.delimiter: => not empty
+target: class => target: class /   delimiter: ', ' => 4:3: data.delimiter: => expected 1 character & got ', '
+
+seed: 0 => seed: !!python/object/apply:os.mkdir [hacked] => 10:44: => tags are not allowed & !!python/object
+sgd => !!python/name:os.system sgd => 9:19: => tags are not allowed & !!python/name:os.system
+classification => !!str classification => 5:7: => tags are not allowed & !!str
+classification => !mine classification => 5:7: => tags are not allowed & !mine
+"""
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "place", "words"),
-    [
-        (TASK, f"{TASK}\ntask: regression", "6:1: task", ["repeated", "bad.yaml:5:1"]),
-        ("epochs: 2", "epochs: 2, epochs: 3", "10:23: training.epochs", ["repeated", "10:12"]),
-        ("units: 4", "units: 4, units: 4", "8:18: network.layers.0.units", ["repeated", "8:8"]),
-        (
-            "learning_rate",
-            "learing_rate",
-            "9:24: optimizer.learing_rate",
-            ["unknown key", "did you mean 'learning_rate'?"],
-        ),
-        ("batch_size", "batch-size", "10:23: training.batch-size", ["did you mean 'batch_size'?"]),
-        (
-            "activation:",
-            "activaton:",
-            "8:18: network.layers.0.activaton",
-            ["unknown key", "did you mean 'activation'?"],
-        ),
-        (  # nothing is close: all keys of this section
-            "seed: 0",
-            "seed: 0, colour: red",
-            "10:47: training.colour",
-            ["unknown key", "epochs", "batch_size", "l2", "clip", "seed", "schedule", "early_stopping", "train_loss"],
-        ),
-        (f"{TASK}\n", "", "1:1: task", ["missing"]),
-        ("epochs: 2, ", "", "10:1: training.epochs", ["missing"]),
-    ],
-)
-def test_wrong_keys(old, new, place, words):
-    check_refused(old, new, place, words)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "place"),
-    [
-        ("epochs:", "epoch:", "10:12: training.epoch"),
-        ("task:", "taks:", "5:1: taks"),
-    ],
-)
-def test_a_required_key_that_is_misspelt_is_one_mistake(old, new, place):
-    check_refused(old, new, place, ["unknown key", f"did you mean '{old[:-1]}'?"])
+@pytest.mark.parametrize(("old", "new", "start", "words"), [*cases(CHANGES)])
+def test_one_mistake(old, new, start, words):
+    check_refused(old, new, start.removesuffix(":"), words)
 
 
 def test_all_missing_keys_at_once():
@@ -345,9 +436,6 @@ def test_what_an_override_replaced_is_one_line_too():
     assert note == "note: training.epochs = 2\\n# \\u202e by --set (before: 2)"
 
 
-# Values
-
-
 @pytest.mark.parametrize(
     ("written", "number"),
     [("1e-3", "0.001"), ("1E-3", "0.001"), ("+.001", "0.001"), ("1.e-3", "0.001"), ("1", "1.0"), ("010", "10.0")],
@@ -360,36 +448,6 @@ def test_every_way_to_write_a_number(written, number):
 @pytest.mark.parametrize("value", ["'1e-3'", "0.1s", "1_000", "one", "nan", "inf", "1.2.3", "1e", "1e-3x"])
 def test_text_for_a_number(value):
     words = ["expected a number", f"'{value.strip(chr(39))}'", "1e-3", "without quotes"]
-    check_refused("learning_rate: 0.1", f"learning_rate: {value}", "9:24: optimizer.learning_rate", words)
-
-
-@pytest.mark.parametrize(
-    ("new", "place", "words"),
-    [
-        ("{name: sgd, learning_rate: 0,5}", "9:41", ["a key must be text", "got 5"]),  # the 5 is a second key
-        ("\n  learning_rate: 0,5\n  name: sgd", "10:3: optimizer.learning_rate", ["a number", "'0,5'"]),
-    ],
-)
-def test_a_decimal_comma(new, place, words):
-    check_refused(OPTIMIZER, new, place, words)
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ("0", ["must be > 0", "got 0"]),
-        ("0.0", ["must be > 0", "got 0.0"]),
-        ("-0.1", ["must be > 0", "got -0.1"]),
-        (".nan", ["finite", "got nan"]),
-        (".inf", ["finite", "got inf"]),
-        ("-.inf", ["got -inf"]),
-        ("1e400", ["finite"]),
-        ("true", ["expected a number", "got true"]),
-        ("null", ["expected a number", "null"]),
-        ("[0.1]", ["expected a number", "a list of 1"]),
-    ],
-)
-def test_learning_rates(value, words):
     check_refused("learning_rate: 0.1", f"learning_rate: {value}", "9:24: optimizer.learning_rate", words)
 
 
@@ -432,112 +490,6 @@ def test_no_hidden_layers_are_a_linear_model():
 
 
 @pytest.mark.parametrize(
-    ("value", "place", "words"),
-    [
-        ("[0]", "7:12: network.layers.0", ["expected a mapping", "got 0"]),
-        ("[-3]", "7:12: network.layers.0", ["expected a mapping", "got -3"]),
-        ("[2.5]", "7:12: network.layers.0", ["expected a mapping", "got 2.5"]),
-        ("[null]", "7:12: network.layers.0", ["expected a mapping", "null"]),
-        ("'32'", "7:3: network.layers", ["expected a list", "'32'"]),
-        ("32", "7:3: network.layers", ["expected a list", "got 32"]),
-        ("null", "7:3: network.layers", ["expected a list", "null"]),
-        ("[{}]", "7:12: network.layers.0.units", ["missing"]),
-        ("[{units: 0}]", "7:13: network.layers.0.units", ["must be >= 1", "got 0"]),
-        ("[{units: -3}]", "7:13: network.layers.0.units", ["must be >= 1", "got -3"]),
-        ("[{units: 2.5}]", "7:13: network.layers.0.units", ["whole number", "got 2.5"]),
-        ("[{units: '32'}]", "7:13: network.layers.0.units", ["whole number", "'32'"]),
-        (f"[{{units: {HUGE}}}]", "7:13: network.layers.0.units", ["must be <= ", HUGE]),
-    ],
-)
-def test_layers(value, place, words):
-    check_refused(LAYERS, f"layers: {value}", place, words)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "place", "words"),
-    [
-        ("tanh", "rleu", "8:18: network.layers.0.activation", ["'rleu'", "did you mean 'relu'?"]),
-        ("tanh", "ReLU", "8:18: network.layers.0.activation", ["'ReLU'", "did you mean 'relu'?"]),
-        ("tanh", "softmax", "8:18: network.layers.0.activation", ["'softmax'", *ACTIVATIONS]),
-        ("tanh", "12", "8:18: network.layers.0.activation", ["12", *ACTIVATIONS]),
-        ("tanh", "null", "8:18: network.layers.0.activation", ["null", *ACTIVATIONS]),
-        ("sgd", "adm", "9:13: optimizer.name", ["'adm'", "did you mean 'adam'?"]),
-        ("sgd", "lbfgs", "9:13: optimizer.name", ["'lbfgs'", "sgd, adam"]),
-        ("sgd", "null", "9:13: optimizer.name", ["null", "sgd, adam"]),
-        (OPTIMIZER, "adam", "9:1: optimizer", ["expected a mapping", "'adam'"]),
-        (
-            TASK,
-            f"{TASK}\nloss: mse",
-            "6:1: loss",
-            ["'mse'", "squared_error", "logistic_cross_entropy", "softmax_cross_entropy"],
-        ),
-        (TASK, "task: classify", "5:1: task", ["'classify'", "did you mean 'classification'?"]),
-        (TASK, "task: both", "5:1: task", ["'both'", "classification, regression"]),
-        (
-            "tanh",
-            "tanh, initialization: xavier",
-            "8:36: network.layers.0.initialization",
-            ["'xavier'", "glorot_uniform", "he_normal", "lecun_uniform", "zeros", "{uniform: r}", "{normal: s}"],
-        ),
-        (
-            "tanh",
-            "tanh, initialization: {uniform: -0.5}",
-            "8:36: network.layers.0.initialization",
-            ["> 0", "-0.5"],
-        ),
-        (  # no float holds it
-            "tanh",
-            "tanh, initialization: {uniform: 1" + "0" * 400 + "}",
-            "8:36: network.layers.0.initialization",
-            ["a number > 0", "{uniform: 1000"],
-        ),
-        (
-            "seed: 0",
-            "seed: 0, schedule: {name: cosin, epochs: 2}",
-            "10:58: training.schedule.name",
-            ["'cosin'", "did you mean 'cosine'?"],
-        ),
-        (
-            "test: 0.25",
-            "test: 0.25, method: random",
-            "4:36: data.split.method",
-            ["'random'", "stratified, shuffled, file_order"],
-        ),
-    ],
-)
-def test_unknown_names(old, new, place, words):
-    check_refused(old, new, place, words)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "place", "words"),
-    [
-        (TASK, f"{TASK}\nloss: squared_error", "6:1: loss", ["squared_error", "classification"]),
-        (
-            TASK,
-            "task: regression\nloss: softmax_cross_entropy",
-            "6:1: loss",
-            ["softmax_cross_entropy", "regression", "choose squared_error"],
-        ),
-        (
-            TASK,
-            "task: regression\nloss: logistic_cross_entropy",
-            "6:1: loss",
-            ["logistic_cross_entropy", "regression", "choose squared_error"],
-        ),
-        (  # one softmax for two columns
-            "target: class",
-            "target: [class, x1]",
-            "3:3: data.target",
-            ["2", "logistic_cross_entropy"],
-        ),
-    ],
-)
-def test_a_loss_that_does_not_fit_the_task(old, new, place, words):
-    check_refused(old, new, place, words)
-
-
-@pytest.mark.parametrize(
     ("table", "old", "new", "words"),
     [
         (  # cross-entropy of a quantity
@@ -576,61 +528,6 @@ def test_words_that_were_booleans_in_yaml_1_1(old, place, value, meant):
     check_refused(old, value, place, [f"'{value}'", "YAML 1.1", meant, "choose from"])
 
 
-def test_a_boolean_for_a_name():
-    check_refused("tanh", "false", "8:18: network.layers.0.activation", ["false", *ACTIVATIONS])
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "place", "words"),
-    [
-        ("rate: 0.1", "rate: 0.1, momentum: 1", "9:44: optimizer.momentum", ["must be < 1", "got 1"]),
-        ("rate: 0.1", "rate: 0.1, momentum: 1.5", "9:44: optimizer.momentum", ["must be < 1", "got 1.5"]),
-        ("rate: 0.1", "rate: 0.1, momentum: -0.1", "9:44: optimizer.momentum", ["must be >= 0", "got -0.1"]),
-        ("rate: 0.1", "rate: 0.1, momentum: .nan", "9:44: optimizer.momentum", ["got nan"]),
-        ("rate: 0.1", "rate: 0.1, momentum: true", "9:44: optimizer.momentum", ["a number", "true"]),
-        ("rate: 0.1", "rate: 0.1, nesterov: true", "9:44: optimizer.nesterov", ["momentum above 0"]),
-        ("rate: 0.1", "rate: 0.1, nesterov: 1", "9:44: optimizer.nesterov", ["true or false", "got 1"]),
-        ("rate: 0.1", "rate: 0.1, weight_decay: -1", "9:44: optimizer.weight_decay", [">= 0", "got -1"]),
-        (OPTIMIZER, "{name: adam, weight_decay: -1}", "9:25: optimizer.weight_decay", [">= 0", "got -1"]),
-        (OPTIMIZER, "{name: adam, beta1: 1}", "9:25: optimizer.beta1", ["must be < 1", "got 1"]),
-        (OPTIMIZER, "{name: adam, beta2: -0.5}", "9:25: optimizer.beta2", ["must be >= 0", "got -0.5"]),
-        (OPTIMIZER, "{name: adam, epsilon: 0}", "9:25: optimizer.epsilon", ["must be > 0", "got 0"]),
-        ("seed: 0", "seed: 0, l2: -1", "10:47: training.l2", ["must be >= 0", "got -1"]),
-        ("seed: 0", "seed: 0, clip: 0", "10:47: training.clip", ["must be > 0", "got 0"]),
-        ("tanh", "tanh, dropout: 1", "8:36: network.layers.0.dropout", ["unknown key", "units"]),
-        ("valid: 0.25", "valid: 1", "4:11: data.split.valid", ["must be < 1", "got 1"]),
-        ("valid: 0.25", "valid: -0.1", "4:11: data.split.valid", ["must be >= 0", "got -0.1"]),
-        ("valid: 0.25", "valid: 0.75", "4:3: data.split", ["valid", "test", "training"]),
-        (
-            "seed: 0",
-            "seed: 0, early_stopping: {patience: 0}",
-            "10:64: training.early_stopping.patience",
-            ["must be >= 1", "got 0"],
-        ),
-    ],
-)
-def test_numbers_out_of_their_range(old, new, place, words):
-    check_refused(old, new, place, words)
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ("-1", ["must be >= 0", "got -1"]),
-        ("0.5", ["whole number", "got 0.5"]),
-        ("1.0", ["whole number", "got 1.0"]),
-        (str(2**128), ["must be < ", str(2**128)]),
-        (str(2**200), ["must be < ", "160693804425899"]),
-        ("lucky", ["whole number", "'lucky'"]),
-        ("'1'", ["whole number", "'1'"]),
-        ("true", ["whole number", "true"]),
-        (".nan", ["whole number", "nan"]),
-    ],
-)
-def test_seeds(value, words):
-    check_refused("seed: 0", f"seed: {value}", "10:38: training.seed", words)
-
-
 def test_the_largest_seed():
     assert f"seed {2**128 - 1};" in trained(("seed: 0", f"seed: {2**128 - 1}"))
 
@@ -644,19 +541,6 @@ def test_without_a_seed_one_is_drawn_printed_and_stored(old, new):
 
 
 # Hostile or foreign YAML
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "place", "tag"),
-    [
-        ("seed: 0", "seed: !!python/object/apply:os.mkdir [hacked]", "10:44", "!!python/object/apply:os.mkdir"),
-        ("sgd", "!!python/name:os.system sgd", "9:19", "!!python/name:os.system"),
-        ("classification", "!!str classification", "5:7", "!!str"),
-        ("classification", "!mine classification", "5:7", "!mine"),
-    ],
-)
-def test_tags(old, new, place, tag):
-    check_refused(old, new, place, ["tags", "not allowed", tag])
 
 
 @pytest.mark.parametrize(
@@ -827,20 +711,6 @@ def test_a_table_cannot_come_from_standard_input():  # a run could not read it a
     assert "'-'" in line
 
 
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ("'\"'", ["no cell is quoted with", "got '\"'"]),
-        ('"\\n"', ["no line ends with", r"got '\n'"]),
-        ('"\\r"', ["no line ends with", r"got '\r'"]),
-        ("''", ["not empty"]),
-        ("', '", ["expected 1 character", "got ', '"]),
-    ],
-)
-def test_delimiters(value, words):
-    check_refused("target: class", f"target: class\n  delimiter: {value}", "4:3: data.delimiter", words)
-
-
 @pytest.mark.parametrize("out", ["toy.csv", "bad.yaml", "link.csv"])
 def test_a_run_directory_that_is_a_file(out):
     Path("link.csv").symlink_to("toy.csv")
@@ -869,19 +739,20 @@ def test_answers_do_not_overwrite_their_questions(out):
 @pytest.mark.parametrize(
     ("old", "value", "words"),
     [
+        ("activation: tanh", "tanh, initialization: {uniform: 1" + "0" * 400 + "}", ["8:36: ", "{uniform: 1000"]),
         ("learning_rate: 0.1", "9" * 900, ["9:24: optimizer.learning_rate: ", "999..."]),
         ("epochs: 2", "9" * 1001, ["10:20: ", "1001 digits"]),
         ("epochs: 2", "9" * 100_000, ["10:20: ", "100000 digits"]),
         ("epochs: 2", "0x" + "f" * 5000, ["10:"]),
         ("epochs: 2", "0o" + "7" * 5000, ["10:"]),
     ],
-    ids=["float", "1001 digits", "many digits", "hexadecimal", "octal"],
+    ids=["scale", "float", "1001 digits", "many digits", "hexadecimal", "octal"],
 )
 def test_numbers_beyond_any_range(old, value, words):
     write_config((old, f"{old.split()[0]} {value}"))
     (line,) = refused("train", "bad.yaml")
     assert line.startswith("bad.yaml:")
-    assert len(line) < 200
+    assert len(line) < 300
     assert "expected a number" not in line  # it is one
     for word in words:
         assert word in line, line

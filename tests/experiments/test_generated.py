@@ -116,7 +116,11 @@ def small(config, overrides=()):
         loaded = load_config(config, overrides).config
     except Exception:  # the command will meet the same
         return True
-    return loaded.training.epochs <= 3 and sum(layer.units for layer in loaded.network.layers) <= 100
+    return loaded.training.epochs <= 3 and units(loaded.network.model_dump()["layers"]) <= 100
+
+
+def units(entries):
+    return sum(entry.get("units") or units(entry["recompute"]) for entry in entries)
 
 
 def yaml_bytes(data, flow=None):
@@ -129,7 +133,7 @@ WORDS = [
     *("data", "path", "target", "inputs", "split", "valid", "valid_path", "test_path", "delimiter", "header"),
     *("task", "network", "layers", "units", "activation", "initialization", "output", "loss", "optimizer", "name"),
     *("sgd", "adam", "learning_rate", "nesterov", "weight_decay", "training", "epochs", "l2", "clip", "schedule"),
-    *("cosine", "step", "every", "decay", "warm_up", "early_stopping", "patience", "train_loss", "keep_every", "seed"),
+    *("cosine", "step", "every", "decay", "warm_up", "early_stopping", "patience", "train_loss", "recompute", "seed"),
     *("classification", "regression", "squared_error", "logistic_cross_entropy", "stratified", "file_order", "zeros"),
     *("relu", "epoch", "learing_rate", "true", "off", "null", "0", "010", "1e-3", ".inf", "a.b", "<<", "&a", "*a"),
 ]
