@@ -103,5 +103,5 @@ class Config(Section):
     task: Literal["classification", "regression"]
     network: NetworkSection
     loss: LossName | None = None
-    optimizer: Annotated[Optimizer, BeforeValidator(with_a_name)] = Field({}, validate_default=True)
+    optimizer: Annotated[Optimizer, BeforeValidator(with_a_name)] = Field(with_a_name({}), validate_default=True)
     training: Training
