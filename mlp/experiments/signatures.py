@@ -53,9 +53,8 @@ def constraint(mark: Any) -> Any:
 
 
 def one_of(mark: OneOf) -> BeforeValidator:
-    choices = tuple(mark.choices)
-
     def check(value: object) -> object:
+        choices = list(mark.choices)  # those that there are when it is asked for
         if value not in choices:
             raise PydanticKnownError("literal_error", {"expected": ", ".join(map(repr, choices))})
         return value
