@@ -15,15 +15,11 @@ from mlp.experiments.config.schema import Config
 from mlp.experiments.config.yaml_text import MAX_NODES
 from mlp.experiments.storage.stored_zip import MAX_MEMBERS
 from mlp.layers.dense import Layer
-from mlp.tables.targets import Exclusive, Quantities, Target
+from mlp.losses import losses_for
+from mlp.tables.targets import TARGETS
 from mlp.text import quoted
 
 KEYS = {"layers", "loss", "inputs", "target", "epoch", "config"}
-LOSS_OF = {
-    "exclusive": "softmax_cross_entropy",
-    "binary": "logistic_cross_entropy",
-    "quantities": "squared_error",
-}
 MAX_COUNT = 10**9  # units of a layer, epochs: as in a config
 MAX_LABELS = 2**24  # characters in a column's labels, each padded to the longest, as NumPy holds them: 64 MiB
 MAX_VALUES = 2 * MAX_NODES  # of a config with its defaults; the mistakes in a longer one would take GB to list
@@ -36,23 +32,13 @@ def layer_header(layer: Any) -> dict[str, Any]:
     return {"n_in": layer.n_in, "n_out": layer.n_out, "activation": layer.g.name}
 
 
-def target_header(target: Target) -> dict[str, Any]:
-    """A target without its arrays."""
-    if isinstance(target, Quantities):
-        return {"kind": "quantities", "names": list(target.names)}
-    kind, columns = ("exclusive", (target.classes,)) if isinstance(target, Exclusive) else ("binary", target.columns)
-    return {"kind": kind, "columns": [{"name": each.name, "labels": list(each.labels)} for each in columns]}
-
-
 def expected_shapes(header: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """The arrays that a checked header needs."""
     inputs, target = (len(header["inputs"]),), header["target"]
     expected: dict[str, tuple[int, ...]] = {"input_mean": inputs, "input_std": inputs}
     for number, layer in enumerate(header["layers"], 1):
         expected |= {f"W{number}": (layer["n_out"], layer["n_in"]), f"b{number}": (layer["n_out"], 1)}
-    if target["kind"] == "quantities":
-        expected |= {name: (len(target["names"]),) for name in ("target_mean", "target_std")}
-    return expected
+    return expected | TARGETS[target["kind"]].shapes(target)
 
 
 def check_header(header: dict[str, Any]) -> None:
@@ -64,7 +50,7 @@ def check_header(header: dict[str, Any]) -> None:
     check_layers(header["layers"])
     check_names("inputs", header["inputs"])
     outputs = check_target(header["target"])
-    check_choice("loss", header["loss"], [LOSS_OF[header["target"]["kind"]]])
+    check_choice("loss", header["loss"], losses_for(target=header["target"]["kind"]))
     check_count("epoch", header["epoch"], least=0)
     check_config(header["config"])
     n_in, n_out, inputs = header["layers"][0]["n_in"], header["layers"][-1]["n_out"], len(header["inputs"])
@@ -95,20 +81,20 @@ def check_target(value: Any) -> int:
     if not isinstance(value, dict) or "kind" not in value:
         raise wrong("target", value, "a mapping with a kind")
     kind = value["kind"]
-    check_choice("target.kind", kind, LOSS_OF)
-    if kind == "quantities":
+    check_choice("target.kind", kind, TARGETS)
+    if kind == "regression":
         check_keys("target", value, {"kind", "names"})
         check_names("target.names", value["names"])
         return len(value["names"])
     check_keys("target", value, {"kind", "columns"})
     columns = value["columns"]
-    if not isinstance(columns, list) or not columns or (kind == "exclusive" and len(columns) > 1):
-        raise wrong("target.columns", columns, f"a list of {'one' if kind == 'exclusive' else 'at least one'} column")
+    if not isinstance(columns, list) or not columns or (kind == "multiclass" and len(columns) > 1):
+        raise wrong("target.columns", columns, f"a list of {'one' if kind == 'multiclass' else 'at least one'} column")
     for number, column in enumerate(columns):
         check_keys(f"target.columns.{number}", column, {"name", "labels"})
-        check_labels(f"target.columns.{number}.labels", column["labels"], most=2 if kind == "binary" else None)
+        check_labels(f"target.columns.{number}.labels", column["labels"], most=2 if kind == "multilabel" else None)
     check_names("target.columns", [column["name"] for column in columns])
-    return len(columns[0]["labels"]) if kind == "exclusive" else len(columns)
+    return len(columns[0]["labels"]) if kind == "multiclass" else len(columns)
 
 
 def check_labels(key: str, value: Any, most: int | None) -> None:
