@@ -13,7 +13,7 @@ import numpy as np
 
 from mlp.losses import Loss
 from mlp.metrics import Share
-from mlp.minibatches import batches, columns, precision
+from mlp.minibatches import batches, columns
 from mlp.network import Network
 from mlp.types import Array, Batch, Data, Examples, Metrics
 
@@ -23,28 +23,30 @@ def sweep(network: Network, X: Examples, run: Callable[[Array], Any] | None = No
 
     `run` is what to call on the inputs of a batch, if not `network`: `network.forward` gives the values of all layers.
     """
-    run = network if run is None else run
-    dtype = precision(network)
+    run, dtype = run or network, network.theta.dtype
     for rows in batches(len(X)):
         with np.errstate(all="ignore"):
             found = run(columns(X, rows, dtype))
         yield rows, found
 
 
-def targets(network: Network, Y: Examples, rows: slice) -> Array:
-    """Rows of Y (N x K) as columns, contiguous by rows, as F is."""
-    return np.ascontiguousarray(columns(Y, rows, precision(network)))
+def targets(Y: Examples, rows: slice, F: Array) -> Array:
+    """Rows of Y (N x K) as columns, as F is: of its precision, and contiguous by rows."""
+    return np.ascontiguousarray(columns(Y, rows, F.dtype))
 
 
-def evaluate(network: Network, loss: Loss, data: Data, metrics: Metrics | None = None) -> dict[str, float]:
+def evaluate(
+    network: Network, loss: Loss, data: Data, metrics: Metrics | None = None, *, prefix: str = ""
+) -> dict[str, float]:
     """The mean loss (without penalty) and the metrics over all rows of (X, Y): {"loss": ..., "accuracy": ...}.
 
-    Raises ValueError when X and Y have not as many rows, or none.
+    `prefix` stands before each name. Raises ValueError when X and Y have not as many rows, or none.
     """
     X, Y = data
     if not len(X) == len(Y) > 0:
         raise ValueError(f"X has {len(X)} rows and Y has {len(Y)}, expected as many, and at least one")
-    return scores_of(loss, ((F, targets(network, Y, rows)) for rows, F in sweep(network, X)), metrics)
+    found = ((F, targets(Y, rows, F)) for rows, F in sweep(network, X))
+    return {f"{prefix}{name}": value for name, value in scores_of(loss, found, metrics).items()}
 
 
 @np.errstate(all="ignore")

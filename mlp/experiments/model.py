@@ -100,7 +100,7 @@ class Model:
 
         def outputs_and_targets() -> Iterator[Batch]:
             for rows, F, P in self.outputs(X, source):
-                true = targets(self.network, Y, rows)
+                true = targets(Y, rows, F)
                 yield F, true
                 for column, counts in self.target.confusion(P, true).items() if few else ():
                     confusion[column] = confusion.get(column, 0) + counts

@@ -105,8 +105,9 @@ def beaten(model: Model, data: Data, alive: dict[int, Array] | None = None) -> d
     X, Y = data
     decided, true = list[Array](), list[Array]()
     for rows, values in sweep(model.network, X, model.network.forward):
-        decided.append(model.target.decide(model.loss.predict(values[-1].H)))
-        true.append(model.target.decide(targets(model.network, Y, rows)))
+        F = values[-1].H
+        decided.append(model.target.decide(model.loss.predict(F)))
+        true.append(model.target.decide(targets(Y, rows, F)))
         for i, (layer, found) in enumerate(zip(model.network.layers, values, strict=True)):
             if alive is not None and hasattr(layer, "g"):
                 here = (layer.g.slope(found.A, found.H) != 0).any(axis=1)
