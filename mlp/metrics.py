@@ -57,7 +57,7 @@ def r2(P: Array, Y: Array) -> float:
     """
     residual = np.square(P - Y).sum(axis=1)
     total = np.square(Y - Y.mean(axis=1, keepdims=True)).sum(axis=1)
-    if not np.all(total > 0):
+    if np.any(np.ptp(Y, axis=1) == 0) or not np.all(total > 0):  # a sum may be above 0 by rounding alone
         return float("nan")
     return float(np.mean(1 - residual / total))
 

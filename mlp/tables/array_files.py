@@ -122,7 +122,8 @@ def load(path: Path, names: Sequence[str]) -> dict[str, Array]:
     with open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of headers that Python 2 wrote, or that damage made
         try:
-            if path.suffix == ".npy" and os.fstat(file.fileno()).st_size > LARGE:
+            large = path.suffix == ".npy" and os.fstat(file.fileno()).st_size > LARGE
+            if large and file.peek(6).startswith(np.lib.format.MAGIC_PREFIX):
                 loaded = np.load(path, mmap_mode="r", allow_pickle=False)
             else:
                 loaded = np.load(file, allow_pickle=False)

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from mlp import Layer, LogisticCrossEntropy, Network, Progress, SoftmaxCrossEntropy, evaluate
+from mlp import EpochRecord, Layer, LogisticCrossEntropy, Network, Progress, SoftmaxCrossEntropy, evaluate
 from mlp.checking import FAIL
 from mlp.cli.commands import cli
+from mlp.divergence import largest
 from mlp.errors import DataError
 from mlp.experiments.advice.model import closing_advice
 from mlp.experiments.assemble import prepare
-from mlp.experiments.check import check_prepared
+from mlp.experiments.check import check_data, training_table
 from mlp.experiments.config.load import load_config
 from mlp.metrics import accuracy, binary_accuracy, confusion_matrix, rmse
 from mlp.tables import array_files, read_table
@@ -27,7 +28,6 @@ from mlp.tables import rows as rows_module
 from mlp.tables.columns import Scaler
 from mlp.tables.rows import PIECE, Rows, choose_columns, choose_rows, pieces
 from mlp.tables.splitting import distinct_rows, split_rows
-from mlp.training import largest
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 N, D = 700, 5
@@ -64,12 +64,17 @@ def write_config(path, target=D, task="classification", extra="", training="", e
     )
 
 
+def epochs(prepared):
+    records = prepared.epochs(Progress())
+    return [replace(record, seconds=0) for record in records if isinstance(record, EpochRecord)]
+
+
 def trained(path="d.npy", **config):
     """The bits of everything that is trained on, and of what comes out."""
     write_config(path, **config)
     prepared = prepare(load_config("c.yaml", ()))
     bits = [part[:].tobytes() for data in prepared.splits.values() for part in data]
-    records = [replace(record, seconds=0) for record in prepared.epochs(Progress())]
+    records = epochs(prepared)
     weights = [W.tobytes() for W in prepared.model.network.parameters().values()]
     return bits, weights, records, prepared.notes
 
@@ -296,8 +301,7 @@ def test_what_is_said_of_a_table_in_pieces_is_what_is_said_of_the_whole(here, mo
     def all_said():
         prepared = one_answer(prepare(load_config("c.yaml", ())))
         notes = [*prepared.notes, *closing_advice(prepared, prepared.model)]
-        checked = [(r.what, r.verdict, r.reason) for r in check_prepared(prepared, 20) if r.what.startswith("data")]
-        return notes, prepared.class_counts(), checked
+        return notes, prepared.class_counts(), [(r.what, r.verdict, r.reason) for r in checked(prepared)]
 
     wanted = all_said()
     told = " ".join(wanted[0])
@@ -310,6 +314,11 @@ def test_what_is_said_of_a_table_in_pieces_is_what_is_said_of_the_whole(here, mo
         assert words in told, words
     monkeypatch.setattr(rows_module, "PIECE", 64)
     assert all_said() == wanted
+
+
+def checked(prepared):
+    """What `mlp check` says of the data."""
+    return list(check_data(training_table(prepared), *prepared.splits["train"], prepared))
 
 
 def one_answer(prepared):
@@ -339,7 +348,7 @@ def test_a_wrong_code_is_found_far_inside(here, monkeypatch, part):
     monkeypatch.setattr(rows_module, "PIECE", 64)
     examples = prepared.splits["train"][part]
     examples[303] = np.roll(examples[303], 1)
-    failed = [result for result in check_prepared(prepared, 20) if result.verdict == FAIL and "data" in result.what]
+    failed = [result for result in checked(prepared) if result.verdict == FAIL]
     assert len(failed) == 1
     start = 303 - 303 % (64 // 3)
     assert failed[0].reason.startswith("row 303, " if part == 0 else f"from row {start}: row {303 - start}: ")
@@ -354,7 +363,7 @@ def test_a_file_that_is_deleted_meanwhile_stays_readable(here, large):
     write_config("d.npy")
     prepared = prepare(load_config("c.yaml", ()))
     os.remove("d.npy")
-    assert [replace(record, seconds=0) for record in prepared.epochs(Progress())] == wanted[2]
+    assert epochs(prepared) == wanted[2]
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"\x93NUMPY\x01\x00v\x00{", b"PK\x05\x06"])
