@@ -57,12 +57,18 @@ class Target(ABC):
 
     @classmethod
     @abstractmethod
-    def from_header(cls, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self: ...
+    def check_header(cls, header: dict[str, Any]) -> int:
+        """The `size` of a header's target. Raises ValueError, naming the key, for one that `header` does not make."""
 
     @classmethod
     def shapes(cls, header: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-        """The arrays that belong to a header, by name."""
+        """The arrays that belong to a checked header, by name."""
         return {}
+
+    @classmethod
+    @abstractmethod
+    def from_header(cls, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
+        """The target of a checked header and its arrays."""
 
     @abstractmethod
     def encode(self, written: Array, where: str) -> Examples:

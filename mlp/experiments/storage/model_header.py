@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 from itertools import pairwise
-from reprlib import repr as brief
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,12 +14,11 @@ from mlp.experiments.config.yaml_text import MAX_NODES
 from mlp.experiments.storage.stored_zip import MAX_MEMBERS
 from mlp.layers.dense import Layer
 from mlp.losses import losses_for
+from mlp.tables.headers import check_keys, check_names, wrong
 from mlp.tables.targets import TARGETS
-from mlp.text import quoted
 
 KEYS = {"layers", "loss", "inputs", "target", "epoch", "config"}
 MAX_COUNT = 10**9  # units of a layer, epochs: as in a config
-MAX_LABELS = 2**24  # characters in a column's labels, each padded to the longest, as NumPy holds them: 64 MiB
 MAX_VALUES = 2 * MAX_NODES  # of a config with its defaults; the mistakes in a longer one would take GB to list
 
 
@@ -80,42 +77,8 @@ def check_target(value: Any) -> int:
     """How many outputs the target takes."""
     if not isinstance(value, dict) or "kind" not in value:
         raise wrong("target", value, "a mapping with a kind")
-    kind = value["kind"]
-    check_choice("target.kind", kind, TARGETS)
-    if kind == "regression":
-        check_keys("target", value, {"kind", "names"})
-        check_names("target.names", value["names"])
-        return len(value["names"])
-    check_keys("target", value, {"kind", "columns"})
-    columns = value["columns"]
-    if not isinstance(columns, list) or not columns or (kind == "multiclass" and len(columns) > 1):
-        raise wrong("target.columns", columns, f"a list of {'one' if kind == 'multiclass' else 'at least one'} column")
-    for number, column in enumerate(columns):
-        check_keys(f"target.columns.{number}", column, {"name", "labels"})
-        check_labels(f"target.columns.{number}.labels", column["labels"], most=2 if kind == "multilabel" else None)
-    check_names("target.columns", [column["name"] for column in columns])
-    return len(columns[0]["labels"]) if kind == "multiclass" else len(columns)
-
-
-def check_labels(key: str, value: Any, most: int | None) -> None:
-    check_names(key, value, least=2)
-    if most is not None and len(value) > most:
-        raise ValueError(f"{key}: {len(value)} labels, expected {most}")
-    longest = max(map(len, value))
-    if len(value) * longest > MAX_LABELS:
-        raise ValueError(f"{key}: {len(value):,} labels of up to {longest:,} characters are too long")
-
-
-def check_names(key: str, value: Any, least: int = 1) -> None:
-    """A list of different texts, none of them empty, that can be written as UTF-8."""
-    if not isinstance(value, list) or len(value) < least:
-        raise wrong(key, value, f"a list of at least {least} text{'s' * (least > 1)}")
-    for number, text in enumerate(value):
-        if not isinstance(text, str) or not text or not is_unicode(text):
-            raise wrong(f"{key}.{number}", text, "text that is not empty")
-    name, count = Counter(value).most_common(1)[0]
-    if count > 1:
-        raise ValueError(f"{key}: {quoted(name)} is listed {count} times")
+    check_choice("target.kind", value["kind"], TARGETS)
+    return TARGETS[value["kind"]].check_header(value)
 
 
 def check_config(value: Any) -> None:
@@ -142,16 +105,6 @@ def is_small(value: Any) -> bool:
     return found <= MAX_VALUES
 
 
-def check_keys(key: str, value: Any, keys: Collection[str]) -> None:
-    """A mapping with exactly these keys."""
-    if not isinstance(value, dict):
-        raise wrong(key, value, f"a mapping with {', '.join(sorted(keys))}")
-    absent, unknown = sorted(keys - value.keys()), sorted(value.keys() - keys)
-    for what, found in (("is missing", absent), ("is unknown", unknown)):
-        if found:
-            raise ValueError(f"{key}{'.' if key else ''}{found[0]}: {what}")
-
-
 def check_choice(key: str, value: Any, choices: Collection[str]) -> None:
     if not isinstance(value, str) or value not in choices:
         raise wrong(key, value, " or ".join(choices))
@@ -160,16 +113,3 @@ def check_choice(key: str, value: Any, choices: Collection[str]) -> None:
 def check_count(key: str, value: Any, least: int) -> None:
     if type(value) is not int or not least <= value <= MAX_COUNT:
         raise wrong(key, value, f"a whole number from {least} to {MAX_COUNT:,}")
-
-
-def is_unicode(text: str) -> bool:
-    """Whether there are no halves of surrogate pairs, which nothing can be written with."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def wrong(key: str, value: Any, expected: str) -> ValueError:
-    return ValueError(f"{key}: expected {expected}, got {brief(value)}")
