@@ -38,6 +38,9 @@ def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
         finally:
             if plot and run.progress.epoch and not run.lost:
                 draw_losses(run.folder)
+        waiting = run.prepared.waiting.note(run.prepared.threads())
+        if waiting and not quiet:
+            message(f"note: {waiting}")
         if not run.finished:
             number = received[0] if received else signal.SIGTERM  # or another rank has received it
             word = "terminated" if number == signal.SIGTERM else "interrupted"
@@ -82,10 +85,8 @@ def replay_to_end(replay: Replay, *, quiet: bool) -> None:
 
 def tell_blas(prepared: Prepared, *, quiet: bool) -> None:
     """What the matrix products will run on: kernels and threads."""
-    from mlp.experiments.threads import describe_blas
-
     if not quiet:
-        message(describe_blas(prepared.thread_limit()))
+        message(prepared.threads().describe())
 
 
 def follow(records: Iterable[EpochRecord], bar: Any, epochs: int, *, quiet: bool) -> None:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from mlp.evaluation import evaluate
-from mlp.experiments.allocator import keep_freed_memory
 from mlp.experiments.build import make_schedule
 from mlp.experiments.config.load import LoadedConfig
+from mlp.experiments.machine import Threads, Waiting, choose_threads, environment, keep_freed_memory
 from mlp.experiments.model import Model
-from mlp.experiments.threads import ThreadLimit, useful_threads
 from mlp.optimizers import SGD, Adam
 from mlp.parallel.mpi import MPIRanks
-from mlp.records import Progress
+from mlp.records import EpochRecord, MinibatchRecord, Progress
 from mlp.tables.rows import pieces
-from mlp.training import Training, set_parameters, train
+from mlp.training import set_parameters, train
 from mlp.types import Array, Data
 
 
@@ -40,6 +40,7 @@ class Prepared:
     sha256: dict[str, str]
     notes: list[str] = field(default_factory=list)
     ranks: MPIRanks | None = None
+    waiting: Waiting = field(default_factory=Waiting)
 
     @property
     def batch_size(self) -> int:
@@ -69,16 +70,17 @@ class Prepared:
         early_stopping = self.loaded.config.training.early_stopping
         return None if early_stopping is None else early_stopping.patience
 
-    def epochs(self, progress: Progress) -> Training:
-        """Train as the config says, from where `progress` is (see `mlp.train`), on as many threads as are useful.
+    def epochs(self, progress: Progress) -> Iterator[EpochRecord]:
+        """Train as the config says, from where `progress` is (see `mlp.train`)."""
+        return (record for record in self.minibatches(progress) if isinstance(record, EpochRecord))
 
-        The other ranks train along.
-        """
+    def minibatches(self, progress: Progress) -> Iterator[EpochRecord | MinibatchRecord]:
+        """The same training in smaller steps."""
         keep_freed_memory()
         training = self.loaded.config.training
         if self.ranks is not None and self.ranks.rank == 0:
             self.ranks.start("train", self.state(progress))
-        epochs = train(
+        epochs_to_come = train(
             self.model.network,
             self.model.loss,
             self.optimizer,
@@ -97,12 +99,20 @@ class Prepared:
             progress=progress,
             ranks=self.ranks,
         )
-        return Training(self.thread_limit().each(epochs.minibatches()))
+        with self.threads().limit(), self.waiting.measure():
+            yield from epochs_to_come.minibatches()
 
-    def thread_limit(self) -> ThreadLimit:
-        """The most BLAS threads that the products of a minibatch, or of a rank's part of it, can use."""
+    def threads(self) -> Threads:
+        """The BLAS threads that the products of a minibatch, or of a rank's part of it, can use."""
         ranks = 1 if self.ranks is None else self.ranks.size
-        return ThreadLimit(useful_threads(self.sizes, math.ceil(self.batch_size / ranks)))
+        return choose_threads(self.sizes, math.ceil(self.batch_size / ranks))
+
+    def environment(self) -> dict[str, Any]:
+        """What this run computes with, for run.json."""
+        with self.threads().limit():
+            if self.ranks is None:
+                return environment()
+            return environment(ranks=self.ranks.size, mpi=self.ranks.library())
 
     def state(self, progress: Progress) -> tuple[Any, ...]:
         """All that the next minibatch depends on beside config and data, for another rank's `load_state`."""
@@ -126,7 +136,7 @@ class Prepared:
     def scores(self, progress: Progress) -> dict[str, dict[str, float]]:
         """Loss and metrics of the best model on each split."""
         model = self.best_model(progress)
-        with self.thread_limit():
+        with self.threads().limit():
             return {
                 name: evaluate(model.network, model.loss, data, model.target.metrics())
                 for name, data in self.splits.items()

@@ -11,8 +11,8 @@ from pathlib import Path
 from mlp.errors import ConfigError
 from mlp.experiments import checkpoint
 from mlp.experiments.checkpoint import check_unchanged, checkpoint_bytes
-from mlp.experiments.environment import differences, environment
 from mlp.experiments.experiment import Prepared
+from mlp.experiments.machine import differences
 from mlp.experiments.model import KIND as MODEL_KIND
 from mlp.experiments.model import load_model
 from mlp.experiments.start import changes_since, prepare_again
@@ -105,6 +105,5 @@ def open_replay(folder: Path, ranks: MPIRanks | None = None) -> Replay:
         )
     prepared = prepare_again(folder, facts, ranks=ranks)
     check_unchanged(folder, load_model(folder).config, prepared.model.config)
-    with prepared.thread_limit():
-        changed = differences(facts, environment(ranks))
+    changed = differences(facts, prepared.environment())
     return Replay(folder, prepared, read_lines(folder), changes_since(facts, changed))

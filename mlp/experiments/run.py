@@ -107,7 +107,7 @@ class Run:
             due = self.save()
         metrics = MetricsFile(self.folder)
         try:
-            for record in self.prepared.epochs(self.progress).minibatches():
+            for record in self.prepared.minibatches(self.progress):
                 epoch = record if isinstance(record, EpochRecord) else None
                 if epoch:
                     metrics.append(epoch)

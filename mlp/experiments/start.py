@@ -10,8 +10,8 @@ from mlp.errors import ConfigError, DataError, FileError
 from mlp.experiments import checkpoint
 from mlp.experiments.checkpoint import load_checkpoint
 from mlp.experiments.config.load import dump_config, load_config
-from mlp.experiments.environment import differences, environment
 from mlp.experiments.experiment import Prepared
+from mlp.experiments.machine import differences
 from mlp.experiments.run import FILES, PICTURE, Run
 from mlp.experiments.storage.files import remove_leftovers
 from mlp.experiments.storage.lock import FolderLock
@@ -30,8 +30,6 @@ def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> R
     behind then.
     """
     prepared.best_model(Progress()).to_bytes()
-    with prepared.thread_limit():
-        found = environment(prepared.ranks)
     facts = {
         "status": "running",
         "argv": list(argv),
@@ -42,7 +40,7 @@ def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> R
         "rows": prepared.rows(),
         "sha256": prepared.sha256,
         "parameters": sum(W.size for W in prepared.model.network.parameters().values()),
-        **found,
+        **prepared.environment(),
     }
     made = new_folder(Path("runs") / prepared.loaded.name) if out is None else empty_folder(out)
     folder = made[0] if out is None else out
@@ -112,8 +110,7 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
 
     Returns sentences for the person: what may keep the rest from being, to the last bit, what it would have been.
     """
-    with run.prepared.thread_limit():
-        changed = differences(run.facts, environment(run.prepared.ranks))
+    changed = differences(run.facts, run.prepared.environment())
     changes = changes_since(run.facts, changed)
     epoch = run.progress.epoch
     try:

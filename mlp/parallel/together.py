@@ -7,8 +7,8 @@ from typing import Any
 
 from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import LoadedConfig
-from mlp.experiments.environment import environment
 from mlp.experiments.experiment import Prepared
+from mlp.experiments.machine import environment
 from mlp.parallel.mpi import MPIRanks, RankFailed
 
 

@@ -25,8 +25,8 @@ from mlp.cli.commands import cli
 from mlp.experiments import run
 from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import load_config
-from mlp.experiments.environment import environment
 from mlp.experiments.experiment import Prepared
+from mlp.experiments.machine import environment
 from mlp.experiments.model import load_model
 from mlp.experiments.start import start_run
 from mlp.experiments.storage import lock

@@ -356,7 +356,7 @@ def test_a_file_that_changes_while_it_is_trained_on_ends_the_run(here, stored, c
     np.save("d.npy", numbers("f4"))
     write_config("d.npy")
     prepared = prepare(load_config("c.yaml", ()))
-    epochs = prepared.epochs(Progress()).minibatches()
+    epochs = prepared.minibatches(Progress())
     next(epochs)
     if change == "written":
         with open("d.npy", "r+b") as file:
