@@ -15,11 +15,13 @@ from mlp.experiments.build import make_schedule
 from mlp.experiments.config.load import LoadedConfig
 from mlp.experiments.machine import Threads, Waiting, choose_threads, environment, keep_freed_memory
 from mlp.experiments.model import Model
+from mlp.minibatches import alone
 from mlp.optimizers import SGD, Adam
 from mlp.parallel.mpi import MPIRanks
+from mlp.parallel.ranks import Parts
 from mlp.records import EpochRecord, MinibatchRecord, Progress
 from mlp.tables.rows import pieces
-from mlp.training import set_parameters, train
+from mlp.training import train
 from mlp.types import Array, Data
 
 
@@ -95,9 +97,9 @@ class Prepared:
             clip=training.clip,
             patience=self.patience,
             train_loss=training.train_loss,
-            keep_every=training.keep_every,
             progress=progress,
-            ranks=self.ranks,
+            weight_decay=self.loaded.config.optimizer.model_dump().get("weight_decay", 0.0),
+            workers=alone if self.ranks is None else Parts(self.ranks, self.model.network.theta),
         )
         with self.threads().limit(), self.waiting.measure():
             yield from epochs_to_come.minibatches()
@@ -117,20 +119,21 @@ class Prepared:
     def state(self, progress: Progress) -> tuple[Any, ...]:
         """All that the next minibatch depends on beside config and data, for another rank's `load_state`."""
         network = self.model.network
-        return progress, network.parameters(), self.optimizer.state(), self.rng.bit_generator.state
+        return progress, network.theta, self.optimizer.state(), self.rng.bit_generator.state
 
     def load_state(self, state: tuple[Any, ...]) -> Progress:
         """Go on from there; returns how far that is."""
-        progress, parameters, optimizer, rng = state
-        set_parameters(self.model.network, parameters)
-        self.optimizer.load_state(optimizer, self.model.network)
+        progress, theta, optimizer, rng = state
+        self.model.network.theta[...] = theta
+        self.optimizer.load_state(optimizer, self.model.network.theta)
         self.rng.bit_generator.state = rng
         return progress
 
     def best_model(self, progress: Progress) -> Model:
         """The model with the best epoch's weights, or with those that the network has if no epoch is done yet."""
         network = copy.deepcopy(self.model.network)
-        set_parameters(network, progress.best_parameters or network.parameters())
+        if progress.best_theta is not None:
+            network.theta[...] = progress.best_theta
         return replace(self.model, network=network, epoch=progress.best_epoch)
 
     def scores(self, progress: Progress) -> dict[str, dict[str, float]]:
