@@ -16,7 +16,6 @@ import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +126,8 @@ class Threads:
         return f"{line}, {of} thread{'s' * (of != '1')}{f' ({self.reason})' if self.reason else ''}"
 
 
-def choose_threads(sizes: Sequence[int], B: int) -> Threads:
-    """As many as a network of these widths can use for B examples, and no more than BLAS has and the system allows.
+def choose_threads(multiplications: int) -> Threads:
+    """As many as a product of so many multiplications can use, and no more than BLAS has and the system allows.
 
     What a user has set by an environment variable stays.
     """
@@ -141,17 +140,12 @@ def choose_threads(sizes: Sequence[int], B: int) -> Threads:
         return Threads(max(numbers), max(numbers), f"by {user}", user)
     quota = cpu_quota()
     allowed = min(min(numbers), max(1, math.ceil(min(quota, max(numbers)))))
-    number = min(allowed, useful_threads(sizes, B))
+    number = min(allowed, max(1, multiplications // MULTIPLICATIONS_OF_A_THREAD))
     reason = f"the CPU quota is {quota:g} processors" if allowed < min(numbers) else ""
     if number < allowed:
         reason = "the products are too small for more"
     variable = OBEYED.get(pools[0]["internal_api"], THREAD_VARIABLES)[0]
     return Threads(number, max(numbers), reason, variable, chosen=True)
-
-
-def useful_threads(sizes: Sequence[int], B: int) -> int:
-    """By the largest product of a step: B K_in K_out multiplications, of W H and of both products of its bars."""
-    return max(1, B * max(n_in * n_out for n_in, n_out in pairwise(sizes)) // MULTIPLICATIONS_OF_A_THREAD)
 
 
 def chosen_by_user(pools: Sequence[Mapping[str, Any]]) -> str | None:

@@ -5,13 +5,17 @@ import math
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import threadpoolctl
 from click.testing import CliRunner
 from small_runs import assert_same, write_problem
 
+from mlp import Layer, Network
 from mlp.cli.commands import cli
 from mlp.experiments import experiment as experiment_module
 from mlp.experiments import machine
@@ -22,7 +26,7 @@ from mlp.experiments.replay import open_replay
 from mlp.records import EpochRecord, Progress
 
 LIMIT = 2**21  # multiplications of a thread
-SMALL, LARGE = ([3, 5], 7), ([784, 512, 512, 10], 512)
+SMALL, LARGE = 105, 784 * 512 * 512
 
 
 @pytest.fixture(autouse=True)
@@ -61,24 +65,35 @@ def mlp(*arguments):
         ([10, 128, 256, 784], 32, 3),  # the largest, wherever it is
         ([1024, 1024], 2 * LIMIT // 1024**2 - 1, 1),
         ([1024, 1024], 2 * LIMIT // 1024**2, 2),
-        ([784, 512, 512, 10], 512, 98),  # as a machine with many cores may use
+        ([784, 512, 512, 10], 512, 98),
+        ([784, 512, 512, 10], 8192, 128),  # as many as there are
     ],
 )
-def test_a_thread_for_every_so_many_multiplications_of_the_largest_product(sizes, B, expected):
-    assert machine.useful_threads(sizes, B) == expected
+def test_a_thread_for_every_so_many_multiplications_of_the_largest_product(monkeypatch, sizes, B, expected):
+    monkeypatch.setattr(machine, "loaded_blas", lambda: [{"internal_api": "openblas", "num_threads": 128}])
+    experiment = prepare(load_config(write_problem()))
+    rng = np.random.default_rng(0)
+    experiment.model = SimpleNamespace(
+        network=Network([Layer.initialize(n_in, n_out, "relu", rng=rng) for n_in, n_out in pairwise(sizes)])
+    )
+    experiment.splits["train"] = np.empty((B, 1)), np.empty((B, 1))
+    experiment.loaded.config.training.batch_size = B
+    assert experiment.threads().number == expected
+    experiment.workers = SimpleNamespace(share=lambda rows: rows[: len(rows) // 2])  # of two processes
+    assert experiment.threads().number == max(1, min(128, B // 2 * max(a * b for a, b in pairwise(sizes)) // LIMIT))
 
 
 def test_the_number_is_put_back_and_never_raised(two):
-    threads = choose_threads(*SMALL)
+    threads = choose_threads(SMALL)
     with threads.limit():
         assert running() == 1
     assert running() == 2
     with pytest.raises(KeyError), threads.limit():
         raise KeyError
     assert running() == 2
-    with threadpoolctl.threadpool_limits(1, "blas"), choose_threads(*LARGE).limit():
+    with threadpoolctl.threadpool_limits(1, "blas"), choose_threads(LARGE).limit():
         assert running() == 1
-    with choose_threads(*LARGE).limit():
+    with choose_threads(LARGE).limit():
         assert running() == 2
 
 
@@ -86,23 +101,23 @@ def test_the_number_is_put_back_and_never_raised(two):
 def test_what_a_user_has_set_stays(two, monkeypatch, name):
     monkeypatch.setenv(name, "2")
     monkeypatch.setattr(machine, "cpu_quota", lambda: 0.5)
-    threads = choose_threads(*SMALL)
+    threads = choose_threads(SMALL)
     with threads.limit():
         assert running() == 2
     assert threads.describe().endswith(f", 2 threads (by {name})")
     monkeypatch.setenv(name, "")
-    with choose_threads(*SMALL).limit():
+    with choose_threads(SMALL).limit():
         assert running() == 1
 
 
 @pytest.mark.parametrize(("quota", "number"), [(0.01, 1), (0.5, 1), (1.0, 1), (1.5, 2), (8.0, 2)])
 def test_no_more_threads_than_the_quota_allows(two, monkeypatch, quota, number):
     monkeypatch.setattr(machine, "cpu_quota", lambda: quota)
-    threads = choose_threads(*LARGE)
+    threads = choose_threads(LARGE)
     assert threads.number == number
     wanted = f", 1 of 2 threads (the CPU quota is {quota:g} processors)" if number == 1 else ", 2 threads"
     assert threads.describe().endswith(wanted)
-    assert "too small" in choose_threads(*SMALL).reason or number == 1
+    assert "too small" in choose_threads(SMALL).reason or number == 1
 
 
 def groups(folder, lines, quotas):
@@ -150,7 +165,7 @@ def test_a_real_cgroup():
     program = (
         "import sys; from pathlib import Path; from mlp.experiments.machine import choose_threads, cpu_quota; "
         "Path(sys.argv[1], 'cgroup.procs').write_text('0'); "
-        "print(cpu_quota(), choose_threads([784, 512, 512, 10], 512).number)"
+        "print(cpu_quota(), choose_threads(2**30).number)"
     )
     try:
         group.mkdir()
@@ -231,7 +246,7 @@ def test_a_thread_without_a_processor_waits_and_one_that_sleeps_does_not():
 
 
 def test_train_tells_it_at_the_end(two, monkeypatch):
-    monkeypatch.setattr(experiment_module, "choose_threads", lambda sizes, B: TWO)
+    monkeypatch.setattr(experiment_module, "choose_threads", lambda multiplications: TWO)
     monkeypatch.setattr(machine, "LONG_ENOUGH", 0.0)
     waited = iter(range(0, 10**6, 1000))
     monkeypatch.setattr(machine, "waited_so_far", lambda: next(waited))

@@ -20,7 +20,7 @@ from mlp.cli.commands import cli
 from mlp.errors import DataError
 from mlp.experiments.advice.model import closing_advice
 from mlp.experiments.assemble import prepare
-from mlp.experiments.check import check_prepared
+from mlp.experiments.check import check_experiment
 from mlp.experiments.config.load import load_config
 from mlp.metrics import accuracy, binary_accuracy, confusion_matrix, rmse
 from mlp.tables import array_files, memory, read_table
@@ -65,11 +65,11 @@ def write_config(path, target=D, task="classification", extra="", training="", e
 def trained(path="d.npy", **config):
     """The bits of everything that is trained on, and of what comes out."""
     write_config(path, **config)
-    prepared = prepare(load_config("c.yaml", ()))
-    bits = [part[:].tobytes() for data in prepared.splits.values() for part in data]
-    records = [replace(record, seconds=0) for record in prepared.epochs(Progress())]
-    weights = [W.tobytes() for W in prepared.model.network.parameters().values()]
-    return bits, weights, records, prepared.notes
+    experiment = prepare(load_config("c.yaml", ()))
+    bits = [part[:].tobytes() for data in experiment.splits.values() for part in data]
+    records = [replace(record, seconds=0) for record in experiment.epochs(Progress())]
+    weights = [W.tobytes() for W in experiment.model.network.parameters().values()]
+    return bits, weights, records, experiment.notes
 
 
 # Rows
@@ -264,8 +264,8 @@ def test_metrics_in_pieces_are_those_of_all_rows():
 def test_a_model_is_scored_in_pieces(here):
     np.save("d.npy", np.concatenate([numbers()] * 4))
     write_config("d.npy")
-    prepared = prepare(load_config("c.yaml", ()))
-    model, (X, Y) = prepared.model, prepared.splits["train"]
+    experiment = prepare(load_config("c.yaml", ()))
+    model, (X, Y) = experiment.model, experiment.splits["train"]
     scores, confusion = model.score((X, Y), "train")
     P = model.loss.predict(model.network(X.T))
     assert len(X) > 1024
@@ -295,10 +295,10 @@ def test_what_is_said_of_a_table_in_pieces_is_what_is_said_of_the_whole(here, mo
     write_config("d.npy", target=7)
 
     def all_said():
-        prepared = one_answer(prepare(load_config("c.yaml", ())))
-        notes = [*prepared.notes, *closing_advice(prepared, prepared.model)]
-        checked = [(r.what, r.verdict, r.reason) for r in check_prepared(prepared, 20) if r.what.startswith("data")]
-        return notes, prepared.class_counts(), checked
+        experiment = one_answer(prepare(load_config("c.yaml", ())))
+        notes = [*experiment.notes, *closing_advice(experiment, experiment.model)]
+        checked = [(r.what, r.verdict, r.reason) for r in check_experiment(experiment, 20) if r.what.startswith("data")]
+        return notes, experiment.class_counts(), checked
 
     wanted = all_said()
     told = " ".join(wanted[0])
@@ -315,21 +315,21 @@ def test_what_is_said_of_a_table_in_pieces_is_what_is_said_of_the_whole(here, mo
     assert all_said() == wanted
 
 
-def one_answer(prepared):
+def one_answer(experiment):
     """The model gives the first class whatever the inputs are."""
-    last = prepared.model.network.layers[-1]
+    last = experiment.model.network.layers[-1]
     last.W[...], last.b[...] = 0, [[9], [0], [0]]
-    return prepared
+    return experiment
 
 
 def test_a_model_that_gives_one_answer_is_measured_on_all_rows(here):
     np.save("d.npy", np.concatenate([numbers()] * 4))
     write_config("d.npy")
-    prepared = one_answer(prepare(load_config("c.yaml", ())))
-    counts = prepared.class_counts()["5"]
+    experiment = one_answer(prepare(load_config("c.yaml", ())))
+    counts = experiment.class_counts()["5"]
     for split in ("test", "train"):
-        prepared.splits = {name: data for name, data in prepared.splits.items() if name in (split, "train")}
-        note, N = closing_advice(prepared, prepared.model)[-1], len(prepared.splits[split][0])
+        experiment.splits = {name: data for name, data in experiment.splits.items() if name in (split, "train")}
+        note, N = closing_advice(experiment, experiment.model)[-1], len(experiment.splits[split][0])
         assert f"accuracy {counts[split][0] / N:.4g} against {max(counts[split]) / N:.4g}" in note
     assert "fewer units" not in note  # it does no better on the 1960 training rows either
 
@@ -338,11 +338,11 @@ def test_a_model_that_gives_one_answer_is_measured_on_all_rows(here):
 def test_a_wrong_code_is_found_far_inside(here, monkeypatch, part):
     np.save("d.npy", numbers())
     write_config("d.npy")
-    prepared = prepare(load_config("c.yaml", ()))
+    experiment = prepare(load_config("c.yaml", ()))
     monkeypatch.setattr(rows_module, "PIECE", 64)
-    examples = prepared.splits["train"][part]
+    examples = experiment.splits["train"][part]
     examples[303] = np.roll(examples[303], 1)
-    failed = [result for result in check_prepared(prepared, 20) if result.verdict == FAIL and "data" in result.what]
+    failed = [result for result in check_experiment(experiment, 20) if result.verdict == FAIL and "data" in result.what]
     assert len(failed) == 1
     start = 303 - 303 % (64 // 3)
     assert failed[0].reason.startswith("row 303, " if part == 0 else f"from row {start}: row {303 - start}: ")
@@ -355,8 +355,8 @@ def test_a_wrong_code_is_found_far_inside(here, monkeypatch, part):
 def test_a_file_that_changes_while_it_is_trained_on_ends_the_run(here, stored, change):
     np.save("d.npy", numbers("f4"))
     write_config("d.npy")
-    prepared = prepare(load_config("c.yaml", ()))
-    epochs = prepared.minibatches(Progress())
+    experiment = prepare(load_config("c.yaml", ()))
+    epochs = experiment.minibatches(Progress())
     next(epochs)
     if change == "written":
         with open("d.npy", "r+b") as file:
@@ -373,9 +373,9 @@ def test_a_file_that_is_deleted_meanwhile_stays_readable(here, stored):
     np.save("d.npy", numbers("f4"))
     wanted = trained()
     write_config("d.npy")
-    prepared = prepare(load_config("c.yaml", ()))
+    experiment = prepare(load_config("c.yaml", ()))
     os.remove("d.npy")
-    assert [replace(record, seconds=0) for record in prepared.epochs(Progress())] == wanted[2]
+    assert [replace(record, seconds=0) for record in experiment.epochs(Progress())] == wanted[2]
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"\x93NUMPY\x01\x00v\x00{", b"PK\x05\x06"])

@@ -14,7 +14,7 @@ import numpy as np
 from mlp.evaluation import evaluate
 from mlp.experiments.advice import columns as table_advice
 from mlp.experiments.advice.columns import constant_columns
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
 from mlp.experiments.model import Model
 from mlp.metrics import r2
 from mlp.minibatches import batches, minibatch
@@ -29,34 +29,34 @@ FIRST_ROWS = 2000  # rows that the loss before training is measured on
 SILENT = 0.75  # share of a layer's units that may be 0 in every training row without a word
 
 
-def opening_advice(prepared: Prepared, tables: Mapping[str, Table]) -> list[str]:
+def opening_advice(experiment: Experiment, tables: Mapping[str, Table]) -> list[str]:
     """What can be said before training, of the tables as they were read and of the network's initial weights."""
-    data, target, train = prepared.loaded.config.data, prepared.model.target, tables["train"]
+    data, target, train = experiment.loaded.config.data, experiment.model.target, tables["train"]
     constant = constant_columns(train.X)
     notes = (
         *table_advice.constant_targets(train, target),
         *table_advice.constant_inputs(train, constant, data),
         *table_advice.repeated_inputs(train, constant, data),
-        *table_advice.answers_among_inputs(train, prepared.splits["train"][1], constant, target, data),
-        *table_advice.missing_classes(prepared.rows(), prepared.class_counts(), target, data),
+        *table_advice.answers_among_inputs(train, experiment.splits["train"][1], constant, target, data),
+        *table_advice.missing_classes(experiment.rows(), experiment.class_counts(), target, data),
         *table_advice.shared_rows(tables, data),
-        *first_loss(prepared),
-        *rate_of_zero(prepared),
-        *clipped_batch(prepared),
+        *first_loss(experiment),
+        *rate_of_zero(experiment),
+        *clipped_batch(experiment),
     )
     return [one_line(note) for note in notes]
 
 
-def closing_advice(prepared: Prepared, model: Model) -> list[str]:
+def closing_advice(experiment: Experiment, model: Model) -> list[str]:
     """What can be said of a trained model: one forward pass over the training rows and one over the last split."""
     with np.errstate(all="ignore"):
         active: list[Array] = []
-        on_train = beaten_by_one_answer(model.target, predictions(model, prepared.splits["train"], active))
-        notes = (*silent_units(prepared, model, active), *no_better(prepared, model, on_train))
+        on_train = beaten_by_one_answer(model.target, predictions(model, experiment.splits["train"], active))
+        notes = (*silent_units(experiment, model, active), *no_better(experiment, model, on_train))
     return [one_line(note) for note in notes]
 
 
-def first_loss(prepared: Prepared) -> Iterator[str]:
+def first_loss(experiment: Experiment) -> Iterator[str]:
     """The loss before training, on up to FIRST_ROWS rows spread over the training rows, if it is far above chance.
 
     Chance is log K for a softmax over K classes, K log 2 for K logistic outputs and, for the squared error, half the
@@ -68,11 +68,11 @@ def first_loss(prepared: Prepared) -> Iterator[str]:
     15.3 times for the squared error. With {normal: 5} for the output layer it is 13 to 64 times (digits, spirals) and
     104 to 8900 times (sine, diabetes). Hidden units that saturate, such as tanh of inputs in the hundreds, hide it.
     """
-    X, Y = prepared.splits["train"]
+    X, Y = experiment.splits["train"]
     rows = np.linspace(0, len(X) - 1, min(len(X), FIRST_ROWS)).astype(np.intp)
-    loss, chance, words = start(prepared.model, (X[rows], Y[rows]))
-    if chance > 0 and is_far(prepared.model, loss, chance):
-        try_this = first_loss_remedy(prepared, (X[rows], Y[rows]))
+    loss, chance, words = start(experiment.model, (X[rows], Y[rows]))
+    if chance > 0 and is_far(experiment.model, loss, chance):
+        try_this = first_loss_remedy(experiment, (X[rows], Y[rows]))
         yield f"the loss before training is {loss:.4g}, far above {words} {chance:.4g}: try {try_this}"
 
 
@@ -91,9 +91,9 @@ def is_far(model: Model, loss: float, chance: float) -> bool:
     return not loss <= FAR[model.loss.name] * chance  # nan is far
 
 
-def first_loss_remedy(prepared: Prepared, data: Data) -> str:
+def first_loss_remedy(experiment: Experiment, data: Data) -> str:
     """Standardizing, if it is off and would do; else the layer whose outputs are largest relative to its inputs."""
-    config, model = prepared.loaded.config, prepared.model
+    config, model = experiment.loaded.config, experiment.model
     if not config.data.standardize:
         X, Y = data
         Z = Scaler.fit(X, model.inputs).transform(X[:])
@@ -115,17 +115,17 @@ def root_mean_square(H: Array) -> float:
     return float(np.sqrt(np.mean(np.square(H, dtype=np.float64))))
 
 
-def rate_of_zero(prepared: Prepared) -> Iterator[str]:
-    training = prepared.loaded.config.training
+def rate_of_zero(experiment: Experiment) -> Iterator[str]:
+    training = experiment.loaded.config.training
     schedule, epochs = training.schedule, training.epochs
     if schedule.name == "cosine" and schedule.floor == 0 and schedule.epochs < epochs:
         yield f"the learning rate is 0 after epoch {schedule.epochs:g} of {epochs} (training.schedule.epochs)"
 
 
-def clipped_batch(prepared: Prepared) -> Iterator[str]:
-    asked = prepared.loaded.config.training.batch_size
-    if asked > prepared.batch_size:
-        rows = prepared.batch_size
+def clipped_batch(experiment: Experiment) -> Iterator[str]:
+    asked = experiment.loaded.config.training.batch_size
+    if asked > experiment.batch_size:
+        rows = experiment.batch_size
         yield f"training.batch_size {asked} is more than the {rows} training rows: clipped to {rows}"
 
 
@@ -143,14 +143,14 @@ def predictions(model: Model, data: Data, active: list[Array]) -> Iterator[tuple
         yield model.loss.predict(H), Y
 
 
-def silent_units(prepared: Prepared, model: Model, active: list[Array]) -> Iterator[str]:
+def silent_units(experiment: Experiment, model: Model, active: list[Array]) -> Iterator[str]:
     """Layers of which more than SILENT of the relu units are 0 in every training row: no gradient reaches them again.
 
     A working network may have many. Measured over seeds 0 to 19, digits has at most 2 % of a layer, and up to half of
     the second layer of spirals is silent at 100 % accuracy; with ten times the learning rate of spirals (0.1), or
     with 1 for digits without a clip, it is 94 % and more, and the accuracy suffers.
     """
-    config, items, keys = prepared.loaded.config, [], []
+    config, items, keys = experiment.loaded.config, [], []
     for i, layer in enumerate(config.network.layers):
         silent = int((~active[i]).sum())
         if layer.activation == "relu" and silent > SILENT * layer.units:
@@ -163,14 +163,14 @@ def silent_units(prepared: Prepared, model: Model, active: list[Array]) -> Itera
         )
 
 
-def no_better(prepared: Prepared, model: Model, on_train: Mapping[str, str]) -> Iterator[str]:
+def no_better(experiment: Experiment, model: Model, on_train: Mapping[str, str]) -> Iterator[str]:
     """Targets that the model tells no better than one answer for all rows of the last split: test, if there is one.
 
     That answer is the split's most frequent class or its mean, and to be no better is to have no higher accuracy, or
     an R^2 of 0 or less. `on_train` has those of the training rows.
     """
-    config, split = prepared.loaded.config, list(prepared.splits)[-1]
-    data = prepared.splits[split]
+    config, split = experiment.loaded.config, list(experiment.splits)[-1]
+    data = experiment.splits[split]
     found = on_train if split == "train" else beaten_by_one_answer(model.target, predictions(model, data, []))
     if not found:
         return

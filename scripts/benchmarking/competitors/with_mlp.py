@@ -7,6 +7,7 @@ gradient's norm, the record, and the end of each hundredth minibatch's epoch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def limit_threads(sizes: Sequence[int], batch: int) -> None:
     """As many BLAS threads as `mlp train` would use, until the next cell; and freed memory is kept, as there."""
     keep_freed_memory()
     threadpoolctl.threadpool_limits(AVAILABLE, user_api="blas")
-    choose_threads(sizes, batch).limit()
+    choose_threads(batch * max(n_in * n_out for n_in, n_out in pairwise(sizes))).limit()
 
 
 def make_network(weights: Weights) -> Network:
