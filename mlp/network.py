@@ -232,8 +232,8 @@ class Network(Stack):
 
 
 def fits(array: Array, view: Array) -> bool:
-    """Whether the array can be copied into the view: it has its shape, and is not complex where the view is real."""
-    return array.shape == view.shape and np.can_cast(array.dtype, view.dtype, "same_kind")
+    """Whether the array can be copied into the view: it has its shape, and both are real or both complex."""
+    return array.shape == view.shape and np.iscomplexobj(array) == np.iscomplexobj(view)
 
 
 def put_bars(bars: Any, parts: Mapping[str, Array], first: bool) -> None:

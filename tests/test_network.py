@@ -148,7 +148,7 @@ def test_bars_are_written_into_a_given_vector():
 def test_a_parameter_that_was_replaced_is_noticed_and_trained(how):
     network = make(4, 4, 4)
     one, two = network.layers
-    wanted = {
+    arrays = {
         "another array": one.W + 1,
         "another precision": one.W.astype(np.float32),
         "whole numbers": np.eye(4, dtype=int),
