@@ -15,8 +15,9 @@ from mlp.experiments.advice.model import opening_advice
 from mlp.experiments.build import make_network
 from mlp.experiments.config import schema
 from mlp.experiments.config.load import LoadedConfig
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
 from mlp.experiments.model import Model
+from mlp.experiments.storage.files import irregular
 from mlp.losses import LOSSES, NamedLoss, losses_for
 from mlp.tables import Table, read_table
 from mlp.tables.columns import Scaler
@@ -27,7 +28,7 @@ from mlp.tables.targets import TARGETS
 SPLITS: tuple[str, ...] = ("train", "valid", "test")
 
 
-def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
+def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
     """Read the data and build everything, from the config and its seed alone; nothing is written.
 
     `advise=False` leaves out the notes, for those who do not show them.
@@ -61,8 +62,8 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
     )
     splits = {name: model.encode(table, name) for name, table in tables.items()}
     rng = np.random.default_rng(shuffle_seed)
-    prepared = Prepared(loaded, model, splits, config.optimizer.make(), rng, sha256)
-    return replace(prepared, notes=opening_advice(prepared, tables)) if advise else prepared
+    experiment = Experiment(loaded, model, splits, config.optimizer.make(), rng, sha256)
+    return replace(experiment, notes=opening_advice(experiment, tables)) if advise else experiment
 
 
 def portable(config: schema.Config) -> dict[str, Any]:
