@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mlp.divergence import DivergedError
+from mlp.divergence import DivergedError, finite
 from mlp.experiments import checkpoint
 from mlp.experiments.advice.divergence import likely_cause
 from mlp.experiments.checkpoint import checkpoint_bytes, load_checkpoint
@@ -32,7 +32,6 @@ from mlp.experiments.storage.files import write_file
 from mlp.experiments.storage.metrics_csv import MetricsFile
 from mlp.experiments.storage.run_json import as_json, now, without_nan
 from mlp.records import EpochRecord, Progress
-from mlp.training import out_of_patience
 
 PICTURE = "loss.png"
 FILES = ("config.yaml", "run.json", "metrics.csv", "model.npz", checkpoint.NAME, PICTURE, lock.NAME)
@@ -65,7 +64,7 @@ class Run:
     @property
     def finished(self) -> bool:
         epochs = self.prepared.loaded.config.training.epochs
-        return self.progress.epoch >= epochs or out_of_patience(self.progress, self.prepared.patience)
+        return self.progress.epoch >= epochs or self.progress.out_of(self.prepared.patience)
 
     def stop(self) -> None:
         """Let `epochs()` end after the minibatch under way, with everything saved; a signal handler may call this."""
@@ -108,7 +107,7 @@ class Run:
             due = self.save()
         metrics = MetricsFile(self.folder)
         try:
-            for record in self.prepared.epochs(self.progress).minibatches():
+            for record in self.prepared.epochs(self.progress):
                 epoch = record if isinstance(record, EpochRecord) else None
                 if epoch:
                     metrics.append(epoch)
@@ -140,6 +139,8 @@ class Run:
     def save(self) -> float:
         """Save the state, and the model if there is a better one; returns when the next checkpoint is due."""
         started = time.monotonic()
+        if not finite(self.prepared.model.network.theta):
+            return started  # the run diverges at the next minibatch, or at the end of the epoch
         if self.progress.best_epoch and self.progress.best_epoch != self.saved_model:
             self.save_model()
         self.write(checkpoint.NAME, checkpoint_bytes(self.prepared, self.progress))
