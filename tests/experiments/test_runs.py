@@ -57,7 +57,7 @@ def test_the_files_of_a_run(config):
     assert mlp("train", config()).exit_code == 0
     assert mlp("train", "small.yaml", "--no-plot").exit_code == 0
     folder = Path("runs/small")
-    assert {path.name for path in folder.iterdir()} == {
+    assert {path.name for path in folder.iterdir()} - {".lock"} == {
         "config.yaml", "run.json", "metrics.csv", "model.npz", "last.npz", "loss.png"
     }  # fmt: skip
     assert not Path("runs/small-2/loss.png").exists()  # a second run has a directory of its own
