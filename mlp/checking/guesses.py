@@ -1,4 +1,4 @@
-"""Which mistake a wrong bar looks like."""
+"""Guess which mistake a wrong bar looks like, from its pattern and from the bars that usual mistakes give."""
 
 from __future__ import annotations
 
@@ -8,9 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from mlp.checking.copies import layer_bars
 from mlp.types import Array
 
 CLOSE = 1e-5  # how well a pattern must fit, relative to the norm; what passes as a bar is at most 1e-6 off
+
+STATE = "something is kept from call to call: these are the bars of another forward pass"
+FORGOTTEN = "the slope g'(A) is forgotten"
+AT_H = "the slope is taken at H instead of A"
+NOT_THE_SLOPE = "the slope of the activation is not the derivative of its value"
+W_FOR_W_T = "W where Wᵀ belongs"
+OVERWRITTEN = "H_in is used twice, and one use overwrites the other instead of adding to it"
+DECAY_ON_B = "weight decay on b, which the cost of the penalty leaves out"
 
 
 @dataclass(frozen=True)
@@ -87,3 +96,56 @@ def line(found: Array, wanted: Array, bar: Array) -> str:
         if len(lines) == 1 and bar.shape[1 - axis] > 2:
             return f"{name} {lines[0]} alone is wrong"
     return ""
+
+
+def layer_suspects(
+    fresh: Callable[[], Any], H_in: Array, other: Array, H_bar: Array, found: Mapping[str, Array]
+) -> dict[str, Suspects]:
+    """For each array of a layer, wrong bars that would be explained; `found` are those in question.
+
+    `fresh()` is the layer before it saw any data, and `other` the input that it saw before H_in.
+    """
+    instead: dict[str, dict[str, Array]] = {name: {} for name in found}
+    added: dict[str, dict[str, Array]] = {name: {} for name in found}
+    layer = fresh()
+    if is_dense(layer):
+        for name, bars in dense_mistakes(layer, H_in, H_bar).items():
+            for array, bar in bars.items():
+                instead[array][name] = bar
+        if H_bar.shape == H_in.shape:  # H = ... + H_in, as in a residual layer
+            added["H_in"][OVERWRITTEN] = -H_bar
+            instead["H_in"][OVERWRITTEN] = H_bar
+    right, stale = (layer_bars(own, own.forward(x.copy()), H_bar) for own, x in ((fresh(), H_in), (fresh(), other)))
+    for name, bar in found.items():
+        if not close(bar, right[name]):  # without other data before it, the bar is another one
+            instead[name][STATE] = stale[name]
+    return {name: Suspects(instead[name], added[name]) for name in found}
+
+
+def is_dense(layer: Any) -> bool:
+    """Does it look like the note's layer, H = g(W H_in + b 1^T)?"""
+    return all(hasattr(layer, name) for name in ("W", "b", "g")) and np.ndim(layer.W) == 2 and callable(layer.g)
+
+
+def dense_mistakes(layer: Any, H_in: Array, H_bar: Array) -> dict[str, dict[str, Array]]:
+    """The bars of b, W and H_in with each mistake in the equations of `mlp.Layer.backward`."""
+    A = layer.W @ H_in + layer.b
+    H = layer.g(A)
+    A_bar = slope(layer.g, A) * H_bar
+    wrong = {FORGOTTEN: H_bar, AT_H: slope(layer.g, H) * H_bar}
+    if hasattr(layer.g, "slope"):
+        wrong[NOT_THE_SLOPE] = layer.g.slope(A, H) * H_bar
+    mistakes = {
+        name: {"b": bar.sum(axis=1, keepdims=True), "W": bar @ H_in.T, "H_in": layer.W.T @ bar}
+        for name, bar in wrong.items()
+        if not close(bar, A_bar)
+    }
+    if layer.W.shape[0] == layer.W.shape[1]:
+        mistakes[W_FOR_W_T] = {"H_in": layer.W @ A_bar}
+    return mistakes
+
+
+def slope(g: Any, A: Array) -> Array:
+    """g'(A) by central differences: the layer's own slope may be the mistake."""
+    h = 1e-5
+    return np.asarray((g(A + h) - g(A - h)) / (2 * h))

@@ -1,8 +1,8 @@
-"""Derivatives from values of a function alone: the complex step where it can be trusted, else central differences.
+"""Compute derivatives from values of a function: by the complex step where it can be trusted, else by differences.
 
 The complex step, Im f(x + i h v) / h, is exact to rounding for analytic functions, however small the derivative is. But
-NumPy has functions that take complex numbers and lose or bend the derivative without a word (`abs`, `sign`, `maximum`,
-`linalg.norm`, `.conj()`), so it is believed only where central differences say the same in random directions.
+some functions of NumPy take complex numbers and lose or bend the derivative without a word (`abs`, `sign`, `maximum`,
+`linalg.norm`, `.conj()`). So it is believed only where central differences say the same in random directions.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ AGREEMENT = 1e-8  # of a complex step with central differences, relative
 EPS = float(np.finfo(np.float64).eps)
 COMPLEX_STEP = 1e-20
 STEPS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)  # of central differences, relative to the values
+OUTSIDE = (ValueError, ArithmeticError, np.linalg.LinAlgError)  # what a function raises outside of its domain
 
 Function = Callable[[Any], Any]
 
@@ -43,6 +44,9 @@ class Slope(NamedTuple):
     def doubt(self) -> float:
         """What differs by more is surely different. Where several kinks meet, their bends may nearly cancel."""
         return 1000 * self.bend + 3 * self.noise if np.isfinite(self.value) else np.inf
+
+
+UNKNOWN = Slope(np.nan, np.inf, np.inf)
 
 
 def step_sizes(x: Array, scale: float = 0.0) -> Array:
@@ -83,7 +87,7 @@ def central_slope(f: Function, x: Array, v: Array, base: float, size: float) -> 
     for t in STEPS:
         try:
             up, down, half_up, half_down = (float(f(x + s * v)) for s in (t, -t, t / 2, -t / 2))
-        except (ValueError, ArithmeticError, np.linalg.LinAlgError):  # outside of the domain of f
+        except OUTSIDE:
             continue
         wide, near = (up - down) / (2 * t), (half_up - half_down) / t
         turn = (up - 2 * base + down) / t - 2 * (half_up - 2 * base + half_down) / (t / 2)
@@ -93,7 +97,7 @@ def central_slope(f: Function, x: Array, v: Array, base: float, size: float) -> 
             if slope.blur <= 1e-2 * TOLERANCE[CENTRAL] * abs(slope.value):
                 break
     if not tried:
-        return Slope(np.nan, np.inf, np.inf)
+        return UNKNOWN
     best = min(tried, key=lambda slope: slope.blur)
     contradiction = max(abs(slope.value - best.value) - 10 * slope.blur for slope in tried)
     return best._replace(bend=max(best.bend, contradiction))
@@ -117,15 +121,18 @@ class Derivative:
             exact = complex_slope(self.f, self.x, v, self.base, self.size)
             if exact is None:
                 return False
-            central = central_slope(self.f, self.x, v, self.base, self.size)
+            central = self.central(v)
             limit = AGREEMENT * max(abs(exact), abs(central.value)) + 1e-2 * central.bend + 10 * central.noise
             lost = exact == 0 and central.value != 0
             if lost or not abs(exact - central.value) <= limit:
                 return False
         return True
 
+    def central(self, v: Array) -> Slope:
+        return central_slope(self.f, self.x, v, self.base, self.size)
+
     def along(self, v: Array) -> Slope:
         if self.method == CENTRAL:
-            return central_slope(self.f, self.x, v, self.base, self.size)
+            return self.central(v)
         exact = complex_slope(self.f, self.x, v, self.base, self.size)
-        return Slope(np.nan, np.inf, np.inf) if exact is None else Slope(exact)
+        return UNKNOWN if exact is None else Slope(exact)

@@ -1,4 +1,4 @@
-"""What a check found, and the table that tells it."""
+"""Tell what a check found: a verdict with its reason, and a table of several."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+
+from mlp.text import aligned
 
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
 
@@ -72,19 +74,16 @@ def folded(what: str, results: Sequence[Result], reason: str) -> list[Result]:
 
 def table(results: Sequence[Result]) -> str:
     """One row a result, the guess below it, and a last line that counts the verdicts."""
-    rows = [("verdict", "array", "check", "error", "limit", "")]
-    rows += [(r.verdict, r.what, r.check, f"{r.error:.1e}", f"{r.tolerance:.0e}", r.reason) for r in results]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    lines = []
-    for row, guess in zip(rows, ["", *(result.guess for result in results)], strict=True):
-        cells = [
-            cell.ljust(width) if i < 3 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row[:5], widths, strict=True))
-        ]
-        lines.append("  ".join([*cells, row[5]]).rstrip())
-        if guess:
-            lines.append(f"{'':{widths[0]}}  guess: {guess}")
-    return "\n".join([*lines, count(results)])
+    rows = [("verdict", "array", "check", "error", "limit")]
+    rows += [(r.verdict, r.what, r.check, f"{r.error:.1e}", f"{r.tolerance:.0e}") for r in results]
+    heading, *lines = aligned(rows, left=3).splitlines()
+    indent = " " * max(len(row[0]) for row in rows)
+    told = [heading]
+    for line, result in zip(lines, results, strict=True):
+        told.append(f"{line}  {result.reason}".rstrip())
+        if result.guess:
+            told.append(f"{indent}  guess: {result.guess}")
+    return "\n".join([*told, count(results)])
 
 
 def count(results: Sequence[Result]) -> str:
