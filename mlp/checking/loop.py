@@ -89,7 +89,7 @@ class Step:
 
 
 class Watch:
-    """The loss and the optimizer of a loop in one: it notes what they and the network are given, and changes nothing."""
+    """The loss and the optimizer of a loop in one: it notes what they and the network get, and changes nothing."""
 
     learning_rate = 0.1
 

@@ -146,7 +146,7 @@ class Change:
 
     def along(self, v: Array) -> Slope:
         used = v != 0
-        derivative = Derivative(lambda t: np.sum(v[used] * self.C(t)[used]), np.zeros(()), self.size, [])
+        derivative = Derivative(lambda t: np.sum(v[used] * self.C(t[()])[used]), np.zeros(()), self.size, [])
         derivative.method = self.method
         return derivative.along(np.ones(()))
 
