@@ -1,4 +1,4 @@
-"""Activation functions: g, applied to each element of A, and its slope g'.
+"""Apply an activation function g to each element of A, and give its slope g'.
 
 The note's element-wise rule is H = g(A)  =>  A_bar = g'(A) * H_bar. Each activation below is that pair and nothing
 more. `slope` is handed A and H = g(A) and uses whichever makes the formula short; it returns g'(A), never a product.
@@ -13,10 +13,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from mlp.types import Array
+from mlp.types import Array, OneOf
+
+TINY = 1e-30
+"""Exponentials below it are taken for 0: they would lead to subnormal numbers, which processors handle slowly."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,22 @@ def minus_abs(A: Array) -> Array:
     return np.where(A > 0, -A, A)
 
 
+def exp_minus_abs(A: Array) -> Array:
+    """exp(-|a|), and 0 where that is below TINY."""
+    E = np.exp(minus_abs(A))
+    E *= abs(E) > TINY
+    return E
+
+
 def logistic_value(A: Array) -> Array:
     """1 / (1 + exp(-a)), written as exp(a) / (1 + exp(a)) where a <= 0: neither form overflows on its side."""
-    E = np.exp(minus_abs(A))
+    E = exp_minus_abs(A)
     return np.where(A > 0, A.dtype.type(1), E) / (1 + E)
 
 
 def softplus_value(A: Array) -> Array:
     """log(1 + exp(a)) = max(a, 0) + log(1 + exp(-|a|))."""
-    return np.maximum(A, 0) + np.log1p(np.exp(minus_abs(A)))
+    return np.maximum(A, 0) + np.log1p(exp_minus_abs(A))
 
 
 def softsign_slope(A: Array, H: Array) -> Array:
@@ -138,3 +149,5 @@ ACTIVATIONS: dict[str, Activation] = {
         gelu,
     )
 }
+
+ActivationName = Annotated[str, OneOf(ACTIVATIONS)]

@@ -1,28 +1,27 @@
-"""Divergence: noticing the first number that is not finite, and finding where in the network it came up."""
+"""Notice the first number that is not finite, and find where in the network it came up."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
 from mlp.losses import Loss
-from mlp.minibatches import batches
+from mlp.minibatches import batches, minibatch
 from mlp.network import Network
-from mlp.optimizers import Optimizer
+from mlp.records import MinibatchRecord
 from mlp.types import Array, Data, Examples
 
 
 class DivergedError(ArithmeticError):
     """A cost, a gradient, a parameter or a loss after an epoch is not finite any more.
 
-    `epoch` and `minibatch` count from 1 (`minibatch` is None for a loss after the epoch), `place` says where the first
-    such number came up ("layer 2"). `largest_input` and `largest_target` are the largest |x| and |y| of the minibatch
-    or, after the epoch, of all rows; `learning_rate` is that of the last step, or of the one that was not taken.
-    Weights and optimizer are as the last good step left them, unless `parameters_finite` is False: then it was the step
-    itself that overflowed.
+    `epoch` and `minibatch` count from 1 (`minibatch` is None for what is found after the epoch), `place` says where the
+    first such number came up ("layer 2"). `largest_input` and `largest_target` are the largest |x| and |y| of the
+    minibatch or, after the epoch, of all rows; `learning_rate` is that of the last step, or of the one that was not
+    taken. Weights and optimizer are as the last step left them; if `parameters_finite` is False, some step of the epoch
+    has made them infinite.
     """
 
     def __init__(
@@ -47,23 +46,12 @@ class DivergedError(ArithmeticError):
         self.parameters_finite = parameters_finite
 
 
-class NotFinite(ArithmeticError):
-    """What a minibatch met, and the place where it came up, or else the bars to find it with (see `first_place`);
-    `train` adds epoch and minibatch."""
-
-    def __init__(self, what: str, place: str = "", parameters_finite: bool = True, bars: Sequence[Any] = ()) -> None:
-        super().__init__(what)
-        self.place = place
-        self.bars = bars
-        self.parameters_finite = parameters_finite
-
-
 def finite(array: Array) -> bool:
     return bool(np.isfinite(array).all())
 
 
 @np.errstate(all="ignore")
-def first_place(network: Network, loss: Loss, bars: Sequence[Any], X: Array, Y: Array) -> str:
+def first_place(network: Network, loss: Loss, theta_bar: Array, X: Array, Y: Array) -> str:
     """Where the first number that is not finite came up: on the way up from X, in the loss, or on the way down.
 
     One layer's values are computed again at a time, so that finding it takes no memory that training did not. Where
@@ -78,7 +66,7 @@ def first_place(network: Network, loss: Loss, bars: Sequence[Any], X: Array, Y: 
             return f"layer {number}"
     if not math.isfinite(float(loss.cost(H, Y))):
         return "the loss" if finite(Y) else "the targets"
-    largest = {name: float(np.abs(bar).max()) for name, _, bar in network.with_bars(bars)}
+    largest = {name: float(np.abs(bar).max()) for name, bar in network.named(theta_bar).items()}
     for name in reversed(largest):
         if not math.isfinite(largest[name]):
             return f"the gradient of {name}, layer {layer_of(network, name)}"
@@ -88,46 +76,43 @@ def first_place(network: Network, loss: Loss, bars: Sequence[Any], X: Array, Y: 
 
 def layer_of(network: Network, parameter: str) -> int:
     """The number of the layer that a parameter such as "W2" belongs to."""
-    names = [(number, f"{name}{number}") for number, layer in enumerate(network.layers, 1) for name in layer.parameters]
-    return next(number for number, name in names if name == parameter)
+    return 1 + next(i for i, layer in enumerate(network.layers) if layer is network.places[parameter].layer)
 
 
-LARGE_STEP = 1e15
-"""A gradient's norm, or that times the learning rate. BLAS tells of no overflow (`mlp.axpy`), so after a larger one the
-arrays are searched. Steps along smaller gradients, and the sums of their squares, are far from overflow in float32 with
-the usual momentum and beta2; for all others the parameters are searched at the end of each epoch."""
-
-
-class Overflows:
-    """For `np.errstate(..., call=...)`: whether an operation of a minibatch overflowed, its step or one before that.
-
-    Finite numbers become infinite by an operation that overflows, and the processor notes that; so the arrays are
-    searched only after a minibatch in which something did (or could: `LARGE_STEP`), and all others pay nothing for it.
-    """
-
-    seen = False
-
-    def __call__(self, kind: str, flag: int) -> None:
-        self.seen = True
-
-
-def check_parameters(network: Network) -> None:
-    """Raises NotFinite when a parameter is not finite after a step."""
-    for name, W in network.parameters().items():
-        if not finite(W):
-            raise NotFinite(f"the step made {name} not finite", f"layer {layer_of(network, name)}", False)
-
-
-def check_step(network: Network, optimizer: Optimizer, overflows: Overflows, norm: float) -> None:
-    """Raises NotFinite when a parameter, or an array of the optimizer's state, is not finite after a step along a
-    gradient of this norm; looks only where something overflowed, or where BLAS could have."""
-    if not overflows.seen and norm * max(1.0, optimizer.learning_rate) <= LARGE_STEP:
+def check_step(
+    network: Network, loss: Loss, data: Data, rows: Array, theta_bar: Array, record: MinibatchRecord
+) -> None:
+    """Raises DivergedError when the cost or the gradient norm of a minibatch, of these rows, is not finite."""
+    if math.isfinite(record.cost) and math.isfinite(record.gradient_norm):
         return
-    check_parameters(network)
-    state = optimizer.state() if hasattr(optimizer, "state") else {}
-    for name, array in state.items():
-        if not finite(array):
-            raise NotFinite("the step made the optimizer's state not finite", f"its {name}", False)
+    X, Y = minibatch(data, rows, network.theta.dtype)
+    place = first_place(network, loss, theta_bar, X, Y)
+    raise DivergedError(
+        f"epoch {record.epoch}, minibatch {record.minibatch} of {record.minibatches}: "
+        f"cost {record.cost:g}, gradient norm {record.gradient_norm:g}; first in {place}",
+        epoch=record.epoch,
+        minibatch=record.minibatch,
+        place=place,
+        largest_input=largest(X),
+        largest_target=largest(Y),
+        learning_rate=record.learning_rate,
+        parameters_finite=finite(network.theta),
+    )
+
+
+def check_parameters(network: Network, epoch: int, rate: float) -> None:
+    """Raises DivergedError when a parameter is not finite after an epoch; `rate` is that of its last step."""
+    if finite(network.theta):
+        return
+    name = next(name for name, W in network.parameters().items() if not finite(W))
+    place = f"layer {layer_of(network, name)}"
+    raise DivergedError(
+        f"after epoch {epoch}: a step made {name} not finite; first in {place}",
+        epoch=epoch,
+        place=place,
+        learning_rate=rate,
+        parameters_finite=False,
+    )
 
 
 def check_losses(scores: Mapping[str, float], data: Data, valid: Data | None, epoch: int, rate: float) -> None:

@@ -1,8 +1,4 @@
-"""Cutting rows into columns, and how good the outputs are for all rows of a data set.
-
-Data at rest has one example a row (N x D); the orientation turns in `columns`, and nowhere else. A data set may be
-larger than the memory: all of it goes through the network in pieces.
-"""
+"""Evaluate a network on all rows of a data set, which may be larger than the memory: in pieces."""
 
 from __future__ import annotations
 
@@ -17,8 +13,12 @@ from mlp.network import Network
 from mlp.types import Batch, Data, Metrics
 
 
-def evaluate(network: Network, loss: Loss, data: Data, metrics: Metrics | None = None) -> dict[str, float]:
+def evaluate(
+    network: Network, loss: Loss, data: Data, metrics: Metrics | None = None, *, prefix: str = ""
+) -> dict[str, float]:
     """The mean loss (without penalty) and the metrics over all rows of (X, Y): {"loss": ..., "accuracy": ...}.
+
+    `prefix` stands before each name.
 
     Raises ValueError when X and Y have not as many rows, or none.
     """
@@ -26,8 +26,9 @@ def evaluate(network: Network, loss: Loss, data: Data, metrics: Metrics | None =
     if not len(X) == len(Y) > 0:
         raise ValueError(f"X has {len(X)} rows and Y has {len(Y)}, expected as many, and at least one")
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        cut = (minibatch(network, data, rows) for rows in batches(len(data[0])))
-        return scores_of(loss, ((network(X), Y) for X, Y in cut), metrics)
+        cut = (minibatch(data, rows, network.theta.dtype) for rows in batches(len(data[0])))
+        scores = scores_of(loss, ((network(X), Y) for X, Y in cut), metrics)
+    return {f"{prefix}{name}": value for name, value in scores.items()}
 
 
 def scores_of(loss: Loss, found: Iterable[Batch], metrics: Metrics | None = None) -> dict[str, float]:

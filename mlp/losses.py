@@ -1,10 +1,11 @@
-"""Losses: the scalar cost c of a minibatch, and the seed F_bar = dc/dF that backpropagation starts from.
+"""Compute the scalar cost c of a minibatch, and the seed F_bar = dc/dF that backpropagation starts from.
 
 `cost(F, Y)` is the mean over the B columns of the minibatch and `seed(F, Y)` is the derivative of exactly that
 number, so the 1/B is in the seed and nowhere else. F holds the outputs of a linear last layer; the logistic and the
 softmax function belong to their losses, where value and slope simplify, and `predict` applies them.
 
-A loss of your own is any object with these three methods (and a `name`, for messages).
+A loss of your own is any object with `cost`, `seed` and `predict` (and a `name`, for messages); it may offer
+`cost_and_seed` too, where the two share work.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mlp.activations import logistic, minus_abs
+from mlp.activations import TINY, exp_minus_abs, logistic
 from mlp.types import Array
 
 
@@ -74,13 +75,19 @@ class LogisticCrossEntropy:
     name = "logistic_cross_entropy"
 
     def cost(self, F: Array, Y: Array) -> Any:
-        check_shapes(F, Y)
-        # log(1 + exp(f)) = max(f, 0) + log(1 + exp(-|f|)): where y is 0 or 1 the first difference is exact
-        return ((np.maximum(F, 0) - Y * F) + np.log1p(np.exp(minus_abs(F)))).sum() / F.shape[1]
+        return self.cost_and_seed(F, Y)[0]
 
     def seed(self, F: Array, Y: Array) -> Array:
+        return self.cost_and_seed(F, Y)[1]
+
+    def cost_and_seed(self, F: Array, Y: Array) -> tuple[Any, Array]:
+        """Both from one E = exp(-|F|)."""
         check_shapes(F, Y)
-        return (logistic(F) - Y) / F.shape[1]
+        E = exp_minus_abs(F)
+        # log(1 + exp(f)) = max(f, 0) + log(1 + exp(-|f|)): where y is 0 or 1 the first difference is exact
+        c = ((np.maximum(F, 0) - Y * F) + np.log1p(E)).sum() / F.shape[1]
+        P = np.where(F > 0, F.dtype.type(1), E) / (1 + E)
+        return c, (P - Y) / F.shape[1]
 
     def predict(self, F: Array) -> Array:
         return logistic(F)
@@ -102,8 +109,18 @@ class SoftmaxCrossEntropy:
         return -(Y * log_softmax(F)).sum() / F.shape[1]
 
     def seed(self, F: Array, Y: Array) -> Array:
+        return self.cost_and_seed(F, Y)[1]
+
+    def cost_and_seed(self, F: Array, Y: Array) -> tuple[Any, Array]:
+        """Both from one exp: with Z = F - max_k F_k, E = exp(Z) and S = sum_k E_k, log P = Z - log S and P = E / S."""
         check_shapes(F, Y)
-        return (softmax(F) * Y.sum(axis=0) - Y) / F.shape[1]
+        Z, E, S = shifted(F)
+        T = Y.sum(axis=0)
+        c = (np.vdot(T, np.log(S)) - np.vdot(Y, Z)) / F.shape[1]
+        E *= (T / S).astype(E.dtype)
+        E -= Y
+        E /= F.shape[1]
+        return c, E
 
     def predict(self, F: Array) -> Array:
         return softmax(F)
@@ -111,9 +128,20 @@ class SoftmaxCrossEntropy:
 
 def softmax(F: Array) -> Array:
     """P = exp(F) / sum_k exp(F_k), column by column, for K >= 2 rows."""
+    _, E, S = shifted(F)
+    return E / S.astype(E.dtype)
+
+
+def shifted(F: Array) -> tuple[Array, Array, Array]:
+    """Z = F - max_k F_k, E = exp(Z) (0 where it is below TINY) and S = sum_k E_k, for K >= 2 rows.
+
+    S is summed in double precision, so that log S keeps its digits where S is close to 1.
+    """
     check_classes(F)
-    E = np.exp(F - F.max(axis=0))
-    return E / E.sum(axis=0)
+    Z = F - F.max(axis=0)
+    E = np.exp(Z)
+    E *= abs(E) > TINY
+    return Z, E, E.sum(axis=0, dtype=np.result_type(E, np.float64))
 
 
 def log_softmax(F: Array) -> Array:
@@ -132,6 +160,20 @@ def check_classes(F: Array) -> None:
             f"softmax over F of shape {F.shape}: it needs at least 2 rows, one a class; "
             "for one output use LogisticCrossEntropy"
         )
+
+
+def cost_and_seed(loss: Loss, F: Array, Y: Array) -> tuple[Any, Array]:
+    """c and F_bar, by the loss's own `cost_and_seed` if it has one.
+
+    A subclass that has a `cost` or a `seed` of its own, but not both at once, is asked for them one by one.
+    """
+    for kind in type(loss).__mro__:
+        if "cost_and_seed" in vars(kind):
+            both: Any = loss
+            return both.cost_and_seed(F, Y)
+        if "cost" in vars(kind) or "seed" in vars(kind):
+            break
+    return loss.cost(F, Y), loss.seed(F, Y)
 
 
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SquaredError(), LogisticCrossEntropy(), SoftmaxCrossEntropy())}

@@ -1,9 +1,9 @@
-"""Cut minibatches: rows at rest become columns."""
+"""Cut minibatches: rows at rest become columns. Several processes can share each of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,18 +11,13 @@ from mlp.network import Network
 from mlp.types import Array, Batch, Data, Examples
 
 
-def minibatch(network: Network, data: Data, rows: Any) -> Batch:
-    """Rows of the data as columns, in the network's precision: X is D x B, Y is K x B.
+def minibatch(data: Data, rows: Any, dtype: np.dtype[Any]) -> Batch:
+    """Rows of the data as columns, in the precision of the network: X is D x B, Y is K x B.
 
     In memory X is contiguous by columns, and Y by rows, as F is, because losses combine those two element by element.
     """
     X, Y = data
-    dtype = precision(network)
     return columns(X, rows, dtype), np.ascontiguousarray(columns(Y, rows, dtype))
-
-
-def precision(network: Network) -> np.dtype[Any]:
-    return np.result_type(*network.parameters().values())
 
 
 def columns(X: Examples, rows: Any, dtype: np.dtype[Any]) -> Array:
@@ -37,3 +32,40 @@ def columns(X: Examples, rows: Any, dtype: np.dtype[Any]) -> Array:
 def batches(N: int, batch_size: int = 1024) -> Iterator[slice]:
     """The rows from 0 to N - 1 in order, so many at a time that memory does not grow with N times the widths."""
     return (slice(start, min(start + batch_size, N)) for start in range(0, N, batch_size))
+
+
+class Workers(Protocol):
+    """The processes that train one network together, as `train` asks for them; each makes the same call.
+
+    `stopping` says, after a minibatch, that some process asked to stop.
+    """
+
+    @property
+    def stopping(self) -> bool: ...
+
+    def share(self, rows: Array) -> Array:
+        """Those of a minibatch's rows that this process works on."""
+
+    def sum(self, theta_bar: Array, c: float, B: int) -> float:
+        """Make theta_bar, in place, that of the whole minibatch of B rows, and return its cost."""
+
+    def agree(self, network: Network, scores: dict[str, float], epoch: int) -> dict[str, float]:
+        """The scores that all processes go on with after an epoch."""
+
+
+class Alone:
+    """One process: all rows are its own, and there is nothing to sum."""
+
+    stopping = False
+
+    def share(self, rows: Array) -> Array:
+        return rows
+
+    def sum(self, theta_bar: Array, c: float, B: int) -> float:
+        return c
+
+    def agree(self, network: Network, scores: dict[str, float], epoch: int) -> dict[str, float]:
+        return scores
+
+
+alone = Alone()

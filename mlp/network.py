@@ -1,9 +1,9 @@
-"""A network is layers in order, and knows no loss: forward gives values, backward turns F_bar into bars."""
+"""Put layers in order: forward gives values, backward turns F_bar into bars; all parameters are one vector theta."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from types import SimpleNamespace
+from collections.abc import Iterator, Mapping, Sequence
+from inspect import signature
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -12,12 +12,13 @@ from mlp.types import Array
 
 
 class LayerLike(Protocol):
-    """What `Network` and the optimizers ask of a layer; `Layer` is one, and yours can be another.
+    """What a `Network` asks of a layer; `Layer` is one, and yours can be another.
 
-    `forward(H_in)` returns values with at least a field `H`; `backward(values, H_bar, input_bar=...)` returns bars with
-    `H_in_bar` (None where `input_bar` is False is welcome, not required) and one `<name>_bar` for each name in
-    `parameters`, fresh arrays of the parameter's shape. `penalized` lists those of them that an L2 penalty acts on.
-    A layer that fixes its sizes may have `n_in` and `n_out`, and Network then checks that neighbours fit.
+    `forward(H_in)` returns values with at least a field `H`. `backward(values, H_bar, *, out=None, input_bar=True)`
+    returns bars: `H_in_bar` (it may be None where `input_bar` is False), and `<name>_bar` for each name in
+    `parameters`, of that parameter's shape. `out` maps the names to arrays that the bars may be written into; a layer
+    that does not take it has its bars copied. `penalized` lists the parameters that an L2 penalty and weight decay act
+    on. A layer that fixes its sizes may have `n_in` and `n_out`, and the network then checks that neighbours fit.
     """
 
     parameters: Any
@@ -28,20 +29,45 @@ class LayerLike(Protocol):
     def backward(self, values: Any, H_bar: Array, *, input_bar: bool = True) -> Any: ...
 
 
-class BlockInput(NamedTuple):
-    """Stands for the values of a block's lowest layer where the block's values were dropped: what it takes to
-    compute them again."""
+class Views(NamedTuple):
+    """A vector of the size of theta, and the parts of it that belong to each layer: `layers[0]["W"]`."""
 
-    H_in: Array
+    vector: Array
+    layers: list[dict[str, Array]]
+
+
+class Bars(list[Any]):
+    """The bars of every layer, lowest first; `theta_bar` = dc/dtheta is the vector of those of the parameters."""
+
+    theta_bar: Array
+
+
+class Place(NamedTuple):
+    """Where a parameter lies in theta."""
+
+    layer: LayerLike
+    name: str
+    part: slice
+    shape: tuple[int, ...]
 
 
 class Network:
     """Layers 1 to L, lowest first: H^(0) = X, H^(l) = layer_l(H^(l-1)), F = H^(L).
 
-    X is K_0 x B and F is K_L x B, columns are examples. `penalized` holds the names ("W1", "W2") of the parameters
-    that an L2 penalty and weight decay act on. Raises ValueError when there is no layer, or when a layer's
-    inputs are not as many as the outputs of the one below.
+    X is K_0 x B and F is K_L x B, columns are examples. All parameters lie end to end in the vector `theta`, first the
+    weights (what the layers list as `penalized`), then all others. Each layer's W and b are views of it: who changes
+    theta in place changes them, and the other way round. A parameter that was replaced (`layer.W = ...`) is copied into
+    theta when theta is next asked for. So layers can be shared by networks: each has a theta of its own, and takes over
+    what the other has made of the layer.
+
+    A layer that stands twice in a network has its parameters in theta once, under the number of its first place.
+
+    Raises ValueError when there is no layer, or when a layer's inputs are not as many as the outputs of the one below.
     """
+
+    vector: Array | None = None  # theta, once it has been asked for
+    places: Mapping[str, Place] = {}
+    own: Sequence[tuple[LayerLike, str, Array]] = ()  # the view of theta that each parameter of a layer is
 
     def __init__(self, layers: Sequence[Any]) -> None:
         self.layers: list[LayerLike] = list(layers)
@@ -54,10 +80,10 @@ class Network:
                 raise ValueError(f"layer {number} takes {n_in} inputs, but layer {source} below it has {width} outputs")
             if n_out is not None:
                 width, source = n_out, number
-        names = [f"{name}{n}" for n, layer in enumerate(self.layers, 1) for name in layer.parameters]
+        names = [f"{name}{number}" for number, _, name in self.listed()]
         if len(set(names)) < len(names):
             raise ValueError(f"two parameters have one name among {', '.join(names)}")
-        self.penalized = frozenset(f"{name}{n}" for n, layer in enumerate(self.layers, 1) for name in layer.penalized)
+        self.write_into = ["out" in signature(layer.backward).parameters for layer in self.layers]
 
     def __repr__(self) -> str:
         return f"Network([{', '.join(map(repr, self.layers))}])"
@@ -69,92 +95,149 @@ class Network:
             H = layer.forward(H).H
         return H
 
-    def forward(self, X: Array, *, keep_every: int | None = None) -> list[Any]:
-        """The values of every layer, lowest first; the last one's `H` is F.
-
-        With `keep_every=k`, layers 1 to L-1 fall into blocks of k (the highest may be smaller), and of each block only
-        the input is kept. For L = 6 and k = 3:
-
-            [BlockInput(X), None, None, BlockInput(H^(3)), None, values of layer 6]
-
-        `backward` takes such a list too and computes one block at a time again ("check-pointing" in the note's
-        footnote 3; Griewank and Walther 2000; Chen, Xu, Zhang and Guestrin 2016, arXiv 1604.06174), so that about L/k
-        inputs and the values of k layers are alive at once: fewest arrays for k near sqrt(L), for the work of one more
-        forward pass. The bars keep every bit, as long as a layer's forward, called again, gives the same values.
-        Raises ValueError when k < 1.
-        """
-        if keep_every is None:
-            return forward_all(self.layers, X)
-        if keep_every < 1 or keep_every != int(keep_every):
-            raise ValueError(f"keep_every must be a whole number, at least 1, got {keep_every}")
+    def forward(self, X: Array) -> list[Any]:
+        """The values of every layer, lowest first; the last one's `H` is F."""
         values: list[Any] = []
         H = X
-        for number, layer in enumerate(self.layers[:-1]):
-            values.append(BlockInput(H) if number % keep_every == 0 else None)
-            H = layer.forward(H).H
-        return [*values, self.layers[-1].forward(H)]
+        for layer in self.layers:
+            values.append(layer.forward(H))  # A = W H + b 1^T,  H = g(A)
+            H = values[-1].H
+        return values
 
     def backward(
-        self, values: Sequence[Any], F_bar: Array, *, input_bar: bool = False, parameters_only: bool = False
-    ) -> list[Any]:
+        self, values: Sequence[Any], F_bar: Array, *, out: Views | None = None, input_bar: bool = False
+    ) -> Bars:
         """The bars of every layer, lowest first, from F_bar = dc/dF (a loss's `seed`): one reverse sweep.
 
-        The lowest layer's `H_in_bar` = dc/dX is left out unless `input_bar=True`. With `parameters_only=True` a layer's
-        bars hold those of its parameters and, the lowest's, that one: A_bar and H_in_bar of all layers take as much
-        memory as A and H do, and a step of training needs neither. Raises ValueError when `values` are not those of
-        all the layers.
+        `theta_bar` of what is returned has the bars of all parameters. It is a new vector, or the one whose `views` are
+        given as `out`, which is overwritten. Of a layer that stands twice each place has bars of its own, and theta_bar
+        has their sum. The lowest layer's `H_in_bar` = dc/dX is left out unless `input_bar=True`. Raises ValueError when
+        `values` are not those of all the layers.
         """
         if len(values) != len(self.layers):
             raise ValueError(f"got values of {len(values)} layers for a network of {len(self.layers)}")
-        bars: list[Any] = []
-        block: list[Any] = []  # values that were computed again and that the sweep has not reached yet
+        if out is None:
+            theta = self.theta
+            out = self.views(np.empty(theta.shape, np.result_type(theta, F_bar)))
+        bars, seen = Bars(), set[int]()
+        bars.theta_bar = out.vector
         H_bar = F_bar
         for number in reversed(range(len(self.layers))):
-            layer_values = values[number]
-            if layer_values is None or isinstance(layer_values, BlockInput):
-                block = block or self.compute_again(values, number)
-                layer_values = block.pop()
-            wanted = input_bar or number > 0
-            layer_bars = self.layers[number].backward(layer_values, H_bar, input_bar=wanted)
-            H_bar = layer_bars.H_in_bar
-            if parameters_only:
-                layer_bars = only(self.layers[number].parameters, layer_bars, H_bar if number == 0 else None)
-            bars.append(layer_bars)
-        return bars[::-1]
+            layer, parts = self.layers[number], out.layers[number]
+            first = id(layer) not in seen
+            seen.add(id(layer))
+            options = {"out": parts} if first and self.write_into[number] else {}
+            found = layer.backward(values[number], H_bar, input_bar=input_bar or number > 0, **options)
+            put_bars(found, parts, first)
+            H_bar = found.H_in_bar
+            bars.append(found)
+        bars.reverse()
+        return bars
 
-    def compute_again(self, values: Sequence[Any], highest: int) -> list[Any]:
-        """The dropped values of a block, from its input up to the layer with the index `highest`."""
-        lowest = max(n for n in range(highest + 1) if isinstance(values[n], BlockInput))
-        return forward_all(self.layers[lowest : highest + 1], values[lowest].H_in)
+    @property
+    def theta(self) -> Array:
+        """The vector of all parameters: the array itself, so in-place changes count."""
+        if self.vector is None:
+            return self.lay_out()
+        if any(getattr(layer, name) is not view for layer, name, view in self.own):
+            found = [np.array(getattr(layer, name)) for layer, name, _ in self.own]
+            if not all(fits(W, view) for W, (_, _, view) in zip(found, self.own, strict=True)):
+                return self.lay_out()
+            for W, (_, _, view) in zip(found, self.own, strict=True):
+                view[...] = W
+            self.hand_out()
+        return self.vector
+
+    @theta.setter
+    def theta(self, values: Array) -> None:
+        self.theta[...] = values
+
+    @property
+    def n_weights(self) -> int:
+        """How many numbers of theta, its first ones, are weights."""
+        if self.vector is None:
+            self.lay_out()
+        return self.weights
+
+    def lay_out(self) -> Array:
+        """Make theta from the arrays that the layers have, and give them views of it."""
+        entries = [
+            (f"{name}{number}", layer, name, np.asarray(getattr(layer, name)), name in layer.penalized)
+            for number, layer, name in self.listed()
+        ]
+        ordered = sorted(entries, key=lambda entry: not entry[-1])  # weights first; stable
+        parts, end = {}, 0
+        for name, _, _, array, _ in ordered:
+            parts[name] = slice(end, end + array.size)
+            end += array.size
+        self.weights = sum(entry[3].size for entry in entries if entry[-1])
+        self.places = {name: Place(layer, own, parts[name], array.shape) for name, layer, own, array, _ in entries}
+        dtype = np.result_type(*(entry[3] for entry in entries)) if entries else np.dtype(np.float32)
+        self.vector = np.empty(end, dtype)
+        for name, _, _, array, _ in entries:
+            self.vector[parts[name]] = array.ravel()
+        self.hand_out()
+        return self.vector
+
+    def hand_out(self) -> None:
+        """Make each layer's parameters views of theta."""
+        assert self.vector is not None
+        named = self.named(self.vector)
+        for name, place in self.places.items():
+            setattr(place.layer, place.name, named[name])
+        for name, place in self.places.items():
+            if getattr(place.layer, place.name) is not named[name]:
+                raise ValueError(
+                    f"{name} is a parameter of two layers: a layer may stand twice in a network, but not once by "
+                    "itself and once inside another layer"
+                )
+        self.own = [(place.layer, place.name, named[name]) for name, place in self.places.items()]
+
+    def listed(self) -> Iterator[tuple[int, LayerLike, str]]:
+        """The number of a layer, the layer, and a name of its parameters; a layer that stands twice comes once."""
+        seen: set[int] = set()
+        for number, layer in enumerate(self.layers, 1):
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                yield from ((number, layer, name) for name in layer.parameters)
 
     def parameters(self) -> dict[str, Array]:
-        """Every parameter under the note's name, W^(1) as "W1": the arrays themselves, so in-place changes count."""
-        return {
-            f"{name}{number}": getattr(layer, name)
-            for number, layer in enumerate(self.layers, 1)
-            for name in layer.parameters
-        }
+        """Every parameter under the note's name, W^(1) as "W1": views of theta, so in-place changes count."""
+        return self.named(self.theta)
 
-    def with_bars(self, bars: Sequence[Any]) -> Iterator[tuple[str, Array, Array]]:
-        """Each parameter with its bar: ("W1", the array W, the array W_bar), and so on upwards."""
-        for number, (layer, layer_bars) in enumerate(zip(self.layers, bars, strict=True), 1):
-            for name in layer.parameters:
-                yield f"{name}{number}", getattr(layer, name), getattr(layer_bars, f"{name}_bar")
+    def named(self, vector: Array) -> dict[str, Array]:
+        """The parts of a vector of theta's size (theta_bar, a velocity) by the names of the parameters."""
+        if self.vector is None:
+            self.lay_out()
+        return {name: vector[place.part].reshape(place.shape) for name, place in self.places.items()}
+
+    def views(self, vector: Array) -> Views:
+        """The same parts by layer: what `backward` takes as `out`."""
+        named = self.named(vector)
+        of = {(id(place.layer), place.name): named[name] for name, place in self.places.items()}
+        return Views(vector, [{name: of[id(layer), name] for name in layer.parameters} for layer in self.layers])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, or a pickle, has the layers and lays out a theta of its own."""
+        return {"layers": self.layers}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__init__(state["layers"])  # type: ignore[misc]
 
 
-def forward_all(layers: Sequence[LayerLike], X: Array) -> list[Any]:
-    """The values of each layer, lowest first, where each takes the H of the one below."""
-    values: list[Any] = []
-    H = X
-    for layer in layers:
-        values.append(layer.forward(H))
-        H = values[-1].H
-    return values
+def fits(array: Array, view: Array) -> bool:
+    """Whether the array can be copied into the view: it has its shape, and is not complex where the view is real."""
+    return array.shape == view.shape and np.can_cast(array.dtype, view.dtype, "same_kind")
 
 
-def only(parameters: Iterable[str], bars: Any, H_in_bar: Array | None) -> SimpleNamespace:
-    """The bars of these parameters, and H_in_bar."""
-    return SimpleNamespace(H_in_bar=H_in_bar, **{f"{name}_bar": getattr(bars, f"{name}_bar") for name in parameters})
+def put_bars(bars: Any, parts: Mapping[str, Array], first: bool) -> None:
+    """Put a layer's bars into their parts of theta_bar, or add them, where the layer was met before in the sweep."""
+    for name, part in parts.items():
+        bar = getattr(bars, f"{name}_bar")
+        if not first:
+            part += bar
+        elif bar is not part:
+            part[...] = bar
 
 
 class Stored(NamedTuple):
@@ -165,7 +248,7 @@ class Stored(NamedTuple):
 
 
 def stored(values: Any) -> Stored:
-    """What `values` (of a layer, or a list of them) keep in memory.
+    """Count what `values` (of a layer, or a list of them) keep in memory.
 
     An array that several of them hold counts once, as H of a layer and H_in of the next do; a view counts as the whole
     array that it keeps alive.

@@ -1,20 +1,22 @@
-"""Optimizers: what a step does to the parameters with their bars, and clipping.
+"""Step downhill: what an optimizer does to the vector theta of all parameters with the vector theta_bar of their bars.
 
-An optimizer of your own is any object with a `learning_rate` and `step(network, bars)`, which changes the parameters in
-place; `state()` and `load_state(state, network)` are asked for only by a run that must be resumed.
+An optimizer of your own is any object with a `learning_rate` and `step(theta, theta_bar, eta)`, which changes theta in
+place; `state()` and `load_state(state, theta)` are asked for only by a run that must be resumed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
-from mlp.axpy import axpby, axpy
-from mlp.network import Network
-from mlp.types import Array
+from mlp.activations import TINY
+from mlp.types import Array, Fraction, Positive, check_ranges
+
+BLOCK = 2**16  # elements: the arrays of a step, so many of each at a time, stay in the processor's cache
+STEPS_BETWEEN_SWEEPS = 128
 
 
 class Optimizer(Protocol):
@@ -22,187 +24,168 @@ class Optimizer(Protocol):
 
     learning_rate: float
 
-    def step(self, network: Network, bars: Sequence[Any]) -> None:
-        """Change the network's parameters in place, once, by the bars of one minibatch."""
+    def step(self, theta: Array, theta_bar: Array, eta: float) -> None:
+        """Change theta in place, once, by the bars of one minibatch. `eta` is the learning rate of this step."""
 
 
-class SGD:
+class Base:
+    """An optimizer that keeps vectors of theta's size, by the names in `vectors`, and counts its steps."""
+
+    vectors: tuple[str, ...]
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def begin(self, theta: Array) -> None:
+        """Make the vectors at the first step, all 0, and count the step.
+
+        Raises ValueError when theta is of another size than at the step before.
+        """
+        for name in self.vectors:
+            if self.steps == 0:
+                setattr(self, name, np.zeros_like(theta))
+            elif getattr(self, name).shape != theta.shape:
+                raise ValueError(f"theta has shape {theta.shape}, but {name} has {getattr(self, name).shape}")
+        self.steps += 1
+        if self.steps % STEPS_BETWEEN_SWEEPS == 0:
+            for array in (theta, *(getattr(self, name) for name in self.vectors)):
+                flush(array)
+
+    def state(self) -> dict[str, Array]:
+        """The arrays that the next step depends on: the vectors by name, and the number of steps."""
+        found = {name: getattr(self, name).copy() for name in self.vectors if self.steps}
+        return {"steps": np.array(self.steps), **found}
+
+    def load_state(self, state: Mapping[str, Array], theta: Array) -> None:
+        """Go on from a state. Raises ValueError, naming the array, when it is not one of this optimizer and theta."""
+        steps = state.get("steps", np.array(-1))
+        if steps.shape != () or steps.dtype.kind != "i" or steps < 0:
+            raise ValueError("'steps' is not a whole number >= 0")
+        wanted = {"steps", *(self.vectors if steps else ())}
+        if state.keys() != wanted:
+            raise ValueError(f"missing or unknown array {min(state.keys() ^ wanted)!r}")
+        for name in wanted - {"steps"}:
+            array = state[name]
+            if array.shape != theta.shape or array.dtype != theta.dtype:
+                raise ValueError(
+                    f"array {name!r} is {array.dtype} of shape {array.shape}, expected {theta.dtype} of {theta.shape}"
+                )
+            if not np.isfinite(array).all():
+                raise ValueError(f"array {name!r} holds values that are not finite")
+            setattr(self, name, array.copy())
+        self.steps = int(steps)
+
+
+class SGD(Base):
     """Stochastic gradient descent, plain or with momentum mu.
 
-        V     <- mu V + W_bar
-        W     <- W - eta V                    (Polyak 1964)
-        W     <- W - eta (W_bar + mu V)       with nesterov=True (Nesterov 1983; Sutskever et al. 2013, eq. 3-4)
+        v     <- mu v + theta_bar
+        theta <- theta - eta v                      (Polyak 1964)
+        theta <- theta - eta (theta_bar + mu v)     with nesterov=True (Nesterov 1983; Sutskever et al. 2013, eq. 3-4)
 
-    eta is `learning_rate`, V starts at 0. The velocity V is in units of the bar, so a change of eta acts at once; with
-    constant eta this is Sutskever's form with v = -eta V. Nesterov's form is written in terms of the point where the
-    gradient was taken, as in Bengio, Boulanger-Lewandowski and Pascanu 2013, eq. 7.
+    eta is the learning rate, v starts at 0. The velocity is in units of the bar, so a change of eta acts at once; with
+    constant eta this is Sutskever's form, whose velocity is -eta v. Nesterov's form is written in terms of the point
+    where the gradient was taken, as in Bengio, Boulanger-Lewandowski and Pascanu 2013, eq. 7.
 
     Raises ValueError unless eta > 0, 0 <= mu < 1, and mu > 0 where nesterov is on.
     """
 
-    def __init__(self, learning_rate: float = 0.1, momentum: float = 0.0, nesterov: bool = False) -> None:
-        check_range("learning_rate", learning_rate, above=0)
-        check_range("momentum", momentum, least=0, below=1)
+    def __init__(self, learning_rate: Positive = 0.1, momentum: Fraction = 0.0, nesterov: bool = False) -> None:
+        super().__init__()
+        check_ranges(SGD.__init__, {"learning_rate": learning_rate, "momentum": momentum})
         if nesterov and momentum == 0:
             raise ValueError("nesterov=True needs a momentum above 0")
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.nesterov = nesterov
-        self.velocity: dict[str, Array] = {}
+        self.vectors = ("velocity",) if momentum else ()
+        self.velocity: Array = np.empty(0)
 
-    def step(self, network: Network, bars: Sequence[Any]) -> None:
-        for name, W, W_bar in network.with_bars(bars):
-            if self.momentum == 0:
-                axpy(-self.learning_rate, W_bar, W)  # W - eta W_bar
-                continue
-            if name not in self.velocity:
-                self.velocity[name] = np.zeros_like(W)
-            V = self.velocity[name]
-            axpby(1, W_bar, self.momentum, V)  # W_bar + mu V
-            if self.nesterov:
-                axpy(-self.learning_rate, W_bar, W)  # W - eta (W_bar + mu V)
-                axpy(-self.learning_rate * self.momentum, V, W)
-            else:
-                axpy(-self.learning_rate, V, W)  # W - eta V
-
-    def state(self) -> dict[str, Array]:
-        """The arrays that the next step depends on: the velocities, as "velocity.W1"."""
-        return {f"velocity.{name}": V.copy() for name, V in self.velocity.items()}
-
-    def load_state(self, state: Mapping[str, Array], network: Network) -> None:
-        """Go on from a state. Raises ValueError, naming the array, when it is not one of this optimizer and network."""
-        found = parts(state, network, *(["velocity"] if self.momentum and state else []))
-        self.velocity = found[0] if found else {}
+    def step(self, theta: Array, theta_bar: Array, eta: float) -> None:
+        self.begin(theta)
+        for part in blocks(theta.size):
+            g = theta_bar[part]
+            if self.momentum:
+                v = self.velocity[part]
+                v *= self.momentum
+                v += g  # v <- mu v + theta_bar
+                g = g + self.momentum * v if self.nesterov else v
+            theta[part] -= eta * g  # theta <- theta - eta v
 
 
-class Adam:
-    """Adam (Kingma and Ba 2015, algorithm 1), with decoupled weight decay as an option (AdamW).
+class Adam(Base):
+    """Adam (Kingma and Ba 2015, algorithm 1).
 
-        M <- beta1 M + W_bar        M_hat = M (1 - beta1) / (1 - beta1^t)
-        S <- beta2 S + W_bar^2      S_hat = S (1 - beta2) / (1 - beta2^t)
-        W <- W - eta (M_hat / (sqrt(S_hat) + epsilon) + weight_decay W)
+        m <- beta1 m + (1 - beta1) theta_bar          m_hat = m / (1 - beta1^t)
+        s <- beta2 s + (1 - beta2) theta_bar^2        s_hat = s / (1 - beta2^t)
+        theta <- theta - eta m_hat / (sqrt(s_hat) + epsilon)
 
-    M and S are discounted sums; the paper's are the means (1 - beta1) M and (1 - beta2) S, and M_hat and S_hat are the
-    same numbers in both. With sums, three passes over the parameters are saved, and with the constants of M_hat and
-    S_hat moved to eta and epsilon (the paper's remark at the end of its section 2) one more.
+    t counts steps from 1. The constants of m_hat and s_hat are moved to eta and epsilon (the paper's remark at the end
+    of its section 2). Decoupled weight decay (AdamW) is an argument of `mlp.train`, for every optimizer.
 
-    The last term (after Loshchilov and Hutter 2019, algorithm 2) acts on weights and never on biases, and unlike an L2
-    penalty it does not pass through the moments. Here eta, with its schedule, scales it too, as in most libraries; in
-    the paper the schedule alone does. t counts steps from 1.
-
-    Raises ValueError unless eta > 0, 0 <= beta1 < 1, 0 <= beta2 < 1, epsilon > 0 and weight_decay >= 0.
+    Raises ValueError unless eta > 0, 0 <= beta1 < 1, 0 <= beta2 < 1 and epsilon > 0.
     """
+
+    vectors = ("first", "second")
 
     def __init__(
         self,
-        learning_rate: float = 1e-3,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-        weight_decay: float = 0.0,
+        learning_rate: Positive = 1e-3,
+        beta1: Fraction = 0.9,
+        beta2: Fraction = 0.999,
+        epsilon: Positive = 1e-8,
     ) -> None:
-        check_range("learning_rate", learning_rate, above=0)
-        check_range("beta1", beta1, least=0, below=1)
-        check_range("beta2", beta2, least=0, below=1)
-        check_range("epsilon", epsilon, above=0)
-        check_range("weight_decay", weight_decay, least=0)
+        super().__init__()
+        values = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2, "epsilon": epsilon}
+        check_ranges(Adam.__init__, values)
         self.learning_rate = learning_rate
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
-        self.weight_decay = weight_decay
-        self.steps = 0
-        self.first_sum: dict[str, Array] = {}
-        self.second_sum: dict[str, Array] = {}
+        self.first: Array = np.empty(0)
+        self.second: Array = np.empty(0)
 
-    def step(self, network: Network, bars: Sequence[Any]) -> None:
-        self.steps += 1
-        share1 = (1 - self.beta1) / (1 - self.beta1**self.steps)  # M_hat = share1 M
-        share2 = (1 - self.beta2) / (1 - self.beta2**self.steps)  # S_hat = share2 S
-        rate, epsilon = self.learning_rate * share1 / math.sqrt(share2), self.epsilon / math.sqrt(share2)
-        for name, W, W_bar in network.with_bars(bars):
-            if name not in self.first_sum:
-                self.first_sum[name], self.second_sum[name] = np.zeros_like(W), np.zeros_like(W)
-            M, S = self.first_sum[name], self.second_sum[name]
-            axpby(1, W_bar, self.beta1, M)  # W_bar + beta1 M
-            axpby(1, W_bar * W_bar, self.beta2, S)  # W_bar^2 + beta2 S
-            if self.weight_decay and name in network.penalized:
-                W *= 1 - self.learning_rate * self.weight_decay
-            R = np.sqrt(S, out=np.empty_like(S))  # an array also where W is a single number
-            R += epsilon
-            np.divide(M, R, out=R)
-            axpy(-rate, R, W)  # W - eta M_hat / (sqrt(S_hat) + epsilon)
-
-    def state(self) -> dict[str, Array]:
-        """The arrays that the next step depends on: both sums, as "first_sum.W1", and the number of steps."""
-        return {
-            "steps": np.array(self.steps),
-            **{f"first_sum.{name}": M.copy() for name, M in self.first_sum.items()},
-            **{f"second_sum.{name}": S.copy() for name, S in self.second_sum.items()},
-        }
-
-    def load_state(self, state: Mapping[str, Array], network: Network) -> None:
-        """Go on from a state. Raises ValueError, naming the array, when it is not one of this optimizer and network."""
-        steps = state.get("steps", np.array(-1))
-        if steps.shape != () or steps.dtype.kind != "i" or steps < 0:
-            raise ValueError("'steps' is not a whole number >= 0")
-        sums = {name: array for name, array in state.items() if name != "steps"}
-        found = parts(sums, network, "first_sum", "second_sum") if steps or sums else ({}, {})
-        self.first_sum, self.second_sum = found
-        self.steps = int(steps)
+    def step(self, theta: Array, theta_bar: Array, eta: float) -> None:
+        self.begin(theta)
+        root = math.sqrt(1 - self.beta2**self.steps)
+        rate, epsilon = eta * root / (1 - self.beta1**self.steps), self.epsilon * root
+        for part in blocks(theta.size):
+            g, m, s = theta_bar[part], self.first[part], self.second[part]
+            m *= self.beta1
+            m += (1 - self.beta1) * g  # m <- beta1 m + (1 - beta1) theta_bar
+            s *= self.beta2
+            s += (1 - self.beta2) * (g * g)  # s <- beta2 s + (1 - beta2) theta_bar^2
+            theta[part] -= rate * (m / (np.sqrt(s) + epsilon))  # theta <- theta - eta m_hat / (sqrt(s_hat) + epsilon)
 
 
-def gradient_norm(network: Network, bars: Sequence[Any]) -> float:
-    """The global norm: the square root of the sum of squares over the bars of all parameters together."""
-    return math.sqrt(sum(float(np.vdot(bar, bar).real) for _, _, bar in network.with_bars(bars)))
+OPTIMIZERS: dict[str, Any] = {"sgd": SGD, "adam": Adam}
 
 
-def clip_gradient(network: Network, bars: Sequence[Any], limit: float, norm: float) -> None:
-    """Scale all parameter bars by limit / norm, in place, where their global norm is above the limit.
+def blocks(size: int) -> Iterator[slice]:
+    """Slices of at most BLOCK elements that cover a vector."""
+    return (slice(start, start + BLOCK) for start in range(0, size, BLOCK))
+
+
+def flush(array: Array) -> None:
+    """Set what is smaller than TINY to 0, block by block.
+
+    The velocity of a dead unit halves again and again, and gets stuck at numbers so small that a processor takes a
+    hundred times as long for each; so do moments, and weights that decay.
+    """
+    for part in blocks(array.size):
+        block = array[part]
+        block[np.abs(block) < TINY] = 0
+
+
+def gradient_norm(theta_bar: Array) -> float:
+    """The global norm: the square root of the sum of squares over all bars."""
+    return math.sqrt(float(np.vdot(theta_bar, theta_bar).real))
+
+
+def clip_gradient(theta_bar: Array, limit: float, norm: float) -> None:
+    """Scale theta_bar by limit / norm, in place, where its norm is above the limit.
 
     Clipping by global norm (Pascanu, Mikolov and Bengio 2013, algorithm 1) keeps the direction of the step.
     """
     if norm > limit:
-        for _, _, bar in network.with_bars(bars):
-            bar *= limit / norm
-
-
-def parts(state: Mapping[str, Array], network: Network, *kinds: str) -> list[dict[str, Array]]:
-    """Copies of the arrays "kind.W1", ... of a state, a dictionary for each kind, checked against the parameters."""
-    parameters = network.parameters()
-    wanted = {f"{kind}.{name}": (kind, name) for kind in kinds for name in parameters}
-    if state.keys() != wanted.keys():
-        raise ValueError(f"missing or unknown array {sorted(state.keys() ^ wanted.keys())[0]!r}")
-    found: dict[str, dict[str, Array]] = {kind: {} for kind in kinds}
-    for key, (kind, name) in wanted.items():
-        array, parameter = state[key], parameters[name]
-        if array.shape != parameter.shape or array.dtype != parameter.dtype:
-            raise ValueError(
-                f"array {key!r} is {array.dtype} of shape {array.shape}, "
-                f"expected {parameter.dtype} of {parameter.shape}"
-            )
-        if not np.isfinite(array).all():
-            raise ValueError(f"array {key!r} holds values that are not finite")
-        found[kind][name] = array.copy()
-    return list(found.values())
-
-
-def check_range(
-    name: str,
-    value: float,
-    *,
-    above: float | None = None,
-    least: float | None = None,
-    below: float | None = None,
-) -> None:
-    wanted = " and ".join(
-        f"{sign} {bound:g}" for sign, bound in ((">", above), (">=", least), ("<", below)) if bound is not None
-    )
-    good = (
-        math.isfinite(value)
-        and (above is None or value > above)
-        and (least is None or value >= least)
-        and (below is None or value < below)
-    )
-    if not good:
-        raise ValueError(f"{name} must be a number {wanted}, got {value}")
+        theta_bar *= limit / norm

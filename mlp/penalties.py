@@ -1,36 +1,48 @@
-"""Penalties: what joins the cost of the data in what is minimized."""
+"""Keep weights small: by an L2 penalty, which joins the cost that is minimized, or by decoupled weight decay."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from mlp.axpy import axpy
 from mlp.network import Network
+from mlp.types import Array, Range
 
 
 class L2Penalty:
     """(lambda / 2) sum of squares over the weights of a network, never its biases; it joins the cost that is minimized.
 
-    `cost(network)` is that number and `add_to(network, bars)` adds its derivative lambda W to each W_bar, in place. The
-    penalty is not divided by B: the cost is a mean over examples and lambda weighs against that mean. Raises
+    `cost(network)` is that number, and `add_to(network, theta_bar)` adds its derivative lambda W to each W_bar, in
+    place. The penalty is not divided by B: the cost is a mean over examples and lambda weighs against that mean. Raises
     ValueError when lambda is negative or not finite.
     """
 
     def __init__(self, strength: float) -> None:
-        if not (np.isfinite(strength) and strength >= 0):
-            raise ValueError(f"the L2 penalty must be a number >= 0, got {strength}")
+        Range(least=0).check("the L2 penalty", strength)
         self.strength = strength
 
     def cost(self, network: Network) -> Any:
-        parameters = network.parameters()
-        squares = [(parameters[name] ** 2).sum() for name in sorted(network.penalized)]
-        return self.strength / 2 * sum(squares)
+        weights = network.theta[: network.n_weights]
+        return self.strength / 2 * (weights**2).sum()
 
-    def add_to(self, network: Network, bars: list[Any]) -> None:
-        if self.strength == 0:
-            return
-        for name, parameter, bar in network.with_bars(bars):
-            if name in network.penalized:
-                axpy(self.strength, parameter, bar)
+    def add_to(self, network: Network, theta_bar: Array) -> None:
+        if self.strength:
+            n = network.n_weights
+            theta_bar[:n] += self.strength * network.theta[:n]  # W_bar += lambda W
+
+
+class WeightDecay:
+    """Decoupled weight decay: W <- (1 - eta lambda) W before a step, on weights and never on biases.
+
+    After Loshchilov and Hutter 2019, algorithm 2: unlike an L2 penalty it does not pass through an optimizer's moments.
+    Here eta, with its schedule, scales it too, as in most libraries; in the paper the schedule alone does. Raises
+    ValueError when lambda is negative or not finite.
+    """
+
+    def __init__(self, strength: float) -> None:
+        Range(least=0).check("weight_decay", strength)
+        self.strength = strength
+
+    def apply(self, network: Network, eta: float) -> None:
+        if self.strength:
+            weights = network.theta[: network.n_weights]
+            weights *= 1 - eta * self.strength

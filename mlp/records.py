@@ -1,11 +1,13 @@
-"""What the training loop tells, and how far it has come: all that must be kept to go on exactly where it stopped."""
+"""Record what the training loop has done, and what it needs to go on exactly where it stopped."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from mlp.types import Array
 
@@ -40,6 +42,12 @@ class EpochRecord:
     gradient_norm: float
     seconds: float
 
+    @classmethod
+    def of(cls, epoch: int, scores: dict[str, float], rate: float, norm: float, seconds: float) -> EpochRecord:
+        """The record of an epoch whose losses and metrics are in `scores`."""
+        train_loss, valid_loss = scores.pop("train_loss"), scores.pop("valid_loss", None)
+        return cls(epoch, train_loss, valid_loss, scores, rate, norm, seconds)
+
 
 @dataclass
 class UnfinishedEpoch:
@@ -55,6 +63,13 @@ class UnfinishedEpoch:
     norm_sum: float = 0.0
     seconds: float = 0.0
 
+    def add(self, record: MinibatchRecord, rows: int, seconds: float) -> None:
+        """Add what a minibatch of so many rows came to."""
+        self.minibatches = record.minibatch
+        self.cost_sum += record.cost * rows
+        self.norm_sum += record.gradient_norm
+        self.seconds += seconds
+
 
 @dataclass
 class Progress:
@@ -67,5 +82,22 @@ class Progress:
     epoch: int = 0
     best_epoch: int = 0
     best_loss: float = math.inf
-    best_parameters: dict[str, Array] = field(default_factory=dict)
+    best_theta: Array | None = None
     unfinished: UnfinishedEpoch | None = None
+
+    def begin_epoch(self, rng: np.random.Generator) -> UnfinishedEpoch:
+        """The epoch that is under way, or a new one; `rng` is set to where it was before the epoch's shuffle."""
+        if self.unfinished is None:
+            self.unfinished = UnfinishedEpoch(rng.bit_generator.state)
+        rng.bit_generator.state = self.unfinished.rng_state
+        return self.unfinished
+
+    def finish_epoch(self, loss: float, theta: Array) -> None:
+        """Count the epoch, and remember its theta if its loss is the lowest so far."""
+        self.epoch, self.unfinished = self.epoch + 1, None
+        if loss < self.best_loss:
+            self.best_epoch, self.best_loss, self.best_theta = self.epoch, loss, theta.copy()
+
+    def out_of(self, patience: int | None) -> bool:
+        """Whether so many epochs have brought no lower loss."""
+        return patience is not None and self.epoch - self.best_epoch >= patience

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: how much of the base learning rate a step uses, as a function of time in epochs.
+"""Schedule the learning rate: how much of it a step uses, as a function of time in epochs.
 
 Time t is counted in epochs and taken in the middle of a minibatch: the i-th of n in epoch e has t = e - 1 + (i -
 1/2) / n, with e and i from 1. A schedule is a function of t alone, so a run that is interrupted, or given more
@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Annotated, Any
+
+from mlp.types import Positive, Range, check_ranges
 
 Schedule = Callable[[float], float]
 
@@ -18,36 +21,31 @@ def constant() -> Schedule:
     return lambda t: 1.0
 
 
-def step(every: float, factor: float = 0.1) -> Schedule:
+def step(every: Positive, factor: Positive = 0.1) -> Schedule:
     """factor(t) = factor^floor(t / every): multiplied by `factor` after each `every` epochs."""
-    positive("every", every)
-    positive("factor", factor)
+    check_ranges(step, {"every": every, "factor": factor})
     return lambda t: factor ** math.floor(t / every)
 
 
-def exponential(decay: float) -> Schedule:
+def exponential(decay: Positive) -> Schedule:
     """factor(t) = decay^t: multiplied by `decay` in the course of each epoch, a little at every step."""
-    positive("decay", decay)
+    check_ranges(exponential, {"decay": decay})
     return lambda t: decay**t
 
 
-def cosine(epochs: float, floor: float = 0.0) -> Schedule:
+def cosine(epochs: Positive, floor: Annotated[float, Range(least=0, most=1)] = 0.0) -> Schedule:
     """factor(t) = floor + (1 - floor) (1 + cos(pi t / epochs)) / 2, and `floor` from t = epochs on.
 
     Half a period of SGDR without restarts (Loshchilov and Hutter 2017, eq. 5).
     """
-    positive("epochs", epochs)
-    if not 0 <= floor <= 1:
-        raise ValueError(f"floor must be between 0 and 1, got {floor}")
+    check_ranges(cosine, {"epochs": epochs, "floor": floor})
     return lambda t: floor + (1 - floor) * (1 + math.cos(math.pi * min(t / epochs, 1.0))) / 2
 
 
-def warm_up(schedule: Schedule, epochs: float) -> Schedule:
+def warm_up(schedule: Schedule, epochs: Positive) -> Schedule:
     """factor(t) = (t / epochs) schedule(t) while t < epochs, then schedule(t): a linear start (Goyal et al. 2017)."""
-    positive("epochs", epochs)
+    check_ranges(warm_up, {"epochs": epochs})
     return lambda t: min(t / epochs, 1.0) * schedule(t)
 
 
-def positive(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be a positive number, got {value}")
+SCHEDULES: dict[str, Any] = {"constant": constant, "step": step, "exponential": exponential, "cosine": cosine}

@@ -1,4 +1,4 @@
-"""The training loop: shuffled minibatches, forward, seed, backward, step; one record an epoch.
+"""Train a network: shuffled minibatches, forward, cost and seed, backward, a step; one record an epoch.
 
 `train` is iterated over, so logging, saving and live plots are the body of a `for` loop and there are no callbacks.
 """
@@ -7,289 +7,153 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
-from functools import partial
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Literal
 
 import numpy as np
 
-from mlp.axpy import same_bits
-from mlp.divergence import (
-    DivergedError,
-    NotFinite,
-    Overflows,
-    check_losses,
-    check_parameters,
-    check_step,
-    first_place,
-    largest,
-)
+from mlp.divergence import check_losses, check_parameters, check_step
 from mlp.evaluation import evaluate
-from mlp.losses import Loss
-from mlp.minibatches import minibatch
+from mlp.losses import Loss, cost_and_seed
+from mlp.minibatches import Workers, alone, minibatch
 from mlp.network import Network
 from mlp.optimizers import Optimizer, clip_gradient, gradient_norm
-from mlp.parallel.ranks import Parts, Ranks
-from mlp.penalties import L2Penalty
-from mlp.records import EpochRecord, MinibatchRecord, Progress, UnfinishedEpoch
+from mlp.penalties import L2Penalty, WeightDecay
+from mlp.records import EpochRecord, MinibatchRecord, Progress
 from mlp.schedules import Schedule, constant
-from mlp.types import Array, Data, Metrics
+from mlp.types import Array, Count, Data, Metrics, NonNegative, Positive, check_data, check_ranges
 
 
+@dataclass
 class Training:
-    """The epochs to come: iterate over it for an `EpochRecord` an epoch.
+    """Train `network` in place: iterate over it for an `EpochRecord` after each epoch.
 
-    `minibatches()` is the same training in smaller steps: it also yields a `MinibatchRecord` after each minibatch.
-    There too `progress` has been updated, so that a run can be left between any two minibatches and gone on with.
-    """
-
-    def __init__(self, records: Iterator[EpochRecord | MinibatchRecord]) -> None:
-        self.records = records
-
-    def __iter__(self) -> Iterator[EpochRecord]:
-        return self
-
-    def __next__(self) -> EpochRecord:
-        while True:
-            record = next(self.records)
-            if isinstance(record, EpochRecord):
-                return record
-
-    def minibatches(self) -> Iterator[EpochRecord | MinibatchRecord]:
-        return self.records
-
-
-def train(
-    network: Network,
-    loss: Loss,
-    optimizer: Optimizer,
-    data: Data,
-    *,
-    rng: np.random.Generator,
-    epochs: int,
-    batch_size: int = 32,
-    valid: Data | None = None,
-    metrics: Metrics | None = None,
-    l2: float = 0.0,
-    schedule: Schedule | None = None,
-    clip: float | None = None,
-    patience: int | None = None,
-    train_loss: Literal["running", "epoch_end"] = "running",
-    keep_every: int | None = None,
-    progress: Progress | None = None,
-    ranks: Ranks | None = None,
-) -> Training:
-    """Train `network` in place and yield an `EpochRecord` after each epoch.
-
-    `data` is (X, Y) with one example a row: X is N x D, Y is N x K (one-hot for classes); `valid` likewise. X and Y may
-    be larger than memory: `mlp.evaluation.Examples` says what is asked of them. Each epoch shuffles all rows with `rng`
-    and cuts them into minibatches of `batch_size`, the last one shorter where they do not divide. Every minibatch steps
-    along the bars of its own mean cost plus the L2 penalty:
-
-        F = network(X_b),  bars = backward(seed(F, Y_b)),  W_bar += l2 W,  optimizer.step
+    `data` is (X, Y) with one example a row: X is N x D, Y is N x K (one-hot for classes); `valid` likewise. Each epoch
+    shuffles all rows with `rng` and cuts them into minibatches of `batch_size`, the last one shorter where they do not
+    divide. Every minibatch steps along the gradient of its own mean cost plus the L2 penalty.
 
     - `metrics` maps names to functions of predictions and targets (both K x N), computed on the validation set;
+    - `l2` is the strength of the L2 penalty, `weight_decay` that of decoupled decay (see `mlp.penalties`);
     - `schedule` is a factor on `optimizer.learning_rate` (see `mlp.schedules`), applied at every step;
     - `clip` limits the global norm of the gradient;
     - `patience` stops after so many epochs without a lower validation loss, and then puts the best epoch's weights
       back into the network (a loop that you break out of keeps the weights it has);
     - `train_loss`: "running" reports the mean cost of the epoch's examples as they were trained on, for free;
       "epoch_end" evaluates the training set, and the metrics on it, after the epoch;
-    - `keep_every=k` keeps the input of every k-th layer alone for the backward sweep, which computes the rest again
-      (see `Network.forward`), and the bars of parameters alone: same bits, less memory, one more forward pass;
     - `progress` is updated in place before each yield. Pass one to read the best epoch so far, or, with the network,
       optimizer and rng of an interrupted run, to go on exactly where it was, in the middle of an epoch too;
-    - `ranks` are processes that make this same call: each works on a part of every minibatch, and all end with the
-      weights that one would have, to rounding (see `mlp.parallel.ranks`).
+    - `workers` are the processes that share each minibatch (see `mlp.minibatches.Workers`).
 
-    `train(...).minibatches()` yields after each minibatch as well (see `Training`). Raises ValueError for arguments
-    that cannot work, at the call; DivergedError, from the loop, as soon as a cost, a gradient, a parameter or a loss
-    after the epoch is not finite (a parameter that only the optimizer's state makes so: at the end of its epoch).
+    Raises ValueError for arguments that cannot work, at the call; DivergedError, from the loop, when a cost or a
+    gradient is not finite, before a step is taken along it, or when a parameter or a loss is not after an epoch.
     """
-    counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "keep_every": keep_every}
-    check_arguments(data, valid, counts, clip, train_loss)
-    penalty = L2Penalty(l2)
-    schedule = constant() if schedule is None else schedule
-    progress = Progress() if progress is None else progress
-    metrics = {} if metrics is None else metrics
-    parts = None if ranks is None else Parts(ranks, network)
 
-    def run_epochs() -> Iterator[EpochRecord | MinibatchRecord]:
-        while progress.epoch < epochs and not out_of_patience(progress, patience):
-            epoch = progress.epoch + 1
-            yield from train_epoch(
-                network, loss, optimizer, data, penalty, schedule, clip, batch_size, rng, keep_every, progress, parts
-            )
-            if parts is not None and parts.stopping:
+    network: Network
+    loss: Loss
+    optimizer: Optimizer
+    data: Data
+    _: KW_ONLY
+    rng: np.random.Generator
+    epochs: Count
+    batch_size: Count = 32
+    valid: Data | None = None
+    metrics: Metrics = field(default_factory=dict)
+    l2: NonNegative = 0.0
+    weight_decay: NonNegative = 0.0
+    schedule: Schedule = field(default_factory=constant)
+    clip: Positive | None = None
+    patience: Count | None = None
+    train_loss: Literal["running", "epoch_end"] = "running"
+    progress: Progress = field(default_factory=Progress)
+    workers: Workers = alone
+
+    def __post_init__(self) -> None:
+        check_ranges(Training, vars(self))
+        check_data("data", self.data)
+        if self.valid is not None:
+            check_data("valid", self.valid)
+        if self.patience is not None and self.valid is None:
+            raise ValueError("early stopping (patience) needs a validation set (valid)")
+        if self.train_loss not in ("running", "epoch_end"):
+            raise ValueError(f"train_loss must be 'running' or 'epoch_end', got {self.train_loss!r}")
+        self.penalty, self.decay = L2Penalty(self.l2), WeightDecay(self.weight_decay)
+        self.bars = self.network.views(np.empty_like(self.network.theta))  # written into by every minibatch
+
+    def __iter__(self) -> Iterator[EpochRecord]:
+        return (record for record in self.minibatches() if isinstance(record, EpochRecord))
+
+    def minibatches(self) -> Iterator[MinibatchRecord | EpochRecord]:
+        """The same training in smaller steps: also a `MinibatchRecord` after each minibatch.
+
+        There too `progress` has been updated, so that a run can be left after any record and gone on with.
+        """
+        while self.progress.epoch < self.epochs and not self.progress.out_of(self.patience):
+            yield from self.run_epoch()
+            if self.workers.stopping:
                 return
-            done = progress.unfinished
-            assert done is not None
+            yield self.finish_epoch()
+        if self.patience is not None and self.progress.best_theta is not None:
+            self.network.theta[...] = self.progress.best_theta
+
+    def run_epoch(self) -> Iterator[MinibatchRecord]:
+        """One pass over the shuffled rows, or what an interrupted pass has left of them."""
+        done = self.progress.begin_epoch(self.rng)
+        order = self.rng.permutation(len(self.data[0]))
+        starts = range(0, len(order), self.batch_size)
+        for i in range(done.minibatches, len(starts)):
             started = time.perf_counter()
-            scores = {"train_loss": done.cost_sum / len(data[0])}
-            if train_loss == "epoch_end":
-                scores |= prefixed("train_", evaluate(network, loss, data, metrics))
-            if valid is not None:
-                scores |= prefixed("valid_", evaluate(network, loss, valid, metrics))
-            if parts is not None:
-                scores = parts.agree(network, scores, epoch)
-            rate = optimizer.learning_rate * schedule(time_of(epoch, done.minibatches, done.minibatches))
-            check_losses(scores, data, valid, epoch, rate)
-            progress.epoch, progress.unfinished = epoch, None
-            monitored = scores["train_loss" if valid is None else "valid_loss"]
-            if monitored < progress.best_loss:
-                progress.best_epoch, progress.best_loss = epoch, monitored
-                progress.best_parameters = {k: v.copy() for k, v in network.parameters().items()}
-            yield EpochRecord(
-                epoch=epoch,
-                train_loss=scores.pop("train_loss"),
-                valid_loss=scores.pop("valid_loss", None),
-                metrics=scores,
-                learning_rate=rate,
-                gradient_norm=done.norm_sum / done.minibatches,
-                seconds=done.seconds + time.perf_counter() - started,
-            )
-        if patience is not None and progress.best_parameters:
-            set_parameters(network, progress.best_parameters)
+            rows = order[starts[i] : starts[i] + self.batch_size]
+            eta = self.eta(self.progress.epoch + (i + 0.5) / len(starts))
+            c, norm = self.step(rows, eta)
+            record = MinibatchRecord(self.progress.epoch + 1, i + 1, len(starts), c, norm, eta)
+            check_step(self.network, self.loss, self.data, rows, self.bars.vector, record)
+            done.add(record, len(rows), time.perf_counter() - started)
+            yield record
+            if self.workers.stopping:
+                return
 
-    return Training(run_epochs())
+    @np.errstate(all="ignore")  # `check_step` looks for what is not finite
+    def step(self, rows: Array, eta: float) -> tuple[float, float]:
+        """One minibatch in the note's equations: its mean cost, and the norm of its gradient."""
+        network, theta = self.network, self.network.theta
+        if theta.shape != self.bars.vector.shape or theta.dtype != self.bars.vector.dtype:  # a layer was replaced
+            self.bars = network.views(np.empty_like(theta))
+        theta_bar = self.bars.vector
+        X, Y = minibatch(self.data, self.workers.share(rows), theta.dtype)  # rows become columns, H^(0) = X
+        values = network.forward(X)  # A = W H + b 1^T,  H = g(A)
+        c, F_bar = cost_and_seed(self.loss, values[-1].H, Y)  # c = L(F, Y), and dc/dF where backpropagation starts
+        network.backward(values, F_bar, out=self.bars)  # W_bar and b_bar of every layer: one reverse sweep
+        c = self.workers.sum(theta_bar, float(c), len(rows))  # over all processes; alone it is c
+        self.penalty.add_to(network, theta_bar)  # W_bar <- W_bar + lambda W
+        norm = gradient_norm(theta_bar)
+        if math.isfinite(c) and math.isfinite(norm):
+            if self.clip is not None:
+                clip_gradient(theta_bar, self.clip, norm)
+            self.decay.apply(network, eta)
+            self.optimizer.step(theta, theta_bar, eta)  # theta <- theta - eta theta_bar
+        return c, norm
 
+    def eta(self, t: float) -> float:
+        """The learning rate at a time t in epochs."""
+        return self.optimizer.learning_rate * self.schedule(t)
 
-def train_epoch(
-    network: Network,
-    loss: Loss,
-    optimizer: Optimizer,
-    data: Data,
-    penalty: L2Penalty,
-    schedule: Schedule,
-    clip: float | None,
-    batch_size: int,
-    rng: np.random.Generator,
-    keep_every: int | None,
-    progress: Progress,
-    parts: Parts | None,
-) -> Iterator[MinibatchRecord]:
-    """One pass over the shuffled rows, or what is left of it; `progress.unfinished` has its sums."""
-    N, epoch = len(data[0]), progress.epoch + 1
-    if progress.unfinished is None:
-        progress.unfinished = UnfinishedEpoch(rng.bit_generator.state)
-    done = progress.unfinished
-    rng.bit_generator.state = done.rng_state  # the order that the epoch began with
-    order = rng.permutation(N)
-    minibatches = math.ceil(N / batch_size)
-    for i in range(done.minibatches, minibatches):
-        started = time.perf_counter()
-        rows = order[i * batch_size : (i + 1) * batch_size]
-        X, Y = minibatch(network, data, rows if parts is None else parts.rows(rows))
-        total = None if parts is None else partial(parts.sum, B=len(rows))
-        base = optimizer.learning_rate
-        optimizer.learning_rate = rate = base * schedule(time_of(epoch, i + 1, minibatches))
-        try:
-            c, norm = train_minibatch(network, loss, optimizer, X, Y, penalty, clip, keep_every, total)
-            if i + 1 == minibatches:
-                check_parameters(network)
-        except NotFinite as found:
-            X, Y = minibatch(network, data, rows)  # all of it: the first such number may be in another rank's part
-            place = found.place or first_place(network, loss, found.bars, X, Y)
-            raise DivergedError(
-                f"epoch {epoch}, minibatch {i + 1} of {minibatches}: {found}; first in {place}",
-                epoch=epoch,
-                minibatch=i + 1,
-                place=place,
-                largest_input=largest(X),
-                largest_target=largest(Y),
-                learning_rate=rate,
-                parameters_finite=found.parameters_finite,
-            ) from None
-        finally:
-            optimizer.learning_rate = base
-        done.minibatches = i + 1
-        done.cost_sum += c * len(rows)
-        done.norm_sum += norm
-        done.seconds += time.perf_counter() - started
-        yield MinibatchRecord(epoch, i + 1, minibatches, c, norm, rate)
-        if parts is not None and parts.stopping:
-            return
+    def finish_epoch(self) -> EpochRecord:
+        """Evaluate, remember the best theta, and tell what the epoch came to."""
+        started, epoch, done = time.perf_counter(), self.progress.epoch + 1, self.progress.unfinished
+        assert done is not None
+        rate = self.eta(epoch - 0.5 / done.minibatches)
+        scores = {"train_loss": done.cost_sum / len(self.data[0])}
+        if self.train_loss == "epoch_end":
+            scores |= evaluate(self.network, self.loss, self.data, self.metrics, prefix="train_")
+        if self.valid is not None:
+            scores |= evaluate(self.network, self.loss, self.valid, self.metrics, prefix="valid_")
+        scores = self.workers.agree(self.network, scores, epoch)
+        check_parameters(self.network, epoch, rate)
+        check_losses(scores, self.data, self.valid, epoch, rate)
+        self.progress.finish_epoch(scores.get("valid_loss", scores["train_loss"]), self.network.theta)
+        seconds = done.seconds + time.perf_counter() - started
+        return EpochRecord.of(epoch, scores, rate, done.norm_sum / done.minibatches, seconds)
 
 
-def train_minibatch(
-    network: Network,
-    loss: Loss,
-    optimizer: Optimizer,
-    X: Array,
-    Y: Array,
-    penalty: L2Penalty,
-    clip: float | None,
-    keep_every: int | None,
-    total: Callable[[Network, list[Any], float], float] | None = None,
-) -> tuple[float, float]:
-    """One step along the bars of the mean cost of X (D x B) and Y (K x B); the cost and the gradient's norm.
-
-    Where that is a part of a minibatch, `total` makes the bars those of all of it, in place, and returns its cost.
-
-    Raises NotFinite, before the step where that is possible, when one of them or a parameter is not finite.
-    """
-    overflows = Overflows()
-    sums = nullcontext() if total is None else same_bits()  # the processes that share the minibatch step alike
-    with np.errstate(over="call", invalid="call", divide="call", call=overflows), sums:
-        values = network.forward(X, keep_every=keep_every)
-        F = values[-1].H
-        c = float(loss.cost(F, Y))
-        bars = network.backward(values, loss.seed(F, Y), parameters_only=keep_every is not None)
-        if total is not None:
-            c = total(network, bars, c)
-        penalty.add_to(network, bars)
-        norm = gradient_norm(network, bars)
-        if not (math.isfinite(c) and math.isfinite(norm)):
-            raise NotFinite(f"cost {c:g}, gradient norm {norm:g}", bars=bars)
-        if clip is not None:
-            clip_gradient(network, bars, clip, norm)
-        optimizer.step(network, bars)
-    check_step(network, optimizer, overflows, norm)
-    return c, norm
-
-
-def set_parameters(network: Network, values: Mapping[str, Array]) -> None:
-    """Copy values into the network's own arrays, by name ("W1", "b1", ...)."""
-    for name, parameter in network.parameters().items():
-        parameter[...] = values[name]
-
-
-def out_of_patience(progress: Progress, patience: int | None) -> bool:
-    return patience is not None and progress.epoch - progress.best_epoch >= patience
-
-
-def time_of(epoch: int, minibatch: int, minibatches: int) -> float:
-    """When a step is taken, in epochs: the middle of its minibatch (see `mlp.schedules`)."""
-    return epoch - 1 + (minibatch - 0.5) / minibatches
-
-
-def prefixed(prefix: str, scores: Mapping[str, float]) -> dict[str, float]:
-    return {f"{prefix}{name}": value for name, value in scores.items()}
-
-
-def check_arguments(
-    data: Data, valid: Data | None, counts: Mapping[str, int | None], clip: float | None, train_loss: str
-) -> None:
-    """Raises ValueError for arguments of `train` that cannot work."""
-    check_data("data", data)
-    if valid is not None:
-        check_data("valid", valid)
-    for name, number in counts.items():
-        if number is not None and number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number}")
-    if clip is not None and not clip > 0:
-        raise ValueError(f"clip must be above 0, got {clip}")
-    if counts["patience"] is not None and valid is None:
-        raise ValueError("early stopping (patience) needs a validation set (valid)")
-    if train_loss not in ("running", "epoch_end"):
-        raise ValueError(f"train_loss must be 'running' or 'epoch_end', got {train_loss!r}")
-
-
-def check_data(name: str, data: Data) -> None:
-    X, Y = data
-    if X.ndim != 2 or Y.ndim != 2 or len(X) != len(Y) or len(X) == 0:
-        raise ValueError(
-            f"{name}: X has shape {X.shape} and Y has shape {Y.shape}, expected (N, D) and (N, K) "
-            "with at least one row: data has one example a row"
-        )
+train = Training

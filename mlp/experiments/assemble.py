@@ -69,9 +69,9 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
 def portable(config: schema.Config) -> dict[str, Any]:
     """The config as a model keeps it: without what changes no bit of it, so that the same weights are the same file.
 
-    That is `keep_every`, and the folders of the data; their files' names stay.
+    That are the folders of the data; their files' names stay.
     """
-    plain = config.model_dump(exclude={"training": {"keep_every"}})
+    plain = config.model_dump()
     for key in ("path", "valid_path", "test_path"):
         if plain["data"][key] is not None:
             plain["data"][key] = Path(plain["data"][key]).name

@@ -46,7 +46,7 @@ def make_network(section: schema.NetworkSection, sizes: list[int], rng: np.rando
 
 
 def make_optimizer(section: schema.SGDSection | schema.AdamSection) -> SGD | Adam:
-    options = section.model_dump(exclude={"name"})
+    options = section.model_dump(exclude={"name", "weight_decay"})
     return SGD(**options) if section.name == "sgd" else Adam(**options)
 
 

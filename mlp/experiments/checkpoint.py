@@ -11,10 +11,8 @@ from typing import Any
 from mlp.errors import ConfigError, FileError
 from mlp.experiments.experiment import Prepared
 from mlp.experiments.storage.archive import archive_bytes, check_arrays, read_arrays
-from mlp.optimizers import SGD
 from mlp.records import Progress, UnfinishedEpoch
 from mlp.text import shown
-from mlp.training import set_parameters
 
 KIND = "mlp checkpoint"
 NAME = "last.npz"
@@ -27,8 +25,9 @@ def checkpoint_bytes(prepared: Prepared, progress: Progress) -> bytes:
 
     The generator's state is the one from before it shuffled an unfinished epoch, so that the order need not be kept.
     """
-    arrays = {f"parameters.{name}": W for name, W in prepared.model.network.parameters().items()}
-    arrays |= {f"best.{name}": W for name, W in progress.best_parameters.items()}
+    arrays = {"theta": prepared.model.network.theta}
+    if progress.best_theta is not None:
+        arrays["best_theta"] = progress.best_theta
     arrays |= {f"optimizer.{name}": state for name, state in prepared.optimizer.state().items()}
     part = progress.unfinished
     sums = asdict(part) if part is not None and part.minibatches > 0 else {}
@@ -55,23 +54,23 @@ def load_checkpoint(folder: Path, prepared: Prepared) -> Progress:
         raise FileError(f"{path}: does not hold the state of this run: it has no config")
     check_unchanged(folder, header["config"], prepared.model.config)
     progress = read_progress(path, header)
-    parameters = prepared.model.network.parameters()
+    theta = prepared.model.network.theta
     state = {k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")}
     weights = {k: v for k, v in arrays.items() if not k.startswith("optimizer.")}
-    parts = ("parameters", "best") if progress.best_epoch else ("parameters",)
-    check_arrays(path, weights, {f"{part}.{name}": W.shape for part in parts for name, W in parameters.items()})
+    names = ("theta", "best_theta") if progress.best_epoch else ("theta",)
+    check_arrays(path, weights, {name: theta.shape for name in names})
     try:
         optimizer = prepared.optimizer
         stepped = progress.epoch > 0 or (progress.unfinished is not None and progress.unfinished.minibatches > 0)
-        if isinstance(optimizer, SGD) and optimizer.momentum and stepped and not state:
-            raise ValueError("the arrays 'optimizer.velocity' are missing")
-        optimizer.load_state(state, prepared.model.network)
+        if stepped and not state.get("steps"):
+            raise ValueError("the arrays of the optimizer are missing")
+        optimizer.load_state(state, theta)
         prepared.rng.bit_generator.state = header["rng"]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileError(f"{path}: does not hold the state of this run: {error}") from None
-    set_parameters(prepared.model.network, {name: weights[f"parameters.{name}"] for name in parameters})
+    theta[...] = weights["theta"]
     if progress.best_epoch:
-        progress.best_parameters = {name: weights[f"best.{name}"] for name in parameters}
+        progress.best_theta = weights["best_theta"]
     return progress
 
 

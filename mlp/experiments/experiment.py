@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,11 +16,13 @@ from mlp.experiments.build import make_schedule
 from mlp.experiments.config.load import LoadedConfig
 from mlp.experiments.model import Model
 from mlp.experiments.threads import ThreadLimit, useful_threads
+from mlp.minibatches import alone
 from mlp.optimizers import SGD, Adam
 from mlp.parallel.mpi import MPIRanks
-from mlp.records import Progress
+from mlp.parallel.ranks import Parts
+from mlp.records import EpochRecord, MinibatchRecord, Progress
 from mlp.tables.rows import pieces
-from mlp.training import Training, set_parameters, train
+from mlp.training import train
 from mlp.types import Array, Data
 
 
@@ -69,7 +72,7 @@ class Prepared:
         early_stopping = self.loaded.config.training.early_stopping
         return None if early_stopping is None else early_stopping.patience
 
-    def epochs(self, progress: Progress) -> Training:
+    def epochs(self, progress: Progress) -> Iterator[EpochRecord | MinibatchRecord]:
         """Train as the config says, from where `progress` is (see `mlp.train`), on as many threads as are useful.
 
         The other ranks train along.
@@ -93,11 +96,11 @@ class Prepared:
             clip=training.clip,
             patience=self.patience,
             train_loss=training.train_loss,
-            keep_every=training.keep_every,
             progress=progress,
-            ranks=self.ranks,
+            weight_decay=self.loaded.config.optimizer.model_dump().get("weight_decay", 0.0),
+            workers=alone if self.ranks is None else Parts(self.ranks, self.model.network.theta),
         )
-        return Training(self.thread_limit().each(epochs.minibatches()))
+        return self.thread_limit().each(epochs.minibatches())
 
     def thread_limit(self) -> ThreadLimit:
         """The most BLAS threads that the products of a minibatch, or of a rank's part of it, can use."""
@@ -107,20 +110,21 @@ class Prepared:
     def state(self, progress: Progress) -> tuple[Any, ...]:
         """All that the next minibatch depends on beside config and data, for another rank's `load_state`."""
         network = self.model.network
-        return progress, network.parameters(), self.optimizer.state(), self.rng.bit_generator.state
+        return progress, network.theta, self.optimizer.state(), self.rng.bit_generator.state
 
     def load_state(self, state: tuple[Any, ...]) -> Progress:
         """Go on from there; returns how far that is."""
-        progress, parameters, optimizer, rng = state
-        set_parameters(self.model.network, parameters)
-        self.optimizer.load_state(optimizer, self.model.network)
+        progress, theta, optimizer, rng = state
+        self.model.network.theta[...] = theta
+        self.optimizer.load_state(optimizer, self.model.network.theta)
         self.rng.bit_generator.state = rng
         return progress
 
     def best_model(self, progress: Progress) -> Model:
         """The model with the best epoch's weights, or with those that the network has if no epoch is done yet."""
         network = copy.deepcopy(self.model.network)
-        set_parameters(network, progress.best_parameters or network.parameters())
+        if progress.best_theta is not None:
+            network.theta[...] = progress.best_theta
         return replace(self.model, network=network, epoch=progress.best_epoch)
 
     def scores(self, progress: Progress) -> dict[str, dict[str, float]]:

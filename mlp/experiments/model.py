@@ -18,7 +18,7 @@ from mlp.experiments.storage.files import write_file
 from mlp.experiments.storage.model_header import check_header, expected_shapes, layer_header, target_header
 from mlp.layers.dense import Layer
 from mlp.losses import LOSSES, Loss
-from mlp.minibatches import batches, columns, precision
+from mlp.minibatches import batches, columns
 from mlp.network import Network
 from mlp.tables import Table, read_table
 from mlp.tables.columns import Classes, Encoded, Scaler, in_memory_if_small
@@ -71,7 +71,7 @@ class Model:
         Raises DataError, at the end, when some have no finite answer.
         """
         bad: list[int] = []
-        dtype = precision(self.network)
+        dtype = self.network.theta.dtype
         for rows in batches(len(X)):
             with np.errstate(all="ignore"):
                 F = self.network(columns(X, rows, dtype))
@@ -101,7 +101,7 @@ class Model:
 
         def scored() -> Iterator[Batch]:
             for (F, P), rows in zip(self.outputs(data[0], source), batches(len(data[0])), strict=True):
-                Y = columns(data[1], rows, precision(self.network))
+                Y = columns(data[1], rows, self.network.theta.dtype)
                 yield F, Y
                 for column, counts in self.target.confusion(P, Y).items() if few else ():
                     confusion[column] = confusion.get(column, 0) + counts

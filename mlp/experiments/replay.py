@@ -50,6 +50,8 @@ class Replay:
         """Train to the end, or through the first epoch that differs."""
         state = b""
         for record in self.prepared.epochs(self.progress):
+            if not isinstance(record, EpochRecord):
+                continue
             self.difference = self.compare_row(record)
             yield record
             if self.difference:

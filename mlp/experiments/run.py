@@ -31,7 +31,6 @@ from mlp.experiments.storage.lock import FolderLock
 from mlp.experiments.storage.metrics_csv import MetricsFile
 from mlp.experiments.storage.run_json import now, without_nan
 from mlp.records import EpochRecord, Progress
-from mlp.training import out_of_patience
 
 PICTURE = "loss.png"
 FILES = ("config.yaml", "run.json", "metrics.csv", "model.npz", checkpoint.NAME, PICTURE)
@@ -64,7 +63,7 @@ class Run:
     @property
     def finished(self) -> bool:
         epochs = self.prepared.loaded.config.training.epochs
-        return self.progress.epoch >= epochs or out_of_patience(self.progress, self.prepared.patience)
+        return self.progress.epoch >= epochs or self.progress.out_of(self.prepared.patience)
 
     def stop(self) -> None:
         """Let `epochs()` end after the minibatch under way, with everything saved; a signal handler may call this."""
@@ -107,7 +106,7 @@ class Run:
             due = self.save()
         metrics = MetricsFile(self.folder)
         try:
-            for record in self.prepared.epochs(self.progress).minibatches():
+            for record in self.prepared.epochs(self.progress):
                 epoch = record if isinstance(record, EpochRecord) else None
                 if epoch:
                     metrics.append(epoch)

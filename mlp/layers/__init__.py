@@ -1,6 +1,15 @@
-"""Layers: one file each."""
+"""Offer the layers, a file each; `LAYERS` is the table that configs and model files know them by.
+
+A class of the table is keyed by the key that marks it in a config, `{units: 64, activation: relu}`. It has two
+constructors: `from_config(n_in, maker, <the keys of the mapping>)`, whose annotations say what the keys may be, and
+`from_header(arrays, <the keys of its header()>)` for model files.
+"""
 
 from mlp.layers.dense import Layer, LayerBars, LayerValues
+from mlp.layers.recompute import Recompute
 from mlp.layers.reversible import Coupling, Reversible
+from mlp.layers.table import LAYERS
 
-__all__ = ["Coupling", "Layer", "LayerBars", "LayerValues", "Reversible"]
+LAYERS |= {"units": Layer, "recompute": Recompute}
+
+__all__ = ["LAYERS", "Coupling", "Layer", "LayerBars", "LayerValues", "Recompute", "Reversible"]

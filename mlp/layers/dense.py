@@ -7,13 +7,15 @@ flight.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from mlp.activations import ACTIVATIONS, Activation
+from mlp.activations import ACTIVATIONS, Activation, ActivationName
 from mlp.initialization import Scheme, initial_weights
-from mlp.types import Array
+from mlp.layers.table import Maker
+from mlp.types import Array, Count
 
 
 class LayerValues(NamedTuple):
@@ -114,25 +116,55 @@ class Layer:
         A = self.W @ H_in + self.b  # A = W H + b 1^T
         return LayerValues(H_in, A, self.g(A))
 
-    def backward(self, values: LayerValues, H_bar: Array, *, input_bar: bool = True) -> LayerBars:
+    def backward(
+        self, values: LayerValues, H_bar: Array, *, out: Mapping[str, Array] | None = None, input_bar: bool = True
+    ) -> LayerBars:
         """The bars of everything in the layer from H_bar = dc/dH (note, "backpropagate these error signals").
 
         A_bar = g'(A) * H_bar,  b_bar = A_bar 1,  W_bar = A_bar H_in^T,  H_in_bar = W^T A_bar.
 
-        Sums over the minibatch, with no factor of its own: the 1/B is in the seed that the loss started from.
-        `input_bar=False` leaves out H_in_bar, a whole matrix product that the lowest layer does not need.
-        Raises ValueError when H_bar has not the shape of values.H.
+        Sums over the minibatch, with no factor of its own: the 1/B is in the seed that the loss started from. With
+        `out`, b_bar and W_bar are written into its arrays "b" and "W". `input_bar=False` leaves out H_in_bar, a whole
+        matrix product that the lowest layer does not need. Raises ValueError when H_bar has not the shape of values.H.
         """
         if H_bar.shape != values.A.shape:
             raise ValueError(
                 f"H_bar has shape {H_bar.shape}, but H has shape {values.A.shape}: a bar has the shape of its "
                 "quantity, and columns are examples"
             )
+        into = {} if out is None else out
         A_bar = self.g.slope(values.A, values.H) * H_bar  # element-wise rule
-        b_bar = A_bar.sum(axis=1, keepdims=True)  # A_bar 1
-        W_bar = A_bar @ values.H_in.T  # product rule
-        H_in_bar = self.W.T @ A_bar if input_bar else None
+        b_bar = np.sum(A_bar, axis=1, keepdims=True, out=into.get("b"))  # A_bar 1
+        W_bar = np.matmul(A_bar, values.H_in.T, out=into.get("W"))  # product rule
+        H_in_bar = self.W.T @ A_bar if input_bar else None  # what the layer below is told
         return LayerBars(A_bar, b_bar, W_bar, H_in_bar)
+
+    @classmethod
+    def from_config(
+        cls,
+        n_in: int,
+        maker: Maker,
+        /,
+        units: Count,
+        activation: ActivationName = "relu",
+        initialization: Scheme | None = None,
+    ) -> Layer:
+        """The layer of a config's entry `{units: 64, activation: relu, initialization: he_normal}`."""
+        return cls.initialize(n_in, units, activation, rng=maker.rng, scheme=initialization, dtype=maker.dtype)
+
+    def header(self) -> dict[str, Any]:
+        """The layer without its arrays, for a model file."""
+        return {"n_in": self.n_in, "n_out": self.n_out, "activation": self.g.name}
+
+    @classmethod
+    def from_header(
+        cls, arrays: Mapping[str, Array], /, n_in: Count, n_out: Count, activation: ActivationName
+    ) -> Layer:
+        """The layer with these arrays. Raises ValueError when they are not those of the header."""
+        layer = cls(arrays["W"], arrays["b"], activation)
+        if (layer.n_in, layer.n_out) != (n_in, n_out):
+            raise ValueError(f"W has shape {layer.W.shape}, expected {(n_out, n_in)}")
+        return layer
 
 
 def find_activation(activation: str | Activation) -> Activation:

@@ -1,7 +1,8 @@
-"""Reversible layers: inputs are rebuilt from outputs on the way down, so that nothing has to be stored on the way up.
+"""Rebuild the inputs of reversible layers from their outputs on the way down, and store nothing on the way up.
 
-Footnote 3 of the note names two ways to save the memory of reverse mode. Computing values again from kept inputs is
-`Network.forward(X, keep_every=k)`; "recomputing the inputs of reversible operations from their outputs" is this file:
+Footnote 3 of the note names two ways to save the memory of reverse mode. Computing values again from kept inputs
+("check-pointing") is `mlp.layers.recompute`; "recomputing the inputs of reversible operations from their outputs" is
+this file:
 
     stack = Reversible([Coupling(m1), Coupling(m2, swap=True), Coupling(m3), ...])
     network = Network([first, stack, last])
@@ -9,43 +10,15 @@ Footnote 3 of the note names two ways to save the memory of reverse mode. Comput
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mlp.network import LayerLike, Network, only
+from mlp.layers.around import Around, sizes
+from mlp.network import Network, put_bars
 from mlp.types import Array
-
-
-class Around:
-    """A layer around other layers: their parameters are its own, W of `m` number 1 as the attribute `m1_W`.
-
-    A Network puts the number of the layer behind, as it always does: with the layer as its third, "m1_W3".
-    """
-
-    def __init__(self, letter: str, layers: Sequence[LayerLike]) -> None:
-        self.places = {
-            f"{letter}{number}_{name}": (layer, name)
-            for number, layer in enumerate(layers, 1)
-            for name in layer.parameters
-        }
-        self.parameters = tuple(self.places)
-        self.penalized = tuple(place for place, (layer, name) in self.places.items() if name in layer.penalized)
-
-    def __getattr__(self, name: str) -> Any:
-        # Called for what is no plain attribute. No copy is kept here, as the arrays of the layers may be replaced.
-        if name not in vars(self).get("places", ()):
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        layer, inner_name = self.places[name]
-        return getattr(layer, inner_name)
-
-    def bars(self, inner: Network, inner_bars: Sequence[Any], H_in_bar: Array | None) -> SimpleNamespace:
-        """The bars of all inner layers under this layer's names, in the order of `parameters`, and H_in_bar."""
-        bars = (bar for _, _, bar in inner.with_bars(inner_bars))
-        named = {f"{name}_bar": bar for name, bar in zip(self.parameters, bars, strict=True)}
-        return SimpleNamespace(H_in_bar=H_in_bar, **named)
 
 
 class CouplingValues(NamedTuple):
@@ -70,17 +43,15 @@ class Coupling(Around):
     """
 
     def __init__(self, m: Any, *, swap: bool = False) -> None:
-        self.m = m if isinstance(m, Network) else Network([m])
+        super().__init__("m", m if isinstance(m, Network) else Network([m]))
         self.swap = swap
-        super().__init__("m", self.m.layers)
-        n_in = getattr(self.m.layers[0], "n_in", None)
-        n_out = getattr(self.m.layers[-1], "n_out", None)
+        n_in, n_out = sizes(self.inner.layers)
         if n_in is not None and n_out is not None and n_in != n_out:
             raise ValueError(f"m has {n_in} inputs and {n_out} outputs, but a coupling adds m of one half to the other")
         self.n_in = self.n_out = None if n_in is None else 2 * n_in
 
     def __repr__(self) -> str:
-        return f"Coupling({self.m!r}, swap={self.swap})"
+        return f"Coupling({self.inner!r}, swap={self.swap})"
 
     def forward(self, H_in: Array) -> CouplingValues:
         """H = (H1, H2 + m(H1)), for H_in of shape K x B."""
@@ -98,7 +69,9 @@ class Coupling(Around):
         """H_in, K x B, from the output H. It is exact up to rounding, relative to the larger of H2 and m(H1)."""
         return self.rebuild(H)[0]
 
-    def backward(self, values: CouplingValues, H_bar: Array, *, input_bar: bool = True) -> SimpleNamespace:
+    def backward(
+        self, values: CouplingValues, H_bar: Array, *, out: Mapping[str, Array] | None = None, input_bar: bool = True
+    ) -> SimpleNamespace:
         """The bars of m's parameters, and H_in_bar, from H_bar = (H1_bar, H2_bar).
 
         The addition hands H2_bar to both of its terms, so m is swept from H2_bar; what comes out below m joins H1_bar,
@@ -106,10 +79,10 @@ class Coupling(Around):
         """
         if H_bar.shape != values.H.shape:
             raise ValueError(f"H_bar has shape {H_bar.shape}, but H has shape {values.H.shape}")
+        out = self.room_for_bars(out, H_bar)
         H1_bar, H2_bar = self.halves(H_bar)
-        m_bars = self.m.backward(values.m, H2_bar, input_bar=input_bar)
-        H_in_bar = self.whole(H1_bar + m_bars[0].H_in_bar, H2_bar) if input_bar else None
-        return self.bars(self.m, m_bars, H_in_bar)
+        m_bars = self.inner.backward(values.m, H2_bar, out=self.inner_views(out), input_bar=input_bar)
+        return self.bars(out, self.whole(H1_bar + m_bars[0].H_in_bar, H2_bar) if input_bar else None)
 
     def halves(self, H: Array) -> tuple[Array, Array]:
         """H1 and H2: the half that m reads and the half that m is added to."""
@@ -122,7 +95,7 @@ class Coupling(Around):
         return np.concatenate((H2, H1) if self.swap else (H1, H2))
 
     def m_values(self, H1: Array) -> list[Any]:
-        values = self.m.forward(H1)
+        values = self.inner.forward(H1)
         if values[-1].H.shape != H1.shape:  # or it would be broadcast
             raise ValueError(f"m made shape {values[-1].H.shape} from shape {H1.shape}: a coupling needs the same")
         return values
@@ -154,17 +127,16 @@ class Reversible(Around):
     """
 
     def __init__(self, couplings: Sequence[Coupling]) -> None:
-        self.stack = Network(couplings)
+        super().__init__("c", Network(couplings))
         self.couplings = list(couplings)
-        super().__init__("c", self.couplings)
-        self.n_in, self.n_out = self.couplings[0].n_in, self.couplings[-1].n_out
+        self.n_in, self.n_out = sizes(self.couplings)
 
     def __repr__(self) -> str:
         return f"Reversible({self.couplings!r})"
 
     def forward(self, H_in: Array) -> ReversibleValues:
         """H, K x B, from H_in, K x B; no coupling's values are kept."""
-        return ReversibleValues(self.stack(H_in))
+        return ReversibleValues(self.inner(H_in))
 
     def inverse(self, H: Array) -> Array:
         """H_in, K x B, from the output H."""
@@ -172,14 +144,20 @@ class Reversible(Around):
             H = coupling.inverse(H)
         return H
 
-    def backward(self, values: ReversibleValues, H_bar: Array, *, input_bar: bool = True) -> SimpleNamespace:
+    def backward(
+        self, values: ReversibleValues, H_bar: Array, *, out: Mapping[str, Array] | None = None, input_bar: bool = True
+    ) -> SimpleNamespace:
         """The bars of all parameters, and H_in_bar, from H_bar and the output in `values`."""
-        H = values.H
-        bars: list[Any] = []
+        out = self.room_for_bars(out, H_bar)
+        views, seen, H = self.inner_views(out), set[int](), values.H
         for number in reversed(range(len(self.couplings))):
-            coupling = self.couplings[number]
+            coupling, parts = self.couplings[number], views.layers[number]
             H, coupling_values = coupling.rebuild(H)
-            coupling_bars = coupling.backward(coupling_values, H_bar, input_bar=input_bar or number > 0)
-            H_bar = coupling_bars.H_in_bar
-            bars.append(only(coupling.parameters, coupling_bars, None))  # H_in_bar of every coupling would add up
-        return self.bars(self.stack, bars[::-1], H_bar)
+            first = id(coupling) not in seen
+            seen.add(id(coupling))
+            bars = coupling.backward(
+                coupling_values, H_bar, out=parts if first else None, input_bar=input_bar or number > 0
+            )
+            put_bars(bars, parts, first)
+            H_bar = bars.H_in_bar
+        return self.bars(out, H_bar)

@@ -6,14 +6,12 @@ The cost of a minibatch is a mean over its B examples. A rank that has B_r of th
 
 by linearity. One sum over all ranks gives cost and all bars at once. After it every rank has the same numbers and takes
 the same step, so that weights need not be sent ("synchronous data parallelism"; Goyal et al. 2017, arXiv 1706.02677).
-The step is NumPy's (`mlp.axpy.same_bits`): it has the same bits on processors of all kinds.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -41,20 +39,18 @@ class Ranks(Protocol):
 
 
 class Parts:
-    """One rank's part in every minibatch of a training.
+    """One rank's part in every minibatch of a training: the `workers` of `mlp.train`.
 
     `stopping` says that some rank asked to stop before the last sum. The buffer that is summed holds the weighted bars
-    of all parameters, the weighted cost, and that wish; it is kept, because for a large network getting new memory
-    would take as long as adding up.
+    of all parameters, the weighted cost, and that wish.
     """
 
-    def __init__(self, ranks: Ranks, network: Network) -> None:
+    def __init__(self, ranks: Ranks, theta: Array) -> None:
         self.ranks = ranks
         self.stopping = False
-        parameters = network.parameters().values()
-        self.buffer = np.zeros(sum(W.size for W in parameters) + 2, np.result_type(*parameters))
+        self.buffer = np.zeros(theta.size + 2, theta.dtype)
 
-    def rows(self, rows: Array) -> Array:
+    def share(self, rows: Array) -> Array:
         """Those of a minibatch's rows that this rank works on.
 
         They are cut evenly. Where there are fewer rows than ranks, some have none; these work on the first row, and
@@ -66,21 +62,14 @@ class Parts:
     def bounds(self, B: int) -> tuple[int, int]:
         return B * self.ranks.rank // self.ranks.size, B * (self.ranks.rank + 1) // self.ranks.size
 
-    @np.errstate(all="ignore")  # what is not finite is noticed after the sum, by all ranks
-    def sum(self, network: Network, bars: Sequence[Any], c: float, B: int) -> float:
-        """The cost of the whole minibatch of B examples from this rank's part of it; its bars are put into `bars`."""
+    def sum(self, theta_bar: Array, c: float, B: int) -> float:
+        """The cost of the whole minibatch of B rows from this rank's part of it; its bars are put into `theta_bar`."""
         start, stop = self.bounds(B)
         weight = (stop - start) / B
-        places, end = [], 0
-        for _, _, bar in network.with_bars(bars):
-            place = self.buffer[end : end + bar.size].reshape(bar.shape)
-            np.multiply(bar, weight, out=place)
-            places.append((bar, place))
-            end += bar.size
-        self.buffer[end:] = c * weight, self.ranks.stop
+        np.multiply(theta_bar, weight, out=self.buffer[:-2])
+        self.buffer[-2:] = c * weight, self.ranks.stop
         self.ranks.sum(self.buffer)
-        for bar, place in places:
-            bar[...] = place
+        theta_bar[...] = self.buffer[:-2]
         self.stopping = bool(self.buffer[-1])
         return float(self.buffer[-2].real)
 
@@ -89,9 +78,7 @@ class Parts:
 
         Raises RanksDiffer, on every rank, when the weights are not the same to the last bit on all of them.
         """
-        digest = hashlib.sha256()
-        for W in network.parameters().values():
-            digest.update(W.tobytes())
+        digest = hashlib.sha256(network.theta.tobytes())
         own = np.frombuffer(digest.digest(), np.uint8).astype(np.float64)
         mine = list(scores.values()) if self.ranks.rank == 0 else [0.0] * len(scores)
         both = np.concatenate([own, mine])

@@ -1,9 +1,9 @@
 """What the shipped configs compute, held to the values in golden.json.
 
 How far rounding carries was measured by training with other BLAS kernels, with other SIMD instructions of NumPy and
-with random errors of the last bit in each layer; numbers of threads change nothing. Each tolerance is about three to
-ten times the largest difference seen at the epochs compared: early ones are tight, and later ones wider where rounding
-grows, as it does where a unit of relu switches on or off.
+with random errors of the last bit in each layer; numbers of threads change nothing. Each tolerance is a few times the
+largest difference seen: early ones are tight, and later ones wider where rounding grows, as it does once a unit of relu
+is on in one run and off in the other.
 
 `python tests/experiments/test_golden.py` trains the configs and writes golden.json anew.
 """
@@ -138,9 +138,8 @@ def measure(name, folder):
     """
     more = {"full": [], "short": ["--set", f"training.epochs={SHORT}"]}
     started = {run: start(CONFIGS / f"{name}.yaml", folder / run, options) for run, options in more.items()}
-    for process in started.values():
-        _, messages = process.communicate(timeout=120)
-        assert process.returncode == 0, messages
+    messages = [process.communicate(timeout=120)[1] for process in started.values()]
+    assert [process.returncode for process in started.values()] == [0, 0], messages
     full = folder / "full"
     found = {"epochs": epochs(full), "scalers": {key: norm(array) for key, array in scalers(full).items()}}
     return rounded(found | {run: outcome(folder / run) for run in started})

@@ -15,7 +15,7 @@ def code(*, before="", each_epoch="pass", each_minibatch="pass", pause=0.0):
         "import mlp.training\n"
         "from mlp.experiments import run\n"
         f"run.SECONDS_BETWEEN_CHECKPOINTS, run.SHARE_OF_CHECKPOINTS = {pause}, float('inf')\n"
-        "plain, plain_minibatch = run.Run.epochs, mlp.training.train_minibatch\n"
+        "plain, plain_minibatch = run.Run.epochs, mlp.training.Training.step\n"
         "def epochs(self):\n"
         "    for record in plain(self):\n"
         f"        {each_epoch}\n"
@@ -23,7 +23,7 @@ def code(*, before="", each_epoch="pass", each_minibatch="pass", pause=0.0):
         "def minibatch(*arguments):\n"
         f"    {each_minibatch}\n"
         "    return plain_minibatch(*arguments)\n"
-        "run.Run.epochs, mlp.training.train_minibatch = epochs, minibatch\n"
+        "run.Run.epochs, mlp.training.Training.step = epochs, minibatch\n"
         "from mlp.cli.commands import main\n"
         "main()\n"
     )

@@ -102,7 +102,7 @@ def first_loss_remedy(prepared: Prepared, data: Data) -> str:
         if not is_far(model, loss, chance):
             return "data.standardize: true"
     with np.errstate(all="ignore"):
-        values = model.network.forward(minibatch(model.network, data, slice(None))[0])
+        values = model.network.forward(minibatch(data, slice(None), model.network.theta.dtype)[0])
         gains = [root_mean_square(layer.H) / root_mean_square(layer.H_in) for layer in values]
     largest = int(np.argmax(gains))
     hidden = config.network.layers
@@ -135,7 +135,7 @@ def predictions(model: Model, data: Data, active: list[Array]) -> Iterator[tuple
     `active` is filled: for each layer, whether each unit is ever other than 0.
     """
     for rows in batches(len(data[0])):
-        H, Y = minibatch(model.network, data, rows)
+        H, Y = minibatch(data, rows, model.network.theta.dtype)
         for i, layer in enumerate(model.network.layers):
             H = layer.forward(H).H
             here = (H != 0).any(axis=1)

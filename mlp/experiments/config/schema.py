@@ -163,7 +163,6 @@ class Training(Section):
     schedule: Annotated[Schedule, Field(discriminator="name")] = ConstantSchedule(name="constant")
     early_stopping: EarlyStopping | None = None
     train_loss: Literal["running", "epoch_end"] = "running"
-    keep_every: Count | None = None
 
 
 class Config(Section):

@@ -1,0 +1,61 @@
+"""Put layers around other layers, whose parameters they have as their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from mlp.network import Network, Views
+from mlp.types import Array
+
+
+class Around:
+    """A layer around the layers of `inner`: W of its layer number 1 is the attribute `m1_W`, for the letter m.
+
+    A Network puts the number of the layer behind, as it always does: with the layer as its third, "m1_W3".
+    """
+
+    def __init__(self, letter: str, inner: Network) -> None:
+        self.places = {f"{letter}{number}_{name}": (layer, name) for number, layer, name in inner.listed()}
+        self.inner = inner
+        self.parameters = tuple(self.places)
+        self.penalized = tuple(place for place, (layer, name) in self.places.items() if name in layer.penalized)
+
+    def __getattr__(self, name: str) -> Any:
+        # Called for what is no plain attribute. No copy is kept here, as the arrays of the layers may be replaced.
+        if name not in vars(self).get("places", ()):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        layer, inner_name = self.places[name]
+        return getattr(layer, inner_name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in vars(self).get("places", ()):
+            layer, inner_name = self.places[name]
+            setattr(layer, inner_name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def room_for_bars(self, out: Mapping[str, Array] | None, H_bar: Array) -> Mapping[str, Array]:
+        """The arrays for the bars of the parameters: `out`, or new ones."""
+        if out is not None:
+            return out
+        parameters = {name: getattr(self, name) for name in self.parameters}
+        return {name: np.empty_like(W, np.result_type(W, H_bar)) for name, W in parameters.items()}
+
+    def inner_views(self, out: Mapping[str, Array]) -> Views:
+        """These arrays by the inner layers, as `inner.backward` takes them."""
+        of = {(id(layer), own): out[name] for name, (layer, own) in self.places.items()}
+        layers = self.inner.layers
+        return Views(np.empty(0), [{name: of[id(layer), name] for name in layer.parameters} for layer in layers])
+
+    def bars(self, out: Mapping[str, Array], H_in_bar: Array | None) -> SimpleNamespace:
+        """The bars of all inner layers under this layer's names, and H_in_bar."""
+        return SimpleNamespace(H_in_bar=H_in_bar, **{f"{name}_bar": bar for name, bar in out.items()})
+
+
+def sizes(layers: Sequence[Any]) -> tuple[int | None, int | None]:
+    """The inputs of the lowest layer and the outputs of the highest, where these layers fix them."""
+    return getattr(layers[0], "n_in", None), getattr(layers[-1], "n_out", None)

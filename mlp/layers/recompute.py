@@ -1,0 +1,71 @@
+"""Compute the values of layers again on the way down, instead of keeping them on the way up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from mlp.layers.around import Around, sizes
+from mlp.layers.table import Entry, Maker, from_header, header_of
+from mlp.network import Network
+from mlp.types import Array
+
+
+class RecomputeValues(NamedTuple):
+    """All that a `Recompute` keeps: its input and its output, which the layers below and above keep anyway."""
+
+    H_in: Array
+    H: Array
+
+
+class Recompute(Around):
+    """Layers in order, lowest first, as one layer of a Network that keeps their input alone.
+
+    `backward` computes their values again from it ("check-pointing" in the note's footnote 3; Griewank and Walther
+    2000; Chen, Xu, Zhang and Guestrin 2016, arXiv 1604.06174). Of L layers in blocks of k, about L/k inputs and the
+    values of k layers are alive at once: fewest for k near sqrt(L), for the work of one more forward pass. The bars
+    keep every bit, as long as a layer's forward, called again, gives the same values. W of its first layer is `r1_W`.
+
+    Raises ValueError when there is no layer, or when one does not fit the one below.
+    """
+
+    def __init__(self, layers: Sequence[Any]) -> None:
+        super().__init__("r", Network(layers))
+        self.n_in, self.n_out = sizes(self.inner.layers)
+
+    def __repr__(self) -> str:
+        return f"Recompute({self.inner.layers!r})"
+
+    def forward(self, H_in: Array) -> RecomputeValues:
+        """H of the highest layer, from H_in of the lowest; their values are not kept."""
+        return RecomputeValues(H_in, self.inner(H_in))
+
+    def backward(
+        self, values: RecomputeValues, H_bar: Array, *, out: Mapping[str, Array] | None = None, input_bar: bool = True
+    ) -> SimpleNamespace:
+        """The bars of all parameters, and H_in_bar: one more forward pass, then the reverse sweep."""
+        out = self.room_for_bars(out, H_bar)
+        bars = self.inner.backward(
+            self.inner.forward(values.H_in), H_bar, out=self.inner_views(out), input_bar=input_bar
+        )
+        return self.bars(out, bars[0].H_in_bar)
+
+    @classmethod
+    def from_config(cls, n_in: int, maker: Maker, /, recompute: list[Entry]) -> Recompute:
+        """The layers of a config's entry `{recompute: [{units: 64}, {units: 64}]}`."""
+        return cls(list(maker.layers(recompute, n_in)))
+
+    def header(self) -> dict[str, Any]:
+        """The layers without their arrays, for a model file."""
+        return {"layers": [header_of(layer) for layer in self.inner.layers]}
+
+    @classmethod
+    def from_header(cls, arrays: Mapping[str, Array], /, layers: list[Entry]) -> Recompute:
+        """The layers of a header with these arrays."""
+        made = []
+        for number, header in enumerate(layers, 1):
+            start = f"r{number}_"
+            own = {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+            made.append(from_header(header, own))
+        return cls(made)
