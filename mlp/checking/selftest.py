@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -33,8 +32,7 @@ from mlp.types import Array
 Check: TypeAlias = "Callable[[np.random.Generator], list[Result]]"  # in quotes: numpy.random is slow to load
 
 
-@dataclass(frozen=True)
-class Planted:
+class Planted(NamedTuple):
     """A mistake, the check that has to catch it, the array that it has to name and (part of) its guess."""
 
     name: str
@@ -72,19 +70,12 @@ def in_a_loss(loss: Any) -> Check:
     return lambda rng: check_loss(loss, rng.normal(size=(3, 5)), np.eye(3)[:, rng.integers(3, size=5)], rng=rng)
 
 
-def in_a_loop(loop: Callable[..., Any]) -> Check:
-    def check(rng: np.random.Generator) -> list[Result]:
-        data = rng.normal(size=(11, 3)), rng.normal(size=(11, 2))
-        return check_loop(loop, Network([dense(rng, 3, 2)]), SquaredError(), data, batch_size=4, l2=0.1, rng=rng)
-
-    return check
-
-
-def in_an_operation(operation: Operation) -> Check:
-    return lambda rng: check_operation(operation, [rng.normal(size=(3, 4))], rng=rng)
-
-
 # The mistakes, each with what is right beside it
+
+
+def wrong(kind: type[Any], **methods: Callable[..., Any]) -> type[Any]:
+    """The class with other methods."""
+    return type("Wrong", (kind,), methods)
 
 
 def wrong_bars(change: Callable[[Layer, LayerValues, Array, LayerBars], dict[str, Array]]) -> type[Layer]:
@@ -127,12 +118,6 @@ class EarlierValues(Layer):
         return super().backward(self.kept, H_bar, **options)
 
 
-class InPlace(Layer):
-    def forward(self, H_in: Array) -> LayerValues:
-        A = self.W @ H_in + self.b
-        return LayerValues(H_in, A, np.maximum(A, 0, out=A))  # H is A, and A is gone
-
-
 class Overwriting(Layer):
     """H = g(W H_in + b 1^T) + H_in, as in a residual network, so that H_in is used twice."""
 
@@ -144,53 +129,54 @@ class Overwriting(Layer):
         return super().backward(values._replace(H=self.g(values.A)), H_bar, **options)  # H_in_bar + H_bar
 
 
-class MeanCostSumSeed(SquaredError):
-    def seed(self, F: Array, Y: Array) -> Array:
-        return F - Y  # (F - Y) / B
+def in_place(layer: Layer, H_in: Array) -> LayerValues:
+    A = layer.W @ H_in + layer.b
+    return LayerValues(H_in, A, np.maximum(A, 0, out=A))  # H is A, and A is gone
 
 
-class HalfMissing(SquaredError):
-    def cost(self, F: Array, Y: Array) -> Any:
-        return ((F - Y) * (F - Y)).sum() / F.shape[1]  # / 2B, which the seed belongs to
+def decay_on_b(penalty: L2Penalty, network: Network, theta_bar: Array) -> None:
+    theta_bar += penalty.strength * network.theta  # the first n_weights of both
 
 
-class WrongAxis(SoftmaxCrossEntropy):
-    def seed(self, F: Array, Y: Array) -> Array:
-        return softmax_of_examples(F, Y)  # softmax over axis 0
-
-
-class DecayOnB(L2Penalty):
-    def add_to(self, network: Network, theta_bar: Array) -> None:
-        theta_bar += self.strength * network.theta  # the first n_weights
+MEAN_COST_SUM_SEED = wrong(SquaredError, seed=lambda loss, F, Y: F - Y)()  # (F - Y) / B
+HALF_MISSING = wrong(SquaredError, cost=lambda loss, F, Y: ((F - Y) ** 2).sum() / F.shape[1])()  # / 2B
+WRONG_SOFTMAX = wrong(SoftmaxCrossEntropy, seed=lambda loss, F, Y: softmax_of_examples(F, Y))()  # of classes
 
 
 def scaled_by_the_full_B(
     network: Any, loss: Any, optimizer: Any, data: Any, *, rng: Any, epochs: int, batch_size: int, l2: float
 ) -> Iterator[None]:
     X, Y = data
-    for _ in range(epochs):
-        order = rng.permutation(len(X))
-        for start in range(0, len(X), batch_size):
-            rows = order[start : start + batch_size]
-            values = network.forward(X[rows].T)
-            F_bar = loss.seed(values[-1].H, Y[rows].T) * len(rows) / batch_size  # the seed as it is
-            theta_bar = network.backward(values, F_bar).theta_bar
-            L2Penalty(l2).add_to(network, theta_bar)
-            optimizer.step(network.theta, theta_bar, optimizer.learning_rate)
-        yield
+    order = rng.permutation(len(X))
+    for start in range(0, len(X), batch_size):
+        rows = order[start : start + batch_size]
+        values = network.forward(X[rows].T)
+        F_bar = loss.seed(values[-1].H, Y[rows].T) * len(rows) / batch_size  # the seed as it is
+        theta_bar = network.backward(values, F_bar).theta_bar
+        L2Penalty(l2).add_to(network, theta_bar)
+        optimizer.step(network.theta, theta_bar, optimizer.learning_rate)
+    yield
 
 
-OVERWRITING_SQUARE = Operation(
-    "A * A",
-    value=lambda A: A * A,
-    forward=lambda dots, C, A: A * dots[0] + dots[0] * A,
-    reverse=lambda C_bar, C, A: (C_bar * A,),  # twice that: A is both parents of C
-    source="wrong on purpose",
-)
+def in_a_loop(rng: np.random.Generator) -> list[Result]:
+    network, data = Network([dense(rng, 3, 2)]), (rng.normal(size=(11, 3)), rng.normal(size=(11, 2)))
+    return check_loop(scaled_by_the_full_B, network, SquaredError(), data, batch_size=4, l2=0.1, rng=rng)
 
 
-def labels_from_one(rng: np.random.Generator) -> list[Result]:
-    labels, codes = ["cat", "dog", "owl"], np.array([0, 2, 1, 1, 0])
+def in_an_operation(rng: np.random.Generator) -> list[Result]:
+    """A is both parents of C = A * A."""
+    square = Operation(
+        "A * A",
+        value=lambda A: A * A,
+        forward=lambda dots, C, A: A * dots[0] + dots[0] * A,
+        reverse=lambda C_bar, C, A: (C_bar * A,),  # twice that
+        source="wrong on purpose",
+    )
+    return check_operation(square, [rng.normal(size=(3, 4))], rng=rng)
+
+
+def in_labels(rng: np.random.Generator) -> list[Result]:
+    labels, codes = ["cat", "dog", "owl"], rng.permutation([0, 1, 1, 2, 0])
     Y = np.eye(3)[(codes + 1) % 3]  # codes
     return check_labels(Y, [labels[k] for k in codes], labels)
 
@@ -202,19 +188,19 @@ PLANTED = (
     Planted("b_bar not summed", in_a_layer(B_BAR_NOT_SUMMED), "b", "the sum over the minibatch is missing"),
     Planted("slope forgotten on one layer", in_a_network(SLOPE_FORGOTTEN), "W2", FORGOTTEN),
     Planted("slope taken at H instead of A", in_a_layer(SLOPE_AT_H, "logistic"), "W", AT_H),
-    Planted("mean and sum mixed between cost and seed", in_a_loss(MeanCostSumSeed()), "F", "a factor B = 5"),
-    Planted("a factor 1/2 missing", in_a_loss(HalfMissing()), "F", "a factor 1/2"),
-    Planted("the last short minibatch scaled by the full B", in_a_loop(scaled_by_the_full_B), "W1", SHORT),
+    Planted("mean and sum mixed between cost and seed", in_a_loss(MEAN_COST_SUM_SEED), "F", "a factor B = 5"),
+    Planted("a factor 1/2 missing", in_a_loss(HALF_MISSING), "F", "a factor 1/2"),
+    Planted("the last short minibatch scaled by the full B", in_a_loop, "W1", SHORT),
     Planted("overwriting instead of summing, in a layer", in_a_layer(Overwriting), "H_in", OVERWRITTEN),
-    Planted(
-        "overwriting instead of summing, in an operation", in_an_operation(OVERWRITING_SQUARE), "A", "one of two uses"
-    ),
-    Planted("softmax over the wrong axis", in_a_loss(WrongAxis()), "F", WRONG_AXIS),
-    Planted("weight decay on b", in_a_network(penalty=DecayOnB(0.1)), "b2", DECAY_ON_B),
+    Planted("overwriting instead of summing, in an operation", in_an_operation, "A", "one of two uses"),
+    Planted("softmax over the wrong axis", in_a_loss(WRONG_SOFTMAX), "F", WRONG_AXIS),
+    Planted("weight decay on b", in_a_network(penalty=wrong(L2Penalty, add_to=decay_on_b)(0.1)), "b2", DECAY_ON_B),
     Planted("values of an earlier forward used in backward", in_a_network(EarlierValues), "W2", STATE),
     Planted("wrong only where training leaves H_in_bar out", in_a_layer(WRONG_AS_LOWEST), "W", "the sign"),
-    Planted("ReLU applied in place on the stored A", in_a_layer(InPlace, "relu", 3), "A", IN_PLACE),
-    Planted("labels off by one", labels_from_one, "Y", OFF_BY_ONE),
+    Planted(
+        "ReLU applied in place on the stored A", in_a_layer(wrong(Layer, forward=in_place), "relu", 3), "A", IN_PLACE
+    ),
+    Planted("labels off by one", in_labels, "Y", OFF_BY_ONE),
 )
 
 
