@@ -28,7 +28,7 @@ class Problem:
     """A scalar cost of several arrays, and the bars that claim to be its derivatives.
 
     - `cost(arrays)` is the cost with some of the arrays replaced, and `size` the magnitude that it is rounded at;
-    - `scales` are what steps are relative to in arrays that are all 0;
+    - `scale` is what steps are relative to in arrays that are all 0 (0: unknown);
     - `project` maps any change of an array to one that the cost allows, such as a symmetric one;
     - `suspects` are wrong bars that would be explained, and `columns` is the number B of examples (0: none);
     - `precise()` computes the bars again in long double, to tell a mistake from rounding;
@@ -40,7 +40,7 @@ class Problem:
     arrays: Mapping[str, Array]
     bars: Mapping[str, Any]
     size: float
-    scales: Mapping[str, float] = field(default_factory=dict)
+    scale: float = 0.0
     project: Mapping[str, Function] = field(default_factory=dict)
     suspects: Mapping[str, Suspects] = field(default_factory=dict)
     columns: int = 0
@@ -49,7 +49,7 @@ class Problem:
     maker: str = "backward"
 
     def steps(self, name: str) -> Array:
-        return step_sizes(self.arrays[name], self.scales.get(name, 0.0))
+        return step_sizes(self.arrays[name], self.scale)
 
     def allowed(self, name: str, change: Array) -> Array:
         return np.asarray(self.project.get(name, np.asarray)(change))
@@ -67,7 +67,7 @@ class Problem:
 
 
 def check_bar(problem: Problem, name: str, rng: np.random.Generator) -> Result:
-    """Is the bar of this array the derivative of the cost?
+    """Compare the bar of an array with the derivative of the cost.
 
     The error is |bar - numerical| / |numerical| in Frobenius norms over what was compared, so a small bar has to be as
     exact as a large one.
@@ -90,8 +90,12 @@ def check_bar(problem: Problem, name: str, rng: np.random.Generator) -> Result:
     return result
 
 
+def check_bars(problem: Problem, rng: np.random.Generator) -> list[Result]:
+    return [check_bar(problem, name, rng) for name in problem.arrays]
+
+
 def less_than(precise: Result, result: Result) -> Result:
-    """A failure, unless it nearly vanishes in long double: the 1 - h^2 of a saturated tanh has few digits left."""
+    """Excuse a failure that nearly vanishes in long double: the 1 - h^2 of a saturated tanh has few digits left."""
     if np.isfinite(result.error) and precise.error <= ROUNDING * result.error:
         reason = f"{result.reason}: much less in long double, saturated?"
         return replace(result, verdict=INCONCLUSIVE, reason=reason, guess="")
@@ -99,7 +103,7 @@ def less_than(precise: Result, result: Result) -> Result:
 
 
 def wrong_shape(problem: Problem, name: str, bar: Array, rng: np.random.Generator) -> Result:
-    """A failure, with a guess where a bar of the right shape that can be made from this one passes."""
+    """Tell of a wrong shape, and guess the mistake from what makes a bar of the right shape out of it that passes."""
     shape = problem.arrays[name].shape
     repairs = {}
     if bar.ndim == 2:
@@ -130,7 +134,7 @@ def compare(problem: Problem, name: str, derivative: Derivative, rng: np.random.
 
 
 def choose(bar: Array, elements: int, rng: np.random.Generator) -> list[Index]:
-    """All places of a small array; of a large one about so many that, in a matrix, hit different rows and columns.
+    """Choose all places of a small array; of a large one about so many that hit different rows and columns.
 
     The largest element (or one that is not a number) is always among them.
     """
@@ -177,12 +181,12 @@ class Comparison:
         self.directions.append(self.off(v) / (float(np.linalg.norm(self.bar * v)) or 1.0))
 
     def off(self, v: Array) -> float:
-        """By how much <bar, v> surely differs from the derivative along v."""
+        """The amount by which <bar, v> surely differs from the derivative along v."""
         slope = self.derivative.along(v)
         return max(abs(float(np.sum(self.bar * v)) - slope.value) - slope.doubt, 0.0)
 
     def locate(self, v: Array) -> Index:
-        """An element that is wrong, by halving: of the two halves of a direction the worse one holds it."""
+        """Find an element that is wrong, by halving: of the two halves of a direction the worse one holds it."""
         places = np.arange(v.size)
         while len(places) > 1:
             halves = np.array_split(places, 2)
@@ -191,11 +195,11 @@ class Comparison:
         return tuple(int(i) for i in np.unravel_index(int(places[0]), v.shape))
 
     def sure(self) -> Array:
-        """By how much each element surely is wrong."""
+        """The amount by which each element surely is wrong."""
         return np.array([max(abs(a - s.value) - s.doubt, 0.0) for a, s in zip(self.found, self.slopes, strict=True)])
 
     def confirmed(self) -> bool:
-        """Do central differences say the same at the worst element? At a kink the complex step picks a side."""
+        """Ask central differences about the worst element: at a kink the complex step picks a side."""
         if self.derivative.method == CENTRAL or not np.isfinite(self.found).all():
             return True
         index = self.indices[int(np.argmax(self.sure()))]

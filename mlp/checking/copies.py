@@ -78,7 +78,7 @@ def layer_bars(layer: Any, values: Any, H_bar: Array) -> dict[str, Array]:
 
 
 def off_zero(network: Any, rng: np.random.Generator) -> None:
-    """Set parameters that are all 0 to something else, or weight decay on them would not show."""
+    """Set parameters that are all 0 to something else: weight decay on them would not show."""
     for parameter in network.parameters().values():
         if not parameter.any():
             parameter += 0.1 * rng.normal(size=parameter.shape)

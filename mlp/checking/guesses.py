@@ -24,14 +24,14 @@ DECAY_ON_B = "weight decay on b, which the cost of the penalty leaves out"
 
 @dataclass(frozen=True)
 class Suspects:
-    """Wrong bars that known mistakes give: `instead` of the right bar, or `added` to it; by what to say about them."""
+    """Wrong bars of known mistakes, `instead` of the right bar or `added` to it, by the words for the mistake."""
 
     instead: Mapping[str, Array] = field(default_factory=dict)
     added: Mapping[str, Array] = field(default_factory=dict)
 
 
 def close(X: Any, Y: Any, within: float = CLOSE) -> bool:
-    """Equal up to rounding, relative to the norm, and not both 0."""
+    """Whether two arrays are equal up to rounding, relative to the norm, and not both 0."""
     if np.shape(X) != np.shape(Y):
         return False
     size = max(float(np.linalg.norm(X)), float(np.linalg.norm(Y)))
@@ -41,7 +41,7 @@ def close(X: Any, Y: Any, within: float = CLOSE) -> bool:
 def guess(
     found: Array, wanted: Array, bar: Array, take: Callable[[Array], Array], columns: int, suspects: Suspects
 ) -> str:
-    """What the mistake may be, or "" where nothing fits.
+    """Name the mistake that a bar looks like, or "" where nothing fits.
 
     `found` and `wanted` are the elements that were compared, `bar` is the whole array that `found` is from, `take`
     picks the compared elements out of such an array, and `columns` is B (0 where there is no minibatch).
@@ -63,7 +63,7 @@ def guess(
 
 
 def factor(found: Array, wanted: Array, columns: int, within: float) -> str:
-    """Found is a constant times wanted."""
+    """Recognize a constant factor."""
     square = float(np.sum(wanted * wanted))
     k = float(np.sum(found * wanted)) / square if square > 0 else 0.0
     if k == 0 or not np.isfinite(k) or not close(found, k * wanted, within):
@@ -85,7 +85,7 @@ def factor(found: Array, wanted: Array, columns: int, within: float) -> str:
 
 
 def line(found: Array, wanted: Array, bar: Array) -> str:
-    """All is right but one element, one row or one column."""
+    """Recognize one wrong element, row or column, where all else is right."""
     if bar.ndim != 2 or found.size != bar.size:
         return ""
     wrong = np.abs(found - wanted).reshape(bar.shape) > CLOSE * np.linalg.norm(wanted)
@@ -101,7 +101,7 @@ def line(found: Array, wanted: Array, bar: Array) -> str:
 def layer_suspects(
     fresh: Callable[[], Any], H_in: Array, other: Array, H_bar: Array, found: Mapping[str, Array]
 ) -> dict[str, Suspects]:
-    """For each array of a layer, wrong bars that would be explained; `found` are those in question.
+    """List, for each array of a layer, wrong bars that would be explained; `found` are those in question.
 
     `fresh()` is the layer before it saw any data, and `other` the input that it saw before H_in.
     """
@@ -123,7 +123,7 @@ def layer_suspects(
 
 
 def is_dense(layer: Any) -> bool:
-    """Does it look like the note's layer, H = g(W H_in + b 1^T)?"""
+    """Whether it looks like the note's layer, H = g(W H_in + b 1^T)."""
     return all(hasattr(layer, name) for name in ("W", "b", "g")) and np.ndim(layer.W) == 2 and callable(layer.g)
 
 

@@ -32,7 +32,7 @@ def random_line(problem: Problem, rng: np.random.Generator) -> tuple[Callable[[A
 
 
 def dot_product(problem: Problem, rng: np.random.Generator) -> Result:
-    """Forward against reverse: c_dot = sum of <bar, dot> over all arrays, for random dots (Giles 2008).
+    """Compare forward and reverse: c_dot = sum of <bar, dot> over all arrays, for random dots (Giles 2008).
 
     c_dot comes from one numerical derivative along the dots, which is forward mode by other means (note, footnote 2).
     """
@@ -69,9 +69,10 @@ def taylor_along(problem: Problem, rng: np.random.Generator) -> Result:
 
 
 def taylor(what: str, f: Callable[[float], Any], slope: Any, size: float) -> Result:
-    """Does |f(t) - f(0) - t slope| fall like t^2? f may be an array; `slope` is its derivative at 0, of its shape.
+    """Check that |f(t) - f(0) - t slope| falls like t^2.
 
-    `error` is 2 minus the order at which it falls between the last two steps that rounding does not blur.
+    f may be an array; `slope` is its derivative at 0, of its shape. `error` is 2 minus the order at which it falls
+    between the last two steps that rounding does not blur.
     """
 
     def say(verdict: str, error: float, reason: str) -> Result:
@@ -106,9 +107,9 @@ def taylor(what: str, f: Callable[[float], Any], slope: Any, size: float) -> Res
 def identity(
     check: str, pairs: Mapping[str, tuple[Any, Any]], words: tuple[str, str], *, columns: int = 0, good: str = ""
 ) -> list[Result]:
-    """Are two computations of each array the same up to rounding? One PASS for all, or what did not pass by name.
+    """Compare two computations of each array, which are the same up to rounding.
 
-    `words` name the first and the second of each pair.
+    The result is one PASS for all, or what did not pass by name. `words` name the first and the second of each pair.
     """
     others, worst = [], 0.0
     for name, pair in pairs.items():

@@ -15,7 +15,7 @@ from mlp.types import Array
 
 
 class Weighted:
-    """c = <H_bar, H>, whose seed is H_bar."""
+    """The cost c = <H_bar, H>, whose seed is H_bar."""
 
     def cost(self, H: Array, H_bar: Array) -> Any:
         return np.sum(H_bar * H)
@@ -26,7 +26,7 @@ class Weighted:
 
 @np.errstate(all="ignore")
 def check_layer(layer: Any, H_in: Array, *, rng: np.random.Generator | None = None) -> list[Result]:
-    """All checks of a layer, one's own included (see `mlp.network.LayerLike`), at the input H_in, K_in x B.
+    """Check a layer, one's own included (see `mlp.network.LayerLike`), at the input H_in, K_in x B.
 
     With random H_bar, the cost is c = <H_bar, H>: its derivatives with respect to every parameter and H_in are the
     bars that `backward` has to return. A single column is taken twice, because some mistakes do not show with B = 1.
@@ -47,7 +47,7 @@ def check_layer(layer: Any, H_in: Array, *, rng: np.random.Generator | None = No
 
 
 def check_bars(sweep: Sweep, rng: np.random.Generator) -> list[Result]:
-    """The bars against numbers, one by one and together."""
+    """Compare the bars with numbers, one by one and together."""
     bars = sweep.bars(sweep.values, sweep.seed)
     results = from_the_top(sweep, bars, rng, [])
     if sweep.fits(bars):
@@ -56,7 +56,7 @@ def check_bars(sweep: Sweep, rng: np.random.Generator) -> list[Result]:
 
 
 def as_lowest(layer: Any, X: Array, H_bar: Array) -> list[Result]:
-    """As the lowest of a network, a layer is not asked for H_in_bar, and may be given arrays to write its bars into."""
+    """Call a layer as the lowest of a network: not asked for H_in_bar, and perhaps with arrays to write bars into."""
     values = layer.forward(X.copy())
     bars = layer_bars(layer, values, H_bar)
     ways: list[tuple[dict[str, Any], tuple[str, str]]] = [({}, ("input_bar=False", "True"))]

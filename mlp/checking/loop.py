@@ -35,7 +35,7 @@ def check_loop(
     weight_decay: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> list[Result]:
-    """All checks of a training loop that is called like `mlp.train`, on data = (X, Y), N x D and N x K.
+    """Check a training loop that is called like `mlp.train`, on data = (X, Y), N x D and N x K.
 
     `loop(network, loss, optimizer, data, rng=..., epochs=1, batch_size=..., l2=...)` runs with an optimizer that
     changes nothing, so every minibatch can be computed again: its rows have to be rows of the data, each once in the
@@ -81,7 +81,7 @@ def uneven(N: int) -> int:
 
 @dataclass(frozen=True)
 class Step:
-    """What a loop did for one minibatch: the inputs and targets that it used, and the bars that it steps along."""
+    """One minibatch of a loop: the inputs and targets that it used, and the bars that it steps along."""
 
     X: Array
     Y: Array
@@ -118,7 +118,7 @@ class Watch:
 
 
 def check_rows(steps: list[Step], X: Array, Y: Array) -> Result:
-    """Every row of the data once, each with its own targets."""
+    """Check that every row of the data is used once, with its own targets."""
     seen_X, seen_Y = (np.concatenate([getattr(step, name) for step in steps], axis=1).T for name in ("X", "Y"))
     what, check = "rows", "minibatches"
     reason, guess = "", ""
@@ -137,12 +137,12 @@ def check_rows(steps: list[Step], X: Array, Y: Array) -> Result:
 
 
 def same_rows(one: Array, other: Array) -> bool:
-    """Are they the same rows in any order?"""
+    """Whether they are the same rows in any order."""
     return sorted(one.tolist()) == sorted(other.tolist())
 
 
 def check_steps(own: Any, loss: Any, steps: list[Step], l2: float, weights: set[str]) -> list[Result]:
-    """The bars of every minibatch; of the failures, those of the first minibatch that has any."""
+    """Check the bars of every minibatch; of the failures, tell those of the first minibatch that has any."""
     everywhere = l2 * own.theta
     decay = everywhere.copy()
     for name, part in own.named(decay).items():
@@ -184,7 +184,7 @@ def data_bars(own: Any, loss: Any, X: Array, Y: Array, kept: Array | None = None
 
 
 def check_reported(own: Any, loss: Any, steps: list[Step], X: Array, Y: Array, reported: float) -> list[Result]:
-    """The cost of the epoch is the mean over its rows, as no step changed anything: minibatches weigh by their rows."""
+    """Check that the cost of the epoch is the mean over its rows: minibatches weigh by their rows."""
     costs = [float(loss.cost(own.forward(step.X)[-1].H, step.Y)) for step in steps]
     pairs = {"c": (reported, float(loss.cost(own.forward(X.T)[-1].H, Y.T)))}
     words = ("train_loss is", "the mean over all rows")

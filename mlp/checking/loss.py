@@ -22,7 +22,7 @@ WRONG_AXIS = "the softmax is taken over the wrong axis, the examples instead of 
 
 @np.errstate(all="ignore")
 def check_loss(loss: Any, F: Array, Y: Array, *, rng: np.random.Generator | None = None) -> list[Result]:
-    """All checks of a loss, one's own included (see `mlp.losses.Loss`), at outputs F and targets Y, both K x B.
+    """Check a loss, one's own included (see `mlp.losses.Loss`), at outputs F and targets Y, both K x B.
 
     A single column is taken twice, because a mean and a sum cannot be told apart with B = 1. What the loss raises is
     raised.
@@ -56,7 +56,7 @@ def loss_problem(loss: Any, F: Array, Y: Array, seed: Array) -> Problem:
 
 
 def cost_size(loss: Any, F: Array, Y: Array) -> float:
-    """What the cost is rounded at: a tiny cost of saturated outputs comes from terms like those at F = 0."""
+    """The magnitude that the cost is rounded at: a tiny cost of saturated outputs has terms like those at F = 0."""
     sizes = [abs(float(loss.cost(F, Y)))]
     with contextlib.suppress(ValueError, ArithmeticError):  # outputs that must not be 0
         sizes.append(abs(float(loss.cost(np.zeros_like(F), Y))))
@@ -70,7 +70,7 @@ def softmax_of_examples(F: Array, Y: Array) -> Array:
 
 
 def mean_of_examples(loss: Any, F: Array, Y: Array, seed: Array) -> list[Result]:
-    """The cost of a minibatch is the mean of its examples', so an example's seed is B times its column of F_bar."""
+    """Compare the cost with the mean of the examples' costs, and F_bar with their seeds divided by B."""
     B = F.shape[1]
     columns = [[b] for b in range(B)]
     mean = np.mean([float(loss.cost(F[:, b], Y[:, b])) for b in columns])
@@ -83,7 +83,7 @@ def mean_of_examples(loss: Any, F: Array, Y: Array, seed: Array) -> list[Result]
 
 
 def at_once(loss: Any, F: Array, Y: Array, seed: Array) -> list[Result]:
-    """Training asks for cost and seed at once, which a loss may compute in another way."""
+    """Ask for cost and seed at once, as training does: a loss may compute them in another way."""
     c, (both_c, F_bar) = loss.cost(F, Y), cost_and_seed(loss, F, Y)
     rounded = abs(both_c - c) <= 10 * EPS * cost_size(loss, F, Y)  # a tiny cost of certain outputs may be 0
     pairs = {"c": (c if rounded else both_c, c), "F": (F_bar, seed)}

@@ -29,7 +29,7 @@ def check_network(
     penalty: Any = None,
     rng: np.random.Generator | None = None,
 ) -> list[Result]:
-    """All checks of a network, one's own included, on a minibatch: X is K_0 x B, Y is K_L x B.
+    """Check a network, one's own included, on a minibatch: X is K_0 x B, Y is K_L x B.
 
     From the top down, as the reverse sweep goes: F, then each layer's parameters and its input, against numerical
     derivatives of `loss.cost`. What is below a wrong bar is wrong too; the guess is at the highest. Then all arrays
@@ -56,7 +56,7 @@ def check_network(
 
 
 def check_bars(sweep: Sweep, penalty: Any, rng: np.random.Generator) -> list[Result]:
-    """The bars against numbers: from the top down, all together with the penalty, and the penalty alone."""
+    """Compare the bars with numbers: from the top down, all together with the penalty, and the penalty alone."""
     bars = sweep.bars(sweep.values, sweep.seed)
     top = loss_problem(sweep.loss, sweep.F, sweep.Y, sweep.seed)
     results = from_the_top(sweep, bars, rng, [check_bar(top, "F", rng)])
@@ -77,7 +77,7 @@ def check_bars(sweep: Sweep, penalty: Any, rng: np.random.Generator) -> list[Res
 
 
 def penalty_problem(sweep: Sweep, penalty: Any) -> Problem:
-    """The penalty's own cost and bars; on what is no weight, that it acts at all is the suspect."""
+    """The penalty's own cost and bars; acting on what is no weight is the suspect."""
 
     def cost(arrays: dict[str, Array]) -> Any:
         return penalty.cost(sweep.private.variant(arrays))
@@ -93,7 +93,7 @@ def penalty_problem(sweep: Sweep, penalty: Any) -> Problem:
 
 
 def check_penalty(sweep: Sweep, problem: Problem, rng: np.random.Generator) -> list[Result]:
-    """The derivative of the penalty by itself: beside that of the data, a mistake in the smaller one would not show."""
+    """Check the penalty by itself: beside the bars of the data a mistake in the smaller ones would not show."""
     names = [name for name, bar in problem.bars.items() if name in sweep.private.weights or np.any(bar)]
     if not problem.size and not any(np.any(problem.bars[name]) for name in names):
         return []
@@ -102,7 +102,7 @@ def check_penalty(sweep: Sweep, problem: Problem, rng: np.random.Generator) -> l
 
 
 def as_trained(sweep: Sweep) -> list[Result]:
-    """Training asks the network for theta_bar, without X_bar: the same bars in one vector."""
+    """Ask for theta_bar without X_bar, as training does: the same bars in one vector."""
     values = sweep.forward(sweep.X.copy())
     bars = sweep.bars(values, sweep.seed)
     with calling("backward"):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlp.autodiff.operation import Operation
-from mlp.checking.bar import DIRECTIONS, ELEMENTS, Comparison, Problem, check_bar, choose
+from mlp.checking.bar import DIRECTIONS, ELEMENTS, Comparison, Problem, check_bars, choose
 from mlp.checking.copies import fingerprint, float64, long_double
 from mlp.checking.identities import ALL, EXACT, taylor
 from mlp.checking.numerical import Derivative, Slope, step_sizes
@@ -29,7 +29,7 @@ def check_operation(
     project: Project | None = None,
     rng: np.random.Generator | None = None,
 ) -> list[Result]:
-    """All checks of an operation, one's own included, at these real inputs (arrays, or tuples of arrays) and options.
+    """Check an operation, one's own included, at these real inputs (arrays, or tuples of arrays) and options.
 
     With random C_bar, each bar of `reverse` against derivatives of <C_bar, C>; with random dots, `forward` against the
     change of C; the two against each other by <C_bar, C_dot> = sum of <A_bar, A_dot>; and the forward rule's Taylor
@@ -40,7 +40,7 @@ def check_operation(
     rule = Rule(operation, inputs, options or {}, project or {})
     C_bar, dots = rule.random_C_bar(rng), rule.random_dots(rng)
     return [
-        *attempt("bars", "reverse", lambda: check_reverse(rule, C_bar, rng)),
+        *attempt("bars", "reverse", lambda: check_bars(rule.problem(C_bar), rng)),
         *attempt("C_dot", "forward", lambda: check_forward(rule, C_bar, dots, rng)),
         *attempt(ALL, "dot product", lambda: [dot_products(rule, rng)]),
         *attempt("memory", "called", lambda: [left_alone(rule, C_bar, dots)]),
@@ -78,42 +78,39 @@ class Rule:
     def value(self, arrays: Mapping[str, Array]) -> Any:
         return self.operation.value(*self.arguments(arrays), **self.options)
 
-    def problem(self, C_bar: list[Array]) -> Problem:
+    def problem(self, C_bar: Array) -> Problem:
         """<C_bar, C> as a function of the inputs, with the bars of the reverse rule."""
 
         def cost(arrays: dict[str, Array]) -> Any:
-            return sum(
-                np.sum(c_bar * c) for c_bar, c in zip(C_bar, parts(self.value(self.arrays | arrays)), strict=True)
-            )
+            return np.sum(C_bar * flat(self.value(self.arrays | arrays)))
 
         def precise() -> dict[str, Array]:
             arrays = long_double(self.arrays)
             return self.reverse(C_bar, arrays, self.value(arrays))
 
-        bars, size = self.reverse(C_bar, self.arrays, self.C), self.size(C_bar)
+        bars, size = self.reverse(C_bar, self.arrays, self.C), float(np.sum(np.abs(C_bar * flat(self.C))))
         return Problem(cost, self.arrays, bars, size, project=self.project, precise=precise, maker="reverse")
 
     def random_dots(self, rng: np.random.Generator) -> dict[str, Array]:
         return {name: self.project[name](rng.normal(size=x.shape) * step_sizes(x)) for name, x in self.arrays.items()}
 
-    def random_C_bar(self, rng: np.random.Generator) -> list[Array]:
-        return [rng.normal(size=part.shape) for part in parts(self.C)]
-
-    def size(self, C_bar: list[Array]) -> float:
-        """The terms of <C_bar, C> without their signs."""
-        return float(sum(np.sum(np.abs(c_bar * c)) for c_bar, c in zip(C_bar, parts(self.C), strict=True)))
+    def random_C_bar(self, rng: np.random.Generator) -> Array:
+        return rng.normal(size=flat(self.C).shape)
 
     def forward(self, dots: Mapping[str, Array]) -> Any:
-        """C_dot."""
+        """The derivative of C along the dots, C_dot."""
         with calling("forward"):
             return self.operation.forward(self.arguments(dots), self.C, *self.arguments(self.arrays), **self.options)
 
-    def reverse(self, C_bar: list[Array], arrays: Mapping[str, Array], C: Any) -> dict[str, Array]:
+    def reverse(self, C_bar: Array, arrays: Mapping[str, Array], C: Any) -> dict[str, Array]:
         """The bars of all arrays."""
-        shaped = tuple(C_bar) if isinstance(C, tuple) else C_bar[0]
+        ends = np.cumsum([part.size for part in parts(C)])
+        shaped = [bar.reshape(part.shape) for bar, part in zip(np.split(C_bar, ends[:-1]), parts(C), strict=True)]
         named: dict[str, Any] = {}
         with calling("reverse"):
-            bars = self.operation.reverse(shaped, C, *self.arguments(arrays), **self.options)
+            bars = self.operation.reverse(
+                tuple(shaped) if isinstance(C, tuple) else shaped[0], C, *self.arguments(arrays), **self.options
+            )
             for names, bar in zip(self.members, bars, strict=True):
                 named |= {names: bar} if isinstance(names, str) else dict(zip(names, bar, strict=True))
         return {name: np.asarray(bar) for name, bar in named.items()}
@@ -151,14 +148,8 @@ class Change:
         return derivative.along(np.ones(()))
 
 
-def check_reverse(rule: Rule, C_bar: list[Array], rng: np.random.Generator) -> list[Result]:
-    """The bar of each input against the numerical derivatives of <C_bar, C>."""
-    problem = rule.problem(C_bar)
-    return [check_bar(problem, name, rng) for name in problem.arrays]
-
-
-def check_forward(rule: Rule, C_bar: list[Array], dots: Mapping[str, Array], rng: np.random.Generator) -> list[Result]:
-    """C_dot against the numerical derivative of C along the dots, and the Taylor remainders that it leaves."""
+def check_forward(rule: Rule, C_bar: Array, dots: Mapping[str, Array], rng: np.random.Generator) -> list[Result]:
+    """Compare C_dot with the numerical derivative of C along the dots, and look at the Taylor remainders."""
     C_dot = rule.forward(dots)
     shapes, wanted = ([part.shape for part in parts(C)] for C in (C_dot, rule.C))
     if shapes != wanted:
@@ -167,23 +158,23 @@ def check_forward(rule: Rule, C_bar: list[Array], dots: Mapping[str, Array], rng
     def along(t: Any) -> Array:
         return flat(rule.value({name: x + t * dots[name] for name, x in rule.arrays.items()}))
 
-    bar, c_bar, one = flat(C_dot), flat(tuple(C_bar)), np.ones(())
-    method = Derivative(lambda t: np.sum(c_bar * along(t)), np.zeros(()), rule.size(C_bar), [one]).method
-    largest = float(np.abs(flat(rule.C)).max(initial=0.0))
+    bar, C = flat(C_dot), flat(rule.C)
+    size, largest = float(np.sum(np.abs(C_bar * C))), float(np.abs(C).max(initial=0.0))
+    method = Derivative(lambda t: np.sum(C_bar * along(t)), np.zeros(()), size, [np.ones(())]).method
     problem = Problem(float, {"C_dot": np.zeros(bar.shape)}, {"C_dot": bar}, largest, maker="forward")
     comparison = Comparison(problem, "C_dot", Change(along, method, largest))
     for index in choose(bar, ELEMENTS, rng):
         comparison.add(index)
-    return [comparison.result(), taylor("C_dot", along, bar, float(np.linalg.norm(flat(rule.C))))]
+    return [comparison.result(), taylor("C_dot", along, bar, float(np.linalg.norm(C)))]
 
 
 def dot_products(rule: Rule, rng: np.random.Generator) -> Result:
-    """<C_bar, C_dot> = sum of <A_bar, A_dot> over the inputs, for random C_bar and dots (Giles 2008)."""
+    """Check that <C_bar, C_dot> = sum of <A_bar, A_dot> over the inputs, for random C_bar and dots (Giles 2008)."""
     worst = 0.0
     for _ in range(DIRECTIONS):
         C_bar, dots = rule.random_C_bar(rng), rule.random_dots(rng)
         bars = rule.reverse(C_bar, rule.arrays, rule.C)
-        up = flat(tuple(C_bar)) * flat(rule.forward(dots))
+        up = C_bar * flat(rule.forward(dots))
         down = np.concatenate([(bars[name] * dot).ravel() for name, dot in dots.items()])
         norm = max(float(np.linalg.norm(up)), float(np.linalg.norm(down)))
         error = abs(float(up.sum() - down.sum())) / norm if norm else 0.0
@@ -197,13 +188,13 @@ def dot_products(rule: Rule, rng: np.random.Generator) -> Result:
     return Result(ALL, "dot product", PASS, worst, EXACT, f"{DIRECTIONS} draws")
 
 
-def left_alone(rule: Rule, C_bar: list[Array], dots: Mapping[str, Array]) -> Result:
-    """Rules change none of their arguments, and bars may be added to in place: they share no memory with anything."""
+def left_alone(rule: Rule, C_bar: Array, dots: Mapping[str, Array]) -> Result:
+    """Check that rules change no argument, and that bars share no memory: they may be added to in place."""
     before = fingerprint(rule.arrays, rule.C, C_bar, dots)
     bars = rule.reverse(C_bar, rule.arrays, rule.C)
     rule.forward(dots)
     reason = "" if fingerprint(rule.arrays, rule.C, C_bar, dots) == before else "an argument was changed in place"
-    others = [("C_bar", part) for part in C_bar]
+    others = [("C_bar", C_bar)]
     for name, bar in bars.items():
         for other, array in others:
             if np.shares_memory(bar, array):

@@ -20,7 +20,7 @@ EVEN = 1e-6  # the step is a small difference of parameters, so rounding leaves 
 
 @np.errstate(all="ignore")
 def check_optimizer(optimizer: Any, network: Any, *, rng: np.random.Generator | None = None) -> list[Result]:
-    """All checks of a fresh optimizer, one's own included, on a network's parameters and random bars.
+    """Check a fresh optimizer, one's own included, on a network's parameters and random bars.
 
     Its first step, without its weight decay, has to go downhill in every array, <step, bar> < 0; and with all bars 0 it
     has to leave alone what is no weight, and to shrink the weights by one factor or leave them too. Biases that are all
@@ -42,7 +42,7 @@ def check_optimizer(optimizer: Any, network: Any, *, rng: np.random.Generator | 
 
 
 def first_step(optimizer: Any, theta: Array, theta_bar: Array) -> Array:
-    """What the first step adds to theta."""
+    """The change of theta by the first step."""
     moved = theta.copy()
     copy.deepcopy(optimizer).step(moved, theta_bar.copy(), optimizer.learning_rate)
     return moved - theta
@@ -57,7 +57,7 @@ def goes_down(name: str, step: Array, bar: Array) -> Result:
 
 
 def check_decay(steps: dict[str, Array], parameters: dict[str, Array], weights: set[str], when: str) -> list[Result]:
-    """What is added without any bars: nothing, or the same fraction of every weight less."""
+    """Check what is added without any bars: nothing, or the same fraction of every weight less."""
     results = []
     for name, step in steps.items():
         x, size = parameters[name], float(np.linalg.norm(step))

@@ -43,12 +43,12 @@ def failures(results: Sequence[Result]) -> list[Result]:
 
 
 class CallFailedError(Exception):
-    """What is checked raised something."""
+    """An exception that came from what is checked."""
 
 
 @contextmanager
 def calling(name: str) -> Iterator[None]:
-    """Around calls of what is checked, so that its exceptions are told from our own."""
+    """Mark calls of what is checked, so that its exceptions are told from our own."""
     try:
         yield
     except Exception as error:
@@ -56,7 +56,7 @@ def calling(name: str) -> Iterator[None]:
 
 
 def attempt(what: str, check: str, call: Callable[[], Sequence[Result]]) -> list[Result]:
-    """The results of a call; an exception of what is checked is a failure."""
+    """Make a call, and turn an exception of what is checked into a failure."""
     try:
         return list(call())
     except CallFailedError as error:
@@ -66,14 +66,14 @@ def attempt(what: str, check: str, call: Callable[[], Sequence[Result]]) -> list
 
 
 def folded(what: str, results: Sequence[Result], reason: str) -> list[Result]:
-    """What did not pass, or one PASS for all."""
+    """Keep what did not pass, or one PASS for all."""
     others = [result for result in results if result.verdict != PASS]
     worst = max(results, key=lambda result: result.error)
     return others or [Result(what, worst.check, PASS, worst.error, worst.tolerance, reason)]
 
 
 def table(results: Sequence[Result]) -> str:
-    """One row a result, the guess below it, and a last line that counts the verdicts."""
+    """A row for each result, the guess below it, and a last line that counts the verdicts."""
     rows = [("verdict", "array", "check", "error", "limit")]
     rows += [(r.verdict, r.what, r.check, f"{r.error:.1e}", f"{r.tolerance:.0e}") for r in results]
     heading, *lines = aligned(rows, left=3).splitlines()
@@ -92,7 +92,7 @@ def count(results: Sequence[Result]) -> str:
 
 
 def apart(first: float, second: float) -> tuple[str, str]:
-    """Two numbers with six digits, or with as many as it takes to tell them apart."""
+    """Write two numbers with six digits, or with as many as it takes to tell them apart."""
     for digits in (6, 9, 12, 17):
         texts = f"{first:.{digits}g}", f"{second:.{digits}g}"
         if texts[0] != texts[1]:

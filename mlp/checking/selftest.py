@@ -51,12 +51,12 @@ def dense(
 
 
 def in_a_layer(kind: type[Layer], activation: str = "tanh", K: int = 4) -> Check:
-    """K inputs and 4 units: square, so that shapes give nothing away, or not."""
+    """Check a layer with K inputs and 4 units: square, so that shapes give nothing away, or not."""
     return lambda rng: check_layer(dense(rng, K, 4, activation, kind), rng.normal(size=(K, 5)), rng=rng)
 
 
 def in_a_network(kind: type[Layer] = Layer, penalty: L2Penalty | None = None) -> Check:
-    """The middle one of three layers is of this kind."""
+    """Check a network of three layers, the middle one of this kind."""
 
     def check(rng: np.random.Generator) -> list[Result]:
         network = Network([dense(rng, 3, 4), dense(rng, 4, 5, kind=kind), dense(rng, 5, 2)])
@@ -164,7 +164,7 @@ def in_a_loop(rng: np.random.Generator) -> list[Result]:
 
 
 def in_an_operation(rng: np.random.Generator) -> list[Result]:
-    """A is both parents of C = A * A."""
+    """Check a rule for C = A * A, where A is both parents."""
     square = Operation(
         "A * A",
         value=lambda A: A * A,

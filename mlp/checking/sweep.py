@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp.checking.bar import ELEMENTS, Problem, check_bar
+from mlp.checking.bar import ELEMENTS, Problem, check_bars
 from mlp.checking.copies import Private, fingerprint, float64, layer_bars, long_double, other_columns
 from mlp.checking.guesses import STATE, close, is_dense, layer_suspects
 from mlp.checking.identities import EXACT, identity
@@ -101,7 +101,7 @@ class Sweep:
             {full: arrays[full] for full in names.values() if full in arrays and full not in below},
             bars,
             self.size,
-            scales=dict.fromkeys(names.values(), self.scales[number]),
+            scale=self.scales[number],
             suspects={full: suspects[name] for name, full in names.items()},
             columns=self.X.shape[1],
             precise=self.precise_bars,
@@ -110,13 +110,10 @@ class Sweep:
 
     def problem(self, bars: dict[str, Array]) -> Problem:
         """The parameters and X together."""
-        scales = {
-            full: scale for names, scale in zip(self.private.names, self.scales, strict=True) for full in names.values()
-        }
-        return Problem(self.cost, self.arrays, bars, self.size, scales, precise=self.precise_bars)
+        return Problem(self.cost, self.arrays, bars, self.size, max(self.scales), precise=self.precise_bars)
 
     def fits(self, bars: dict[str, Array]) -> bool:
-        """Has every bar the shape of its array?"""
+        """Whether every bar has the shape of its array."""
         return all(bars[name].shape == x.shape for name, x in self.arrays.items())
 
 
@@ -128,20 +125,19 @@ def chain(layers: Iterable[Any], X: Array) -> Any:
 
 
 def from_the_top(sweep: Sweep, bars: dict[str, Array], rng: np.random.Generator, seed: list[Result]) -> list[Result]:
-    """The bars against numbers, as the reverse sweep goes; a failure below a wrong bar gets no guess of its own."""
+    """Compare bars with numbers as the reverse sweep goes; a failure below a wrong bar gets no guess of its own."""
     results = list(seed)
     for number in reversed(range(len(sweep.inputs))):
         above = [*sweep.input_names[1:], "F"][number]
         wrong = any(r.what == above and r.verdict == FAIL for r in results)
-        problem = sweep.layer_problem(number, bars)
-        for result in [check_bar(problem, name, rng) for name in problem.arrays]:
+        for result in check_bars(sweep.layer_problem(number, bars), rng):
             follows = wrong and result.verdict == FAIL
             results.append(replace(result, guess=f"it follows from {above}: mend that first") if follows else result)
     return results
 
 
 def minibatch(sweep: Sweep) -> list[Result]:
-    """The bars of a minibatch are the sums of those of its examples, or their means where the cost is a mean.
+    """Compare the bars of a minibatch with the sums of those of its examples, or their means where the cost is a mean.
 
     Those of the input stand side by side.
     """
@@ -166,7 +162,7 @@ def minibatch(sweep: Sweep) -> list[Result]:
 
 
 def called_again(sweep: Sweep) -> Result:
-    """No hidden state: the bars are the same after another forward pass, and nothing is changed in place."""
+    """Look for hidden state: bars are the same after another forward pass, and nothing is changed in place."""
     X, seed = sweep.X, sweep.seed
     parameters = sweep.private.read(sweep.own)
     before = fingerprint(X, seed, parameters)
@@ -190,7 +186,7 @@ def called_again(sweep: Sweep) -> Result:
 
 
 def stored(sweep: Sweep) -> list[Result]:
-    """In dense layers the stored A is W H_in + b 1^T, which g applied in place overwrites.
+    """Check that dense layers store A = W H_in + b 1^T, which g applied in place overwrites.
 
     The bars may be right all the same: the slope of a ReLU is the same at H as at A. What is neither W H_in + b 1^T nor
     H may be meant so, in a layer of one's own.
