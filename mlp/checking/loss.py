@@ -83,7 +83,9 @@ def mean_of_examples(loss: Any, F: Array, Y: Array, seed: Array) -> list[Result]
 
 
 def at_once(loss: Any, F: Array, Y: Array, seed: Array) -> list[Result]:
-    """Ask for cost and seed at once, as training does: a loss may compute them in another way."""
+    """Ask a loss that has `cost_and_seed` for both at once, as training does: it may compute them in another way."""
+    if not hasattr(loss, "cost_and_seed"):
+        return []
     c, (both_c, F_bar) = loss.cost(F, Y), cost_and_seed(loss, F, Y)
     rounded = abs(both_c - c) <= 10 * EPS * cost_size(loss, F, Y)  # a tiny cost of certain outputs may be 0
     pairs = {"c": (c if rounded else both_c, c), "F": (F_bar, seed)}

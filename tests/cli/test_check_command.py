@@ -1,4 +1,4 @@
-"""`mlp check`: what it prints, what it leaves alone, and its exit codes."""
+"""Run `mlp check`: what it prints, what it leaves alone, and its exit codes."""
 
 import re
 
@@ -62,6 +62,12 @@ def test_rows_and_overrides(outputs):
     assert "each of 20 rows once" in outputs["xor"].stdout
     many = mlp(ROOT / "configs/iris.yaml", "--rows", 10**6, "--set", "data.split.valid=0.5")
     assert "each of 45 rows once" in many.stdout
+
+
+def test_a_configs_weight_decay_is_checked_in_its_loop():
+    result = mlp(ROOT / "configs/xor.yaml", "--set", "optimizer.name=adam", "--set", "optimizer.weight_decay=0.01")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"PASS +loop: all together +weight decay .*on W1, W2 alone", result.stdout)
 
 
 def test_rows_come_from_all_over_a_sorted_table():
