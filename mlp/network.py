@@ -51,23 +51,12 @@ class Place(NamedTuple):
     shape: tuple[int, ...]
 
 
-class Network:
+class Stack:
     """Layers 1 to L, lowest first: H^(0) = X, H^(l) = layer_l(H^(l-1)), F = H^(L).
 
-    X is K_0 x B and F is K_L x B, columns are examples. All parameters lie end to end in the vector `theta`, first the
-    weights (what the layers list as `penalized`), then all others. Each layer's W and b are views of it: who changes
-    theta in place changes them, and the other way round. A parameter that was replaced (`layer.W = ...`) is copied into
-    theta when theta is next asked for. So layers can be shared by networks: each has a theta of its own, and takes over
-    what the other has made of the layer.
-
-    A layer that stands twice in a network has its parameters in theta once, under the number of its first place.
-
-    Raises ValueError when there is no layer, or when a layer's inputs are not as many as the outputs of the one below.
+    X is K_0 x B and F is K_L x B, columns are examples. Raises ValueError when there is no layer, or when a layer's
+    inputs are not as many as the outputs of the one below.
     """
-
-    vector: Array | None = None  # theta, once it has been asked for
-    places: Mapping[str, Place] = {}
-    own: Sequence[tuple[LayerLike, str, Array]] = ()  # the view of theta that each parameter of a layer is
 
     def __init__(self, layers: Sequence[Any]) -> None:
         self.layers: list[LayerLike] = list(layers)
@@ -83,10 +72,12 @@ class Network:
         names = [f"{name}{number}" for number, _, name in self.listed()]
         if len(set(names)) < len(names):
             raise ValueError(f"two parameters have one name among {', '.join(names)}")
-        self.write_into = ["out" in signature(layer.backward).parameters for layer in self.layers]
+        once = [sum(other is layer for other in self.layers) == 1 for layer in self.layers]
+        takes_out = ["out" in signature(layer.backward).parameters for layer in self.layers]
+        self.writes_out = [a and b for a, b in zip(once, takes_out, strict=True)]  # bars straight into theta_bar
 
     def __repr__(self) -> str:
-        return f"Network([{', '.join(map(repr, self.layers))}])"
+        return f"{type(self).__name__}([{', '.join(map(repr, self.layers))}])"
 
     def __call__(self, X: Array) -> Array:
         """F, the K_L x B outputs for the K_0 x B inputs X; nothing else is kept."""
@@ -104,6 +95,50 @@ class Network:
             H = values[-1].H
         return values
 
+    def sweep(
+        self, values: Sequence[Any], F_bar: Array, out: Sequence[Mapping[str, Array]], input_bar: bool
+    ) -> Iterator[Any]:
+        """The bars of each layer, highest first; those of the parameters are put into `out`, by layer and name.
+
+        Raises ValueError when `values` are not those of all the layers.
+        """
+        if len(values) != len(self.layers):
+            raise ValueError(f"got values of {len(values)} layers for a network of {len(self.layers)}")
+        H_bar, seen = F_bar, set[int]()
+        for number in reversed(range(len(self.layers))):
+            layer, parts = self.layers[number], out[number]
+            first = id(layer) not in seen
+            seen.add(id(layer))
+            options = {"out": parts} if self.writes_out[number] else {}
+            found = layer.backward(values[number], H_bar, input_bar=input_bar or number > 0, **options)
+            put_bars(found, parts, first)
+            H_bar = found.H_in_bar
+            yield found
+
+    def listed(self) -> Iterator[tuple[int, LayerLike, str]]:
+        """The number of a layer, the layer, and a name of its parameters; a layer that stands twice comes once."""
+        seen: set[int] = set()
+        for number, layer in enumerate(self.layers, 1):
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                yield from ((number, layer, name) for name in layer.parameters)
+
+
+class Network(Stack):
+    """A stack of layers, and all of their parameters as one vector.
+
+    All parameters lie end to end in `theta`, first the weights (what the layers list as `penalized`), then all others.
+    Each layer's W and b are views of it: who changes theta in place changes them, and the other way round. A parameter
+    that was replaced (`layer.W = ...`) is copied into theta when theta is next asked for. So layers can be shared by
+    networks: each has a theta of its own, and takes over what the other has made of the layer.
+
+    A layer that stands twice in a network has its parameters in theta once, under the number of its first place.
+    """
+
+    def __init__(self, layers: Sequence[Any]) -> None:
+        super().__init__(layers)
+        self.lay_out()
+
     def backward(
         self, values: Sequence[Any], F_bar: Array, *, out: Views | None = None, input_bar: bool = False
     ) -> Bars:
@@ -114,35 +149,22 @@ class Network:
         has their sum. The lowest layer's `H_in_bar` = dc/dX is left out unless `input_bar=True`. Raises ValueError when
         `values` are not those of all the layers.
         """
-        if len(values) != len(self.layers):
-            raise ValueError(f"got values of {len(values)} layers for a network of {len(self.layers)}")
         if out is None:
             theta = self.theta
             out = self.views(np.empty(theta.shape, np.result_type(theta, F_bar)))
-        bars, seen = Bars(), set[int]()
-        bars.theta_bar = out.vector
-        H_bar = F_bar
-        for number in reversed(range(len(self.layers))):
-            layer, parts = self.layers[number], out.layers[number]
-            first = id(layer) not in seen
-            seen.add(id(layer))
-            options = {"out": parts} if first and self.write_into[number] else {}
-            found = layer.backward(values[number], H_bar, input_bar=input_bar or number > 0, **options)
-            put_bars(found, parts, first)
-            H_bar = found.H_in_bar
-            bars.append(found)
+        bars = Bars(self.sweep(values, F_bar, out.layers, input_bar))
         bars.reverse()
+        bars.theta_bar = out.vector
         return bars
 
     @property
     def theta(self) -> Array:
         """The vector of all parameters: the array itself, so in-place changes count."""
-        if self.vector is None:
-            return self.lay_out()
         if any(getattr(layer, name) is not view for layer, name, view in self.own):
             found = [np.array(getattr(layer, name)) for layer, name, _ in self.own]
             if not all(fits(W, view) for W, (_, _, view) in zip(found, self.own, strict=True)):
-                return self.lay_out()
+                self.lay_out()
+                return self.vector
             for W, (_, _, view) in zip(found, self.own, strict=True):
                 view[...] = W
             self.hand_out()
@@ -152,15 +174,11 @@ class Network:
     def theta(self, values: Array) -> None:
         self.theta[...] = values
 
-    @property
-    def n_weights(self) -> int:
-        """How many numbers of theta, its first ones, are weights."""
-        if self.vector is None:
-            self.lay_out()
-        return self.weights
+    def lay_out(self) -> None:
+        """Make theta from the arrays that the layers have, and give them views of it.
 
-    def lay_out(self) -> Array:
-        """Make theta from the arrays that the layers have, and give them views of it."""
+        `n_weights` is how many of its numbers, the first ones, are weights.
+        """
         entries = [
             (f"{name}{number}", layer, name, np.asarray(getattr(layer, name)), name in layer.penalized)
             for number, layer, name in self.listed()
@@ -170,18 +188,16 @@ class Network:
         for name, _, _, array, _ in ordered:
             parts[name] = slice(end, end + array.size)
             end += array.size
-        self.weights = sum(entry[3].size for entry in entries if entry[-1])
+        self.n_weights = sum(entry[3].size for entry in entries if entry[-1])
         self.places = {name: Place(layer, own, parts[name], array.shape) for name, layer, own, array, _ in entries}
         dtype = np.result_type(*(entry[3] for entry in entries)) if entries else np.dtype(np.float32)
         self.vector = np.empty(end, dtype)
         for name, _, _, array, _ in entries:
             self.vector[parts[name]] = array.ravel()
         self.hand_out()
-        return self.vector
 
     def hand_out(self) -> None:
         """Make each layer's parameters views of theta."""
-        assert self.vector is not None
         named = self.named(self.vector)
         for name, place in self.places.items():
             setattr(place.layer, place.name, named[name])
@@ -193,22 +209,12 @@ class Network:
                 )
         self.own = [(place.layer, place.name, named[name]) for name, place in self.places.items()]
 
-    def listed(self) -> Iterator[tuple[int, LayerLike, str]]:
-        """The number of a layer, the layer, and a name of its parameters; a layer that stands twice comes once."""
-        seen: set[int] = set()
-        for number, layer in enumerate(self.layers, 1):
-            if id(layer) not in seen:
-                seen.add(id(layer))
-                yield from ((number, layer, name) for name in layer.parameters)
-
     def parameters(self) -> dict[str, Array]:
         """Every parameter under the note's name, W^(1) as "W1": views of theta, so in-place changes count."""
         return self.named(self.theta)
 
     def named(self, vector: Array) -> dict[str, Array]:
         """The parts of a vector of theta's size (theta_bar, a velocity) by the names of the parameters."""
-        if self.vector is None:
-            self.lay_out()
         return {name: vector[place.part].reshape(place.shape) for name, place in self.places.items()}
 
     def views(self, vector: Array) -> Views:
@@ -226,8 +232,8 @@ class Network:
 
 
 def fits(array: Array, view: Array) -> bool:
-    """Whether the array can be copied into the view: it has its shape, and is not complex where the view is real."""
-    return array.shape == view.shape and np.can_cast(array.dtype, view.dtype, "same_kind")
+    """Whether the array can be copied into the view: it has its shape, and both are real or both complex."""
+    return array.shape == view.shape and np.iscomplexobj(array) == np.iscomplexobj(view)
 
 
 def put_bars(bars: Any, parts: Mapping[str, Array], first: bool) -> None:

@@ -142,7 +142,7 @@ class Training:
         """Evaluate, remember the best theta, and tell what the epoch came to."""
         started, epoch, done = time.perf_counter(), self.progress.epoch + 1, self.progress.unfinished
         assert done is not None
-        rate = self.eta(epoch - 0.5 / done.minibatches)
+        rate = self.eta(self.progress.epoch + (done.minibatches - 0.5) / done.minibatches)
         scores = {"train_loss": done.cost_sum / len(self.data[0])}
         if self.train_loss == "epoch_end":
             scores |= evaluate(self.network, self.loss, self.data, self.metrics, prefix="train_")

@@ -44,8 +44,8 @@ def test_all_bars(loss, activation, depth, batch):
 
     values = network.forward(X)
     bars = network.backward(values, loss.seed(values[-1].H, Y), input_bar=True)
-    penalty.add_to(network, bars)
-    found = {name: bar for name, _, bar in network.with_bars(bars)} | {"X": bars[0].H_in_bar}
+    penalty.add_to(network, bars.theta_bar)
+    found = network.named(bars.theta_bar) | {"X": bars[0].H_in_bar}
 
     def check(array_of, cost, differentiate, tolerance):
         for name, bar in found.items():
@@ -81,9 +81,7 @@ def test_a_minibatch_bar_is_the_mean_of_its_examples_bars(loss):
 
     def bars_of(X, Y):
         values = network.forward(X)
-        return dict(
-            (name, bar) for name, _, bar in network.with_bars(network.backward(values, loss.seed(values[-1].H, Y)))
-        )
+        return network.named(network.backward(values, loss.seed(values[-1].H, Y)).theta_bar)
 
     whole = bars_of(X, Y)
     single = [bars_of(X[:, [b]], Y[:, [b]]) for b in range(7)]

@@ -1,52 +1,37 @@
 """Optimizers and schedules against their equations, written out here step by step with other code."""
 
+import copy
 import math
 
 import numpy as np
 import pytest
 
-from mlp import SGD, Adam, Layer, Network
+from mlp import SGD, Adam, Layer, Network, SquaredError, optimizers, train
 from mlp import schedules as s
-from mlp.layers.dense import LayerBars
-from mlp.optimizers import clip_gradient, gradient_norm
+from mlp.optimizers import BLOCK, clip_gradient, gradient_norm
+from mlp.penalties import WeightDecay
 
 ETA = [0.1, 0.1, 0.05, 0.2]  # a schedule at work: the learning rate changes between steps
 
 
-def a_network():
-    return Network([Layer([[1.0, -2.0]], [[0.5]], "identity")])
-
-
-def bars_of(W_bar, b_bar):
-    return [LayerBars(None, np.array([[b_bar]]), np.array([W_bar]), None)]
-
-
-GRADIENTS = [([1.0, 2.0], 3.0), ([-0.5, 0.25], 1.0), ([0.0, 4.0], -2.0), ([1.5, -1.0], 0.5)]
+GRADIENTS = [[1.0, 2.0, 3.0], [-0.5, 0.25, 1.0], [0.0, 4.0, -2.0], [1.5, -1.0, 0.5]]
+START = [1.0, -2.0, 0.5]
 
 
 def steps(optimizer):
-    network = a_network()
+    theta = np.array(START)
     for eta, gradient in zip(ETA, GRADIENTS, strict=True):
-        optimizer.learning_rate = eta
-        optimizer.step(network, bars_of(*gradient))
-    layer = network.layers[0]
-    return [*layer.W[0], layer.b[0, 0]]
+        optimizer.step(theta, np.array(gradient), eta)
+    return theta
 
 
 def by_hand(update):
     """Follow the three parameters one by one with scalar arithmetic."""
-    found = []
-    for start, gradients in zip(
-        [1.0, -2.0, 0.5],
-        zip(*[[*W_bar, b_bar] for W_bar, b_bar in GRADIENTS], strict=True),
-        strict=True,
-    ):
-        found.append(update(start, gradients, penalized=len(found) < 2))
-    return found
+    return [update(start, gradients) for start, gradients in zip(START, zip(*GRADIENTS, strict=True), strict=True)]
 
 
 def test_plain_descent():
-    def update(w, gradients, penalized):
+    def update(w, gradients):
         for eta, g in zip(ETA, gradients, strict=True):
             w = w - eta * g
         return w
@@ -56,7 +41,7 @@ def test_plain_descent():
 
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_momentum(nesterov):
-    def update(w, gradients, penalized):
+    def update(w, gradients):
         v = 0.0
         for eta, g in zip(ETA, gradients, strict=True):
             v = 0.9 * v + g
@@ -68,77 +53,142 @@ def test_momentum(nesterov):
 
 def test_nesterov_is_the_gradient_at_the_point_looked_ahead_to():
     """Sutskever et al. 2013, eq. 3-4, on a quadratic: v = mu v - eta grad(w + mu v), w = w + v."""
-    eta, mu, curvature = 0.1, 0.9, np.array([[1.0, 3.0]])
-    w, v = np.array([[1.0, -2.0]]), np.zeros((1, 2))
-    network, optimizer = a_network(), SGD(eta, mu, nesterov=True)
-    for _ in range(5):
-        W = network.layers[0].W  # this is the point looked ahead to, w + mu v
-        np.testing.assert_allclose(W, w + mu * v, rtol=1e-13)
+    eta, mu, curvature = 0.1, 0.9, np.array([1.0, 3.0])
+    w, v = np.array([1.0, -2.0]), np.zeros(2)
+    theta, optimizer = w.copy(), SGD(eta, mu, nesterov=True)
+    for _ in range(5):  # theta is the point looked ahead to, w + mu v
+        np.testing.assert_allclose(theta, w + mu * v, rtol=1e-13)
         v = mu * v - eta * curvature * (w + mu * v)
         w = w + v
-        optimizer.step(network, bars_of((curvature * W)[0], 0.0))
+        optimizer.step(theta, curvature * theta, eta)
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_adam(decay):
-    def update(w, gradients, penalized):
+def test_adam():
+    def update(w, gradients):
         m = s = 0.0
         for t, (eta, g) in enumerate(zip(ETA, gradients, strict=True), 1):
             m = 0.9 * m + 0.1 * g
             s = 0.999 * s + 0.001 * g**2
             m_hat, s_hat = m / (1 - 0.9**t), s / (1 - 0.999**t)
-            w = w - eta * (m_hat / (math.sqrt(s_hat) + 1e-8) + (decay * w if penalized else 0))
+            w = w - eta * m_hat / (math.sqrt(s_hat) + 1e-8)
         return w
 
-    np.testing.assert_allclose(steps(Adam(weight_decay=decay)), by_hand(update), rtol=1e-12)
+    np.testing.assert_allclose(steps(Adam()), by_hand(update), rtol=1e-12)
+
+
+def test_decoupled_weight_decay_acts_on_weights_alone():
+    """AdamW: W <- W - eta (m_hat / (sqrt(s_hat) + epsilon) + lambda W), and biases without the last term."""
+    X, Y = np.ones((1, 2)), np.array([[3.0]])
+    start = Layer([[1.0, -2.0]], [[0.5]], "identity")
+    found = {}
+    for decay in (0.0, 0.1):
+        layer = copy.deepcopy(start)
+        options = {"rng": np.random.default_rng(0), "epochs": 1, "weight_decay": decay}
+        list(train(Network([layer]), SquaredError(), Adam(0.01), (X, Y), **options))
+        found[decay] = layer
+    np.testing.assert_allclose(found[0.1].W, found[0.0].W - 0.01 * 0.1 * start.W, rtol=1e-14)
+    assert np.array_equal(found[0.1].b, found[0.0].b)
+    with pytest.raises(ValueError, match="weight_decay"):
+        WeightDecay(-1)
 
 
 def test_the_first_step_of_adam_is_the_learning_rate():
-    network, optimizer = a_network(), Adam(0.01)
-    optimizer.step(network, bars_of([1e-3, -1e3], 5.0))
-    np.testing.assert_allclose(network.layers[0].W, [[1 - 0.01, -2 + 0.01]], rtol=1e-5)
+    theta, optimizer = np.array([1.0, -2.0, 0.5]), Adam()
+    optimizer.step(theta, np.array([1e-3, -1e3, 5.0]), 0.01)
+    np.testing.assert_allclose(theta, [1 - 0.01, -2 + 0.01, 0.5 - 0.01], rtol=1e-5)
 
 
-@pytest.mark.parametrize("make", [lambda: SGD(0.1, 0.9, True), lambda: Adam(0.1, weight_decay=0.01)])
+@pytest.mark.parametrize("make", [lambda: SGD(0.1, 0.9), lambda: SGD(0.1, 0.9, True), lambda: SGD(0.1), Adam])
+@pytest.mark.parametrize("size", [1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3])
+def test_blocks_change_nothing(make, size, monkeypatch):
+    gradients = np.random.default_rng(0).normal(size=(3, size)).astype(np.float32)
+
+    def thetas(block):
+        monkeypatch.setattr(optimizers, "BLOCK", block)
+        theta, optimizer = np.ones(size, np.float32), make()
+        for theta_bar in gradients:
+            optimizer.step(theta, theta_bar, 0.01)
+        return theta
+
+    assert np.array_equal(thetas(BLOCK), thetas(10**9))
+
+
+@pytest.mark.parametrize("make", [lambda: SGD(0.1, 0.9, True), Adam])
 def test_state_saved_and_loaded_goes_on_the_same(make):
     whole, first, second = make(), make(), make()
-    networks = [a_network(), a_network()]
-    for i, gradient in enumerate(GRADIENTS):
-        whole.step(networks[0], bars_of(*gradient))
+    one, other = np.array(START), np.array(START)
+    for i, gradient in enumerate(map(np.array, GRADIENTS)):
+        whole.step(one, gradient, 0.1)
         if i == 2:
-            second.load_state(first.state(), networks[1])
-            first.step(a_network(), bars_of(*gradient))  # what was saved no longer belongs to the first
-        (first if i < 2 else second).step(networks[1], bars_of(*gradient))
-    for one, other in zip(*(n.parameters().values() for n in networks), strict=True):
-        assert np.array_equal(one, other)
+            second.load_state(first.state(), other)
+            first.step(np.array(START), gradient, 0.1)  # what was saved no longer belongs to the first
+        (first if i < 2 else second).step(other, gradient, 0.1)
+    assert np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("make", [lambda: SGD(0.1, 0.9), lambda: SGD(0.1), lambda: Adam(0.1)])
 def test_the_state_before_the_first_step_can_be_loaded(make):
     optimizer = make()
-    optimizer.load_state(make().state(), a_network())
+    optimizer.load_state(make().state(), np.array(START))
     assert optimizer.state().keys() == make().state().keys()
 
 
 @pytest.mark.parametrize("make", [lambda: SGD(0.1, 0.9), lambda: Adam(0.1)])
 def test_a_loaded_state_is_left_as_it_was(make):
     first, second = make(), make()
-    first.step(a_network(), bars_of(*GRADIENTS[0]))
+    first.step(np.array(START), np.array(GRADIENTS[0]), 0.1)
     state = first.state()
     before = {name: array.copy() for name, array in state.items()}
-    second.load_state(state, a_network())
-    second.step(a_network(), bars_of(*GRADIENTS[1]))
+    second.load_state(state, np.array(START))
+    second.step(np.array(START), np.array(GRADIENTS[1]), 0.1)
     assert all(np.array_equal(state[name], before[name]) for name in before)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": np.array(-1)}, "'steps' is not a whole number >= 0"),
+        ({"steps": np.array(1.0)}, "'steps' is not a whole number >= 0"),
+        ({"velocity": np.zeros(2)}, r"array 'velocity' is float64 of shape \(2,\), expected float64 of \(3,\)"),
+        ({"velocity": np.zeros(3, np.float32)}, "array 'velocity' is float32"),
+        ({"velocity": np.array([0, np.nan, 0])}, "array 'velocity' holds values that are not finite"),
+        ({"second": np.zeros(3)}, "missing or unknown array 'second'"),
+        ({"steps": np.array(0)}, "missing or unknown array 'velocity'"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused_by_name(change, message):
+    optimizer = SGD(0.1, 0.9)
+    with pytest.raises(ValueError, match=message):
+        optimizer.load_state({"steps": np.array(2), "velocity": np.zeros(3), **change}, np.array(START))
+
+
+def test_a_theta_of_another_size_is_refused():
+    optimizer = SGD(0.1, 0.9)
+    optimizer.step(np.zeros(3), np.ones(3), 0.1)
+    with pytest.raises(ValueError, match=r"theta has shape \(4,\), but velocity has \(3,\)"):
+        optimizer.step(np.zeros(4), np.ones(4), 0.1)
 
 
 @pytest.mark.parametrize("make", [lambda: SGD(0.1), lambda: SGD(0.1, 0.9), lambda: SGD(0.1, 0.9, True), Adam])
 def test_single_precision_stays_single(make):
-    network = Network([Layer(np.ones((2, 3), np.float32), np.zeros((2, 1), np.float32), "tanh")])
-    bars = network.backward(network.forward(np.ones((3, 4), np.float32)), np.ones((2, 4), np.float32))
-    optimizer = make()
-    optimizer.step(network, bars)
-    arrays = {**network.parameters(), **optimizer.state()}
+    theta, optimizer = np.ones(3, np.float32), make()
+    optimizer.step(theta, np.ones(3, np.float32), 0.1)
+    arrays = {"theta": theta, **optimizer.state()}
     assert {array.dtype for name, array in arrays.items() if name != "steps"} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("make", [lambda: SGD(0.1, 0.9), lambda: Adam(beta2=0.9)])
+def test_the_vectors_of_dead_units_become_zero_and_not_subnormal(make):
+    """Without a gradient a velocity halves every few steps and would get stuck at the smallest numbers there are."""
+    theta, optimizer = np.ones(3, np.float32), make()
+    optimizer.step(theta, np.ones(3, np.float32), 0.1)
+    smallest = np.finfo(np.float32).smallest_normal
+    for _ in range(1500):
+        optimizer.step(theta, np.array([0, 1, 0], np.float32), 0.1)
+        for name in optimizer.vectors:
+            vector = getattr(optimizer, name)
+            assert ((vector == 0) | (abs(vector) >= smallest)).all()
+    assert [getattr(optimizer, name)[0] for name in optimizer.vectors] == [0] * len(optimizer.vectors)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +203,6 @@ def test_single_precision_stays_single(make):
         (lambda: Adam(beta1=1), "beta1"),
         (lambda: Adam(beta2=1.5), "beta2"),
         (lambda: Adam(epsilon=0), "epsilon"),
-        (lambda: Adam(weight_decay=-1), "weight_decay"),
         (lambda: s.step(0), "every"),
         (lambda: s.exponential(-1), "decay"),
         (lambda: s.cosine(0), "epochs"),
@@ -167,14 +216,12 @@ def test_bad_settings_are_refused_by_name(make, word):
 
 
 def test_global_norm_and_clipping():
-    network = a_network()
-    bars = bars_of([3.0, 0.0], 4.0)
-    assert gradient_norm(network, bars) == 5
-    clip_gradient(network, bars, 10, 5)
-    assert gradient_norm(network, bars) == 5
-    clip_gradient(network, bars, 2.5, 5)
-    np.testing.assert_allclose(bars[0].W_bar, [[1.5, 0]])
-    np.testing.assert_allclose(bars[0].b_bar, [[2.0]])
+    theta_bar = np.array([3.0, 0.0, 4.0])
+    assert gradient_norm(theta_bar) == 5
+    clip_gradient(theta_bar, 10, 5)
+    assert gradient_norm(theta_bar) == 5
+    clip_gradient(theta_bar, 2.5, 5)
+    np.testing.assert_allclose(theta_bar, [1.5, 0, 2.0])
 
 
 def test_schedules():

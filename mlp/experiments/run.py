@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mlp.divergence import DivergedError
+from mlp.divergence import DivergedError, finite
 from mlp.experiments import checkpoint
 from mlp.experiments.advice.divergence import likely_cause
 from mlp.experiments.checkpoint import checkpoint_bytes, load_checkpoint
@@ -138,6 +138,8 @@ class Run:
     def save(self) -> float:
         """Save the state, and the model if there is a better one; returns when the next checkpoint is due."""
         started = time.monotonic()
+        if not finite(self.prepared.model.network.theta):
+            return started  # the run diverges at the next minibatch, or at the end of the epoch
         if self.progress.best_epoch and self.progress.best_epoch != self.saved_model:
             self.save_model()
         self.write(checkpoint.NAME, checkpoint_bytes(self.prepared, self.progress))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp.network import Network, Views
+from mlp.network import Stack
 from mlp.types import Array
 
 
@@ -18,7 +18,7 @@ class Around:
     A Network puts the number of the layer behind, as it always does: with the layer as its third, "m1_W3".
     """
 
-    def __init__(self, letter: str, inner: Network) -> None:
+    def __init__(self, letter: str, inner: Stack) -> None:
         self.places = {f"{letter}{number}_{name}": (layer, name) for number, layer, name in inner.listed()}
         self.inner = inner
         self.parameters = tuple(self.places)
@@ -45,11 +45,18 @@ class Around:
         parameters = {name: getattr(self, name) for name in self.parameters}
         return {name: np.empty_like(W, np.result_type(W, H_bar)) for name, W in parameters.items()}
 
-    def inner_views(self, out: Mapping[str, Array]) -> Views:
-        """These arrays by the inner layers, as `inner.backward` takes them."""
+    def inner_parts(self, out: Mapping[str, Array]) -> list[dict[str, Array]]:
+        """These arrays by the inner layers, as `inner.sweep` takes them."""
         of = {(id(layer), own): out[name] for name, (layer, own) in self.places.items()}
-        layers = self.inner.layers
-        return Views(np.empty(0), [{name: of[id(layer), name] for name in layer.parameters} for layer in layers])
+        return [{name: of[id(layer), name] for name in layer.parameters} for layer in self.inner.layers]
+
+    def inner_sweep(
+        self, values: Sequence[Any], H_bar: Array, out: Mapping[str, Array], input_bar: bool
+    ) -> Array | None:
+        """Sweep through the inner layers; their bars go to `out`, and what is returned is dc/d(their input)."""
+        for bars in self.inner.sweep(values, H_bar, self.inner_parts(out), input_bar):
+            H_bar = bars.H_in_bar
+        return H_bar if input_bar else None
 
     def bars(self, out: Mapping[str, Array], H_in_bar: Array | None) -> SimpleNamespace:
         """The bars of all inner layers under this layer's names, and H_in_bar."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from mlp.layers.around import Around, sizes
 from mlp.layers.table import Entry, Maker, from_header, header_of
-from mlp.network import Network
+from mlp.network import Stack
 from mlp.types import Array
 
 
@@ -31,7 +31,7 @@ class Recompute(Around):
     """
 
     def __init__(self, layers: Sequence[Any]) -> None:
-        super().__init__("r", Network(layers))
+        super().__init__("r", Stack(layers))
         self.n_in, self.n_out = sizes(self.inner.layers)
 
     def __repr__(self) -> str:
@@ -46,10 +46,7 @@ class Recompute(Around):
     ) -> SimpleNamespace:
         """The bars of all parameters, and H_in_bar: one more forward pass, then the reverse sweep."""
         out = self.room_for_bars(out, H_bar)
-        bars = self.inner.backward(
-            self.inner.forward(values.H_in), H_bar, out=self.inner_views(out), input_bar=input_bar
-        )
-        return self.bars(out, bars[0].H_in_bar)
+        return self.bars(out, self.inner_sweep(self.inner.forward(values.H_in), H_bar, out, input_bar))
 
     @classmethod
     def from_config(cls, n_in: int, maker: Maker, /, recompute: list[Entry]) -> Recompute:

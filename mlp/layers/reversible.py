@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlp.layers.around import Around, sizes
-from mlp.network import Network, put_bars
+from mlp.network import Stack, put_bars
 from mlp.types import Array
 
 
@@ -43,7 +43,7 @@ class Coupling(Around):
     """
 
     def __init__(self, m: Any, *, swap: bool = False) -> None:
-        super().__init__("m", m if isinstance(m, Network) else Network([m]))
+        super().__init__("m", Stack(m.layers if isinstance(m, Stack) else [m]))
         self.swap = swap
         n_in, n_out = sizes(self.inner.layers)
         if n_in is not None and n_out is not None and n_in != n_out:
@@ -81,8 +81,8 @@ class Coupling(Around):
             raise ValueError(f"H_bar has shape {H_bar.shape}, but H has shape {values.H.shape}")
         out = self.room_for_bars(out, H_bar)
         H1_bar, H2_bar = self.halves(H_bar)
-        m_bars = self.inner.backward(values.m, H2_bar, out=self.inner_views(out), input_bar=input_bar)
-        return self.bars(out, self.whole(H1_bar + m_bars[0].H_in_bar, H2_bar) if input_bar else None)
+        below = self.inner_sweep(values.m, H2_bar, out, input_bar)
+        return self.bars(out, self.whole(H1_bar + below, H2_bar) if below is not None else None)
 
     def halves(self, H: Array) -> tuple[Array, Array]:
         """H1 and H2: the half that m reads and the half that m is added to."""
@@ -127,7 +127,7 @@ class Reversible(Around):
     """
 
     def __init__(self, couplings: Sequence[Coupling]) -> None:
-        super().__init__("c", Network(couplings))
+        super().__init__("c", Stack(couplings))
         self.couplings = list(couplings)
         self.n_in, self.n_out = sizes(self.couplings)
 
@@ -149,9 +149,9 @@ class Reversible(Around):
     ) -> SimpleNamespace:
         """The bars of all parameters, and H_in_bar, from H_bar and the output in `values`."""
         out = self.room_for_bars(out, H_bar)
-        views, seen, H = self.inner_views(out), set[int](), values.H
+        inner_parts, seen, H = self.inner_parts(out), set[int](), values.H
         for number in reversed(range(len(self.couplings))):
-            coupling, parts = self.couplings[number], views.layers[number]
+            coupling, parts = self.couplings[number], inner_parts[number]
             H, coupling_values = coupling.rebuild(H)
             first = id(coupling) not in seen
             seen.add(id(coupling))
