@@ -33,8 +33,7 @@ class Private:
             names[name] for layer, names in zip(self.layers(thing), self.names, strict=True) for name in layer.penalized
         }
         if not alone:
-            thing = copy.deepcopy(thing)
-            thing.theta  # noqa: B018 (an array that two layers had in common is now one of each)
+            thing = copy.deepcopy(thing)  # of an array that two layers had in common each has its own now
         old = self.read(thing)
         memo: dict[int, Any] = {id(array): np.array(array, dtype=np.float64) for array in old.values()}
         self.unused = copy.deepcopy(thing, memo)

@@ -421,10 +421,16 @@ def test_a_layer_that_stands_twice_has_the_sum_of_both_bars(rng):
     X, Y = rng.normal(size=(3, 5)), rng.normal(size=(3, 5))
     for kind in (Layer, Scaled):
         once, between = dense(rng, 3, 3, kind=kind), dense(rng, 3, 3)
-        results = check_network(Network([once, between, once]), SquaredError(), X, Y, l2=0.1)
+        network = Network([once, between, once])
+        results = check_network(network, SquaredError(), X, Y, l2=0.1)
         assert verdicts(results) == {PASS}, table(results)
         names = [result.what for result in results]
         assert names[:8] == ["F", "H2", "W2", "b2", "H1", "W1", "b1", "X"]
+        for others in (
+            check_loop(train, network, SquaredError(), (X.T, Y.T), l2=0.1, weight_decay=0.1),
+            check_optimizer(SGD(momentum=0.9), network),
+        ):
+            assert verdicts(others) == {PASS}, table(others)
         once.factor = 2.0
     assert only(results, "H2", PASS)
     results = check_network(Network([once, once]), SquaredError(), X, Y)
@@ -433,11 +439,11 @@ def test_a_layer_that_stands_twice_has_the_sum_of_both_bars(rng):
 
 def test_an_array_that_two_layers_had_in_common_is_one_of_each(rng):
     once, twice = dense(rng, 3, 3), dense(rng, 3, 3)
+    network = Network([once, twice])
     twice.W = once.W
-    results = check_network(Network([once, twice]), SquaredError(), rng.normal(size=(3, 5)), rng.normal(size=(3, 5)))
+    results = check_network(network, SquaredError(), rng.normal(size=(3, 5)), rng.normal(size=(3, 5)))
     assert verdicts(results) == {PASS}, table(results)
     assert {"W1", "b1", "W2", "b2"} < {result.what for result in results}
-    assert twice.W is once.W
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
