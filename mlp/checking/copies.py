@@ -1,4 +1,4 @@
-"""Copy layers and networks in float64: what is checked stays bitwise as it was, and parameters can be replaced."""
+"""Copy networks in float64: what is checked stays bitwise as it was, and parameters can be replaced."""
 
 from __future__ import annotations
 
@@ -9,64 +9,55 @@ from typing import Any
 import numpy as np
 
 from mlp.checking.results import calling
+from mlp.network import Network
 from mlp.types import Array
 
 
+def copy_of(network: Network, dtype: Any = np.float64) -> Network:
+    """A copy with parameters of this type; it has seen no data if the network has not."""
+    own = copy.deepcopy(network)
+    for layer in own.layers:
+        for name in layer.parameters:
+            setattr(layer, name, getattr(layer, name).astype(dtype))
+    own.lay_out()
+    return own
+
+
+def weight_names(network: Network) -> set[str]:
+    """The names of what a penalty and weight decay act on."""
+    places = network.named(np.arange(network.theta.size))
+    return {name for name, place in places.items() if (place < network.n_weights).any()}
+
+
 class Private:
-    """A deep copy of a network, or of a layer that stands `alone`, with float64 parameters.
+    """A copy of a network in float64, never called, from which more copies are made.
 
-    `names[number]` gives the parameters of a layer (counted from 0) their names in the network. A layer that stands
-    twice has those of its first place. `weights` are the names of what a penalty acts on.
-
-    Parameters are replaced wherever the copy refers to them, however deep, which is what `copy.deepcopy` does with the
-    objects that its memo names. No method of the copy itself is ever called, so each `fresh` one has seen no data.
+    Parameters go by their names in the network; with `alone`, for a network of one layer, without its number.
     """
 
-    def __init__(self, thing: Any, *, alone: bool = False) -> None:
-        self.alone = alone
-        first: dict[int, int | str] = {}
-        self.names = [
-            {name: f"{name}{first.setdefault(id(layer), '' if alone else number)}" for name in layer.parameters}
-            for number, layer in enumerate(self.layers(thing), 1)
-        ]
-        self.weights = {
-            names[name] for layer, names in zip(self.layers(thing), self.names, strict=True) for name in layer.penalized
-        }
-        if not alone:
-            thing = copy.deepcopy(thing)  # of an array that two layers had in common each has its own now
-        old = self.read(thing)
-        memo: dict[int, Any] = {id(array): np.array(array, dtype=np.float64) for array in old.values()}
-        self.unused = copy.deepcopy(thing, memo)
-        self.parameters = self.read(self.unused)
-        self.variants: dict[Any, Any] = {}
+    def __init__(self, network: Network, *, alone: bool = False) -> None:
+        self.alone, self.unused = alone, copy_of(network)
+        self.parameters = self.named(self.unused.theta)
+        self.variants: dict[bool, Network] = {}
 
-    def layers(self, own: Any) -> list[Any]:
-        return [own] if self.alone else list(own.layers)
+    def named(self, theta: Array) -> dict[str, Array]:
+        """The parts of a vector of theta's size by the names of the parameters."""
+        parts = self.unused.named(theta)
+        return {name.removesuffix("1"): part for name, part in parts.items()} if self.alone else parts
 
-    def read(self, own: Any) -> dict[str, Array]:
-        """The parameters of a copy, as its layers hold them."""
-        return {
-            full: getattr(layer, name)
-            for layer, names in zip(self.layers(own), self.names, strict=True)
-            for name, full in names.items()
-        }
+    def fresh(self, dtype: Any = np.float64) -> Network:
+        return copy_of(self.unused, dtype)
 
-    def fresh(self, replaced: Mapping[str, Array] | None = None) -> Any:
-        """Another copy, with the same arrays for parameters, or with copies of other ones for some."""
-        memo: dict[int, Any] = {id(array): array for array in self.parameters.values()}
-        memo |= {id(self.parameters[name]): np.array(x) for name, x in (replaced or {}).items()}
-        return copy.deepcopy(self.unused, memo)
-
-    def variant(self, values: Mapping[str, Array]) -> Any:
-        """A copy with these values, real or complex, in the place of its parameters of these names."""
-        values = {name: x for name, x in values.items() if name in self.parameters}
-        key = tuple((name, np.iscomplexobj(x)) for name, x in values.items())
-        if key not in self.variants:
-            self.variants[key] = self.fresh(values)
-        arrays = self.read(self.variants[key])
-        for name, x in values.items():
-            arrays[name][...] = x
-        return self.variants[key]
+    def variant(self, arrays: Mapping[str, Array]) -> Network:
+        """A copy with these arrays, real or complex, in the place of its parameters of these names."""
+        kind = any(map(np.iscomplexobj, arrays.values()))
+        if kind not in self.variants:
+            self.variants[kind] = self.fresh(np.complex128 if kind else np.float64)
+        own = self.variants[kind]
+        own.theta = self.unused.theta
+        for name, part in self.named(own.theta).items():
+            part[...] = arrays.get(name, part)
+        return own
 
 
 def layer_bars(layer: Any, values: Any, H_bar: Array) -> dict[str, Array]:
@@ -76,7 +67,7 @@ def layer_bars(layer: Any, values: Any, H_bar: Array) -> dict[str, Array]:
         return {name: float64(getattr(bars, f"{name}_bar")) for name in (*layer.parameters, "H_in")}
 
 
-def off_zero(network: Any, rng: np.random.Generator) -> None:
+def off_zero(network: Network, rng: np.random.Generator) -> None:
     """Set parameters that are all 0 to something else: weight decay on them would not show."""
     for parameter in network.parameters().values():
         if not parameter.any():

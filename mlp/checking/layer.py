@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from inspect import signature
 from typing import Any
 
@@ -11,6 +12,7 @@ from mlp.checking.copies import Private, layer_bars, two_columns
 from mlp.checking.identities import dot_product, identity, taylor_along
 from mlp.checking.results import FAIL, Result, attempt, calling
 from mlp.checking.sweep import Sweep, called_again, from_the_top, minibatch, stored
+from mlp.network import Network
 from mlp.types import Array
 
 
@@ -34,14 +36,14 @@ def check_layer(layer: Any, H_in: Array, *, rng: np.random.Generator | None = No
     """
     rng = np.random.default_rng(0) if rng is None else rng
     (X,) = two_columns(H_in)
-    private = Private(layer, alone=True)
-    H_bar = rng.normal(size=private.fresh().forward(X.copy()).H.shape)
+    private = Private(Network([copy.deepcopy(layer)]), alone=True)
+    H_bar = rng.normal(size=private.fresh()(X.copy()).shape)
     sweep = Sweep(private, Weighted(), X, H_bar, ["H_in"], lambda H: float(np.sum(np.abs(H_bar * H))))
     return [
         *attempt("bars", "backward", lambda: check_bars(sweep, rng)),
         *attempt("bars", "minibatch", lambda: minibatch(sweep)),
         *stored(sweep),
-        *attempt("bars", "as lowest", lambda: as_lowest(private.fresh(), X, H_bar)),
+        *attempt("bars", "as lowest", lambda: as_lowest(private.fresh().layers[0], X, H_bar)),
         *attempt("bars", "called again", lambda: [called_again(sweep)]),
     ]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp.checking.copies import Private, float64, off_zero
+from mlp.checking.copies import copy_of, float64, off_zero, weight_names
 from mlp.checking.guesses import DECAY_ON_B, close
 from mlp.checking.identities import ALL, EXACT, identity
 from mlp.checking.optimizer import check_decay
@@ -48,8 +48,7 @@ def check_loop(
     rng = np.random.default_rng(0) if rng is None else rng
     X, Y = map(float64, data)
     batch_size = batch_size or uneven(len(X))
-    private = Private(network)
-    own = private.fresh()
+    own = copy_of(network)
     off_zero(own, rng)
     watch = Watch(own, loss)
 
@@ -61,7 +60,7 @@ def check_loop(
     if not steps:
         reason = "the loop never called optimizer.step after network.forward and loss.seed"
         return [Result("steps", "minibatches", INCONCLUSIVE, np.nan, EXACT, reason)]
-    results = [check_rows(steps, X, Y), *check_steps(own, loss, steps, l2, private.weights)]
+    results = [check_rows(steps, X, Y), *check_steps(own, loss, steps, l2)]
     reported = getattr(records[-1], "train_loss", None) if records else None
     if reported is not None:
         results += check_reported(own, loss, steps, X, Y, float(reported))
@@ -69,7 +68,7 @@ def check_loop(
         before = own.theta.copy()
         run(weight_decay=weight_decay)
         decay, parameters = own.named(own.theta - before), own.named(before)
-        results += check_decay(decay, parameters, private.weights, "without a step, an epoch")
+        results += check_decay(decay, parameters, weight_names(own), "without a step, an epoch")
     return results
 
 
@@ -141,13 +140,10 @@ def same_rows(one: Array, other: Array) -> bool:
     return sorted(one.tolist()) == sorted(other.tolist())
 
 
-def check_steps(own: Any, loss: Any, steps: list[Step], l2: float, weights: set[str]) -> list[Result]:
+def check_steps(own: Any, loss: Any, steps: list[Step], l2: float) -> list[Result]:
     """Check the bars of every minibatch; of the failures, tell those of the first minibatch that has any."""
     everywhere = l2 * own.theta
-    decay = everywhere.copy()
-    for name, part in own.named(decay).items():
-        if name not in weights:
-            part[...] = 0
+    decay = np.where(np.arange(everywhere.size) < own.n_weights, everywhere, 0.0)
     largest = max(step.X.shape[1] for step in steps)
     worst = 0.0
     for k, step in enumerate(steps):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlp.checking.bar import Problem, check_bar
-from mlp.checking.copies import Private, two_columns
+from mlp.checking.copies import Private, two_columns, weight_names
 from mlp.checking.guesses import DECAY_ON_B, Suspects
 from mlp.checking.identities import ALL, dot_product, identity, taylor_along
 from mlp.checking.loss import cost_size, loss_problem
@@ -87,14 +87,14 @@ def penalty_problem(sweep: Sweep, penalty: Any) -> Problem:
     with calling("penalty.add_to"):
         penalty.add_to(own, theta_bar)
     bars = own.named(theta_bar)
-    suspects = {name: Suspects({DECAY_ON_B: bar}) for name, bar in bars.items() if name not in sweep.private.weights}
+    suspects = {name: Suspects({DECAY_ON_B: bars[name]}) for name in bars.keys() - weight_names(own)}
     size = abs(float(cost({})))
     return Problem(cost, sweep.private.parameters, bars, size, suspects=suspects, maker="penalty")
 
 
 def check_penalty(sweep: Sweep, problem: Problem, rng: np.random.Generator) -> list[Result]:
     """Check the penalty by itself: beside the bars of the data a mistake in the smaller ones would not show."""
-    names = [name for name, bar in problem.bars.items() if name in sweep.private.weights or np.any(bar)]
+    names = [name for name, bar in problem.bars.items() if name not in problem.suspects or np.any(bar)]
     if not problem.size and not any(np.any(problem.bars[name]) for name in names):
         return []
     results = [replace(check_bar(problem, name, rng), check="penalty") for name in names]
@@ -103,7 +103,7 @@ def check_penalty(sweep: Sweep, problem: Problem, rng: np.random.Generator) -> l
 
 def as_trained(sweep: Sweep) -> list[Result]:
     """Ask for theta_bar without X_bar, as training does: the same bars in one vector."""
-    values = sweep.forward(sweep.X.copy())
+    values = sweep.own.forward(sweep.X.copy())
     bars = sweep.bars(values, sweep.seed)
     with calling("backward"):
         trained = sweep.own.named(sweep.own.backward(values, sweep.seed).theta_bar)

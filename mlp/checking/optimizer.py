@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp.checking.copies import Private, off_zero
+from mlp.checking.copies import copy_of, off_zero, weight_names
 from mlp.checking.guesses import DECAY_ON_B
 from mlp.checking.identities import ALL
 from mlp.checking.results import FAIL, PASS, Result, folded
@@ -28,8 +28,7 @@ def check_optimizer(optimizer: Any, network: Any, *, rng: np.random.Generator | 
     were.
     """
     rng = np.random.default_rng(0) if rng is None else rng
-    private = Private(network)
-    own = private.fresh()
+    own = copy_of(network)
     off_zero(own, rng)
     theta_bar = rng.normal(size=own.theta.shape)
     still = first_step(optimizer, own.theta, np.zeros_like(theta_bar))
@@ -37,7 +36,7 @@ def check_optimizer(optimizer: Any, network: Any, *, rng: np.random.Generator | 
     downhill = [goes_down(name, moved[name], bar) for name, bar in own.named(theta_bar).items()]
     return [
         *folded(ALL, downhill, "<step, bar> is below 0 in every array"),
-        *check_decay(own.named(still), own.parameters(), private.weights, "with all bars 0, a step"),
+        *check_decay(own.named(still), own.parameters(), weight_names(own), "with all bars 0, a step"),
     ]
 
 

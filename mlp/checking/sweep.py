@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlp.checking.bar import ELEMENTS, Problem, check_bars
-from mlp.checking.copies import Private, fingerprint, float64, layer_bars, long_double, other_columns
+from mlp.checking.copies import Private, fingerprint, float64, layer_bars, other_columns
 from mlp.checking.guesses import STATE, close, is_dense, layer_suspects
 from mlp.checking.identities import EXACT, identity
 from mlp.checking.numerical import typical
@@ -31,8 +31,16 @@ class Sweep:
     ) -> None:
         self.private, self.loss, self.X, self.Y, self.input_names = private, loss, X, Y, input_names
         self.own = private.fresh()
-        earlier = self.forward(other_columns(X))  # whoever keeps something keeps the wrong thing
-        self.values = self.forward(X.copy())
+        first: dict[int, int] = {}  # a layer that stands twice has the names of its first place
+        self.names = [
+            {
+                name: name if private.alone else f"{name}{first.setdefault(id(layer), number)}"
+                for name in layer.parameters
+            }
+            for number, layer in enumerate(self.own.layers, 1)
+        ]
+        earlier = self.own.forward(other_columns(X))  # whoever keeps something keeps the wrong thing
+        self.values = self.own.forward(X.copy())
         outputs = [value.H for value in self.values]
         self.inputs, self.F = [X, *outputs[:-1]], outputs[-1]
         self.other_inputs = [other_columns(X), *(value.H for value in earlier[:-1])]
@@ -40,16 +48,11 @@ class Sweep:
         self.size = size(self.F)
         self.arrays = {**private.parameters, input_names[0]: X}
         # In a network of one's own that is no chain of its layers, only the whole can be asked.
-        self.is_chain = np.allclose(chain(private.layers(self.own), X), self.F, equal_nan=True)
+        self.is_chain = np.allclose(chain(self.own.layers, X), self.F, equal_nan=True)
         # A change of a bias that is 0 is measured by the values of its layer.
         self.scales = [typical(H) or typical(x) for H, x in zip(outputs, self.inputs, strict=True)]
         # The more a forward pass costs, the fewer elements: seconds for 10^4 parameters, and for 10^6 too.
-        parameters = sum(x.size for x in private.parameters.values())
-        self.elements = int(np.clip(2e7 / max(parameters, 1), 16, ELEMENTS))
-
-    def forward(self, X: Array, own: Any = None) -> list[Any]:
-        own = self.own if own is None else own
-        return [own.forward(X)] if self.private.alone else list(own.forward(X))
+        self.elements = int(np.clip(2e7 / max(self.own.theta.size, 1), 16, ELEMENTS))
 
     def bars(self, values: list[Any], seed: Array, own: Any = None) -> dict[str, Array]:
         """The bars of the parameters and of all inputs, layer by layer; one of a layer that stands twice is a sum."""
@@ -59,42 +62,42 @@ class Sweep:
             with calling("backward"):
                 found = own.backward(values, seed, input_bar=True)
                 bars = dict(zip(self.input_names, (float64(layer.H_in_bar) for layer in found), strict=True))
-                return bars | {name: float64(bar) for name, bar in own.named(found.theta_bar).items()}
+                return bars | self.private.named(float64(found.theta_bar))
         H_bar = seed
         for number in reversed(range(len(values))):
-            found = layer_bars(self.private.layers(own)[number], values[number], H_bar)
+            found = layer_bars(own.layers[number], values[number], H_bar)
             H_bar = bars[self.input_names[number]] = found.pop("H_in")
             for name, bar in found.items():
-                full = self.private.names[number][name]
+                full = self.names[number][name]
                 bars[full] = bars[full] + bar if full in bars else bar
         return bars
 
     def precise_bars(self) -> dict[str, Array]:
         """The bars once more, in long double."""
-        own, X = self.private.fresh(long_double(self.private.parameters)), self.X.astype(np.longdouble)
-        self.forward(other_columns(X), own)
-        values = self.forward(X, own)
+        own, X = self.private.fresh(np.longdouble), self.X.astype(np.longdouble)
+        own.forward(other_columns(X))
+        values = own.forward(X)
         return self.bars(values, self.loss.seed(values[-1].H, self.Y), own)
 
     def cost(self, arrays: dict[str, Array]) -> Any:
         """The cost with these arrays in the place of the network's own, X among them."""
         X = arrays.get(self.input_names[0], self.X)
-        return self.loss.cost(self.forward(X, self.private.variant(arrays))[-1].H, self.Y)
+        return self.loss.cost(self.private.variant(arrays).forward(X)[-1].H, self.Y)
 
     def cost_above(self, number: int, arrays: dict[str, Array]) -> Any:
         """The cost with arrays of a layer (counted from 0), or its input, replaced: computed from there up."""
         H_in = arrays.get(self.input_names[number], self.inputs[number])
-        return self.loss.cost(chain(self.private.layers(self.private.variant(arrays))[number:], H_in), self.Y)
+        return self.loss.cost(chain(self.private.variant(arrays).layers[number:], H_in), self.Y)
 
     def layer_problem(self, number: int, bars: dict[str, Array]) -> Problem:
         """The parameters and the input of a layer (counted from 0), with what may be wrong about their bars."""
         H_in, H_bar = self.inputs[number], bars.get([*self.input_names[1:], ""][number], self.seed)
-        names = {**self.private.names[number], "H_in": self.input_names[number]}
+        names = {**self.names[number], "H_in": self.input_names[number]}
         found = {name: bars[full] for name, full in names.items()}
         suspects = layer_suspects(
-            lambda: self.private.layers(self.private.fresh())[number], H_in, self.other_inputs[number], H_bar, found
+            lambda: self.private.fresh().layers[number], H_in, self.other_inputs[number], H_bar, found
         )
-        below = {full for places in self.private.names[:number] for full in places.values()}
+        below = {full for places in self.names[:number] for full in places.values()}
         arrays = {**self.arrays, names["H_in"]: H_in} if self.is_chain else self.arrays
         return Problem(
             partial(self.cost_above, number) if self.is_chain else self.cost,
@@ -144,7 +147,7 @@ def minibatch(sweep: Sweep) -> list[Result]:
     alone, B = sweep.private.alone, sweep.X.shape[1]
     what, kind = ("H", "layer") if alone else ("F", "network")
     examples = [[b] for b in range(B)]
-    values = [sweep.forward(sweep.X[:, b]) for b in examples]
+    values = [sweep.own.forward(sweep.X[:, b]) for b in examples]
     F = np.concatenate([value[-1].H for value in values], axis=1)
     if not np.isfinite(F).all():
         return [Result(what, "minibatch", INCONCLUSIVE, np.nan, EXACT, "not finite")]
@@ -153,7 +156,7 @@ def minibatch(sweep: Sweep) -> list[Result]:
         return [Result(what, "minibatch", INCONCLUSIVE, np.nan, EXACT, reason)]
     seeds = [sweep.loss.seed(F[:, b], sweep.Y[:, b]) / (1 if alone else B) for b in examples]
     single = [sweep.bars(value, seed) for value, seed in zip(values, seeds, strict=True)]
-    together, X = sweep.bars(sweep.forward(sweep.X.copy()), sweep.seed), sweep.input_names[0]
+    together, X = sweep.bars(sweep.own.forward(sweep.X.copy()), sweep.seed), sweep.input_names[0]
     pairs = {name: (together[name], np.sum([bars[name] for bars in single], axis=0)) for name in sweep.arrays}
     pairs[X] = together[X], np.concatenate([bars[X] for bars in single], axis=1)
     words = ("minibatch", "its examples" if alone else "mean of examples")
@@ -164,16 +167,15 @@ def minibatch(sweep: Sweep) -> list[Result]:
 def called_again(sweep: Sweep) -> Result:
     """Look for hidden state: bars are the same after another forward pass, and nothing is changed in place."""
     X, seed = sweep.X, sweep.seed
-    parameters = sweep.private.read(sweep.own)
-    before = fingerprint(X, seed, parameters)
-    sweep.forward(other_columns(X))
-    values = sweep.forward(X)
+    before = fingerprint(X, seed, sweep.own.theta)
+    sweep.own.forward(other_columns(X))
+    values = sweep.own.forward(X)
     kept = fingerprint(values)
     bars = sweep.bars(values, seed)
-    sweep.forward(other_columns(X))
+    sweep.own.forward(other_columns(X))
     again = sweep.bars(values, seed)
     reason = ""
-    if fingerprint(X, seed, parameters) != before:
+    if fingerprint(X, seed, sweep.own.theta) != before:
         reason = "forward or backward changed its input, a bar or a parameter in place"
     elif fingerprint(values) != kept:
         reason = "the stored values were changed in place"
@@ -192,7 +194,7 @@ def stored(sweep: Sweep) -> list[Result]:
     H may be meant so, in a layer of one's own.
     """
     results = []
-    for number, (layer, H_in) in enumerate(zip(sweep.private.layers(sweep.own), sweep.inputs, strict=True), 1):
+    for number, (layer, H_in) in enumerate(zip(sweep.own.layers, sweep.inputs, strict=True), 1):
         values = layer.forward(H_in.copy())
         if not is_dense(layer) or not hasattr(values, "A"):
             continue
