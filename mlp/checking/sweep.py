@@ -193,8 +193,9 @@ def stored(sweep: Sweep) -> list[Result]:
     The bars may be right all the same: the slope of a ReLU is the same at H as at A. What is neither W H_in + b 1^T nor
     H may be meant so, in a layer of one's own.
     """
+    layers: list[Any] = sweep.own.layers
     results = []
-    for number, (layer, H_in) in enumerate(zip(sweep.own.layers, sweep.inputs, strict=True), 1):
+    for number, (layer, H_in) in enumerate(zip(layers, sweep.inputs, strict=True), 1):
         values = layer.forward(H_in.copy())
         if not is_dense(layer) or not hasattr(values, "A"):
             continue
