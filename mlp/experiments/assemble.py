@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,12 @@ import numpy as np
 
 from mlp.errors import ConfigError, DataError
 from mlp.experiments.advice.model import opening_advice
-from mlp.experiments.build import check_memory, make_network, make_optimizer
+from mlp.experiments.build import make_network
 from mlp.experiments.config import schema
 from mlp.experiments.config.load import LoadedConfig
 from mlp.experiments.experiment import Prepared
 from mlp.experiments.model import Model
+from mlp.experiments.storage.files import irregular
 from mlp.losses import LOSSES
 from mlp.tables import Table, read_table
 from mlp.tables.columns import Scaler, split_rows
@@ -50,10 +49,8 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
     if config.network.inputs not in (None, n_in):
         message = f"is {config.network.inputs}, but {train.source} has {n_in} input columns"
         raise ConfigError(loaded.located("network.inputs", message))
-    sizes = [n_in, *(layer.units for layer in config.network.layers), target.size]
-    check_memory(loaded, sizes)
     model = Model(
-        network=make_network(config.network, sizes, np.random.default_rng(weight_seed)),
+        network=make_network(config.network, n_in, target.size, np.random.default_rng(weight_seed)),
         loss=LOSSES[config.loss],
         inputs=train.inputs,
         input_scaler=input_scaler,
@@ -62,14 +59,14 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
     )
     splits = {name: model.encode(table, name) for name, table in tables.items()}
     rng = np.random.default_rng(shuffle_seed)
-    prepared = Prepared(loaded, model, splits, make_optimizer(config.optimizer), rng, sha256)
+    prepared = Prepared(loaded, model, splits, config.optimizer.make(), rng, sha256)
     return replace(prepared, notes=opening_advice(prepared, tables)) if advise else prepared
 
 
 def portable(config: schema.Config) -> dict[str, Any]:
     """The config as a model keeps it: without what changes no bit of it, so that the same weights are the same file.
 
-    That are the folders of the data; their files' names stay.
+    These are the folders of the data; their files' names stay.
     """
     plain = config.model_dump()
     for key in ("path", "valid_path", "test_path"):
@@ -131,10 +128,8 @@ def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[st
 def file_hash(path: str) -> str:
     """SHA-256 of a file. Raises DataError when it cannot be read, or is a pipe, which a resume could not read again."""
     try:
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode):
-            kind = "is a directory" if stat.S_ISDIR(mode) else "is a pipe or a device, which a resume cannot read again"
-            raise DataError(f"{path}: {kind}; expected a table (.csv, .npy or .npz)")
+        if kind := irregular(path):
+            raise DataError(f"{path}: {kind}, expected a table (.csv, .npy or .npz); a resume could not read it again")
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

@@ -51,8 +51,8 @@ class Prepared:
     @property
     def sizes(self) -> list[int]:
         """The widths of the network, from its inputs to its outputs."""
-        hidden = [layer.units for layer in self.loaded.config.network.layers]
-        return [len(self.model.inputs), *hidden, self.model.target.size]
+        layers: Any = self.model.network.layers
+        return [len(self.model.inputs), *(layer.n_out for layer in layers)]
 
     def rows(self) -> dict[str, int]:
         return {name: len(X) for name, (X, _) in self.splits.items()}
@@ -97,7 +97,7 @@ class Prepared:
             patience=self.patience,
             train_loss=training.train_loss,
             progress=progress,
-            weight_decay=self.loaded.config.optimizer.model_dump().get("weight_decay", 0.0),
+            weight_decay=self.loaded.config.optimizer.weight_decay,
             workers=alone if self.ranks is None else Parts(self.ranks, self.model.network.theta),
         )
         return self.thread_limit().each(epochs.minibatches())

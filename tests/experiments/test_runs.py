@@ -105,9 +105,7 @@ def test_stopping_and_resuming_changes_nothing(always_saved, config, optimizer, 
     assert_same("whole", "parts")
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "extra"), [(SGD, ""), (ADAM, ALL_AT_ONCE), (ADAM, f"schedule: {COSINE}, keep_every: 1")]
-)
+@pytest.mark.parametrize(("optimizer", "extra"), [(SGD, ""), (ADAM, ALL_AT_ONCE)])
 def test_stopping_after_every_single_minibatch_changes_nothing(config, optimizer, extra):
     """A run that is stopped and opened again after each of its minibatches, one after the other."""
     path = config(optimizer, extra, epochs=6)

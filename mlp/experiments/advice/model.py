@@ -106,7 +106,7 @@ def first_loss_remedy(prepared: Prepared, data: Data) -> str:
         gains = [root_mean_square(layer.H) / root_mean_square(layer.H_in) for layer in values]
     largest = int(np.argmax(gains))
     hidden = config.network.layers
-    if largest < len(hidden) and hidden[largest].initialization is not None:
+    if largest < len(hidden) and getattr(hidden[largest], "initialization", None) is not None:
         return f"a smaller network.layers.{largest}.initialization"
     return "a smaller initialization, such as network.output.initialization: zeros"
 
@@ -153,7 +153,7 @@ def silent_units(prepared: Prepared, model: Model, active: list[Array]) -> Itera
     config, items, keys = prepared.loaded.config, [], []
     for i, layer in enumerate(config.network.layers):
         silent = int((~active[i]).sum())
-        if layer.activation == "relu" and silent > SILENT * layer.units:
+        if getattr(layer, "activation", None) == "relu" and silent > SILENT * layer.units:
             items.append(f"{silent} of {layer.units} in layer {i + 1}")
             keys.append(f"network.layers.{i}.activation")
     if items:

@@ -16,6 +16,17 @@ TEMPORARY = re.compile(r"\.(.+)\.([0-9]+)\.tmp")  # .NAME.PROCESS.tmp
 LONGEST = 200  # bytes of a file's name that its temporary name repeats: most file systems allow 255 in all
 
 
+def irregular(path: Path | str) -> str | None:
+    """Say why this is no regular file, or None: a pipe would wait for a writer, and a device may have no end.
+
+    Raises OSError where there is nothing, and ValueError for what is no path.
+    """
+    mode = os.stat(path).st_mode
+    if stat.S_ISREG(mode):
+        return None
+    return "is a directory" if stat.S_ISDIR(mode) else "is a pipe or a device"
+
+
 def write_file(path: Path, content: bytes, *, folder: int | None = None) -> None:
     """Replace the file in one step: readers, and whoever comes after a crash, see the old content or the new one.
 
