@@ -28,7 +28,7 @@ def check_prepared(prepared: Prepared, rows: int) -> list[Result]:
     are, if there are fewer), the data coding is checked on all of them.
     """
     model, config = prepared.model, prepared.loaded.config
-    l2, weight_decay = config.training.l2, getattr(config.optimizer, "weight_decay", 0.0)
+    l2, weight_decay = config.training.l2, config.optimizer.weight_decay
     X, Y = prepared.splits["train"]
     chosen = np.unique(np.linspace(0, len(X) - 1, rows).astype(int))
     X_few, Y_few = X[chosen].astype(np.float64), Y[chosen].astype(np.float64)
