@@ -1,4 +1,4 @@
-"""`mlp check`: the numerical checks on a config's own network, loss, optimizer, data and training loop."""
+"""Check a config's own data, loss, network, optimizer and training loop in numbers, for `mlp check`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def check_experiment(experiment: Experiment, rows: int) -> list[Result]:
     The network, with its initial weights, and the loop see `rows` training rows from all over the table (all that there
     are, if there are fewer), the data coding is checked on all of them.
     """
-    model, l2 = experiment.model, experiment.loaded.config.training.l2
+    model, config = experiment.model, experiment.loaded.config
+    l2, weight_decay = config.training.l2, config.optimizer.weight_decay
     X, Y = experiment.splits["train"]
     chosen = np.unique(np.linspace(0, len(X) - 1, rows).astype(int))
     X_few, Y_few = X[chosen].astype(np.float64), Y[chosen].astype(np.float64)
@@ -34,7 +35,7 @@ def check_experiment(experiment: Experiment, rows: int) -> list[Result]:
         *named("loss", check_loss(model.loss, F, Y_few.T)),
         *named("network", check_network(model.network, model.loss, X_few.T, Y_few.T, l2)),
         *named("optimizer", check_optimizer(experiment.optimizer, model.network)),
-        *named("loop", check_loop(train, model.network, model.loss, (X_few, Y_few), l2=l2)),
+        *named("loop", check_loop(train, model.network, model.loss, (X_few, Y_few), l2=l2, weight_decay=weight_decay)),
     ]
 
 

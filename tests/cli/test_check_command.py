@@ -1,4 +1,4 @@
-"""`mlp check`: what it prints, what it leaves alone, and its exit codes."""
+"""Run `mlp check`: what it prints, what it leaves alone, and its exit codes."""
 
 import re
 
@@ -64,6 +64,12 @@ def test_rows_and_overrides(outputs):
     assert "each of 45 rows once" in many.stdout
 
 
+def test_a_configs_weight_decay_is_checked_in_its_loop():
+    result = mlp(ROOT / "configs/sine.yaml", "--set", "optimizer.weight_decay=0.01")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"PASS +loop: all together +weight decay .*on W1, W2 alone", result.stdout)
+
+
 def test_rows_come_from_all_over_a_sorted_table():
     experiment = prepare(load_config(ROOT / "configs/iris.yaml"))
     seen = []
@@ -89,7 +95,7 @@ def test_nothing_is_written_and_the_network_stays(tmp_path, monkeypatch):
     check_experiment(experiment, 20)
     assert [array.tobytes() for array in arrays] == before
     assert experiment.rng.bit_generator.state == state
-    assert experiment.optimizer.state() == {}
+    assert experiment.optimizer.steps == 0
 
 
 def test_a_wrong_slope_fails_with_5(monkeypatch):
