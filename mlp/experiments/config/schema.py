@@ -19,7 +19,7 @@ def one_of(names: Collection[str]) -> BeforeValidator:
     """One of the names that there are when it is asked for."""
 
     def check(value: object) -> object:
-        if value not in names:
+        if value not in tuple(names):  # a mapping would ask for a hash
             raise PydanticKnownError("literal_error", {"expected": ", ".join(names)})
         return value
 
