@@ -12,6 +12,7 @@ LOSSES.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -158,8 +159,9 @@ class SoftmaxCrossEntropy:
         """Both from one exp: with Z = F - max_k F_k, E = exp(Z) and S = sum_k E_k, log P = Z - log S and P = E / S."""
         check_shapes(F, Y)
         Z, E, S = shifted(F)
-        T = Y.sum(axis=0)
-        c = (np.vdot(T, np.log(S)) - np.vdot(Y, Z)) / F.shape[1]
+        T = np.add.reduce(Y, axis=0)
+        c: Any = np.vdot(T, np.log(S))
+        c = (c - np.vdot(Y, Z)) / F.shape[1]
         E *= (T / S).astype(E.dtype)
         E -= Y
         E /= F.shape[1]
@@ -181,10 +183,10 @@ def shifted(F: Array) -> tuple[Array, Array, Array]:
     S is summed in double precision, so that log S keeps its digits where S is close to 1.
     """
     check_classes(F)
-    Z = F - F.max(axis=0)
+    Z = F - np.maximum.reduce(F, axis=0)
     E = np.exp(Z)
-    E *= abs(E) > TINY
-    return Z, E, E.sum(axis=0, dtype=np.result_type(E, np.float64))
+    E *= E.real > TINY
+    return Z, E, np.add.reduce(E, axis=0, dtype=np.float64 if E.dtype.kind == "f" else None)
 
 
 def log_softmax(F: Array) -> Array:
@@ -206,17 +208,22 @@ def check_classes(F: Array) -> None:
 
 
 def cost_and_seed(loss: Loss, F: Array, Y: Array) -> tuple[Any, Array]:
-    """c and F_bar, by the loss's own `cost_and_seed` if it has one.
-
-    A subclass that has a `cost` or a `seed` of its own, but not both at once, is asked for them one by one.
-    """
-    for kind in type(loss).__mro__:
-        if "cost_and_seed" in vars(kind):
-            both: Any = loss
-            return both.cost_and_seed(F, Y)
-        if "cost" in vars(kind) or "seed" in vars(kind):
-            break
+    """c and F_bar, by the loss's own `cost_and_seed` if it has one."""
+    if offers_both(type(loss)):
+        both: Any = loss
+        return both.cost_and_seed(F, Y)
     return loss.cost(F, Y), loss.seed(F, Y)
+
+
+@cache
+def offers_both(kind: type) -> bool:
+    """Whether a class has `cost_and_seed`, and no base of its that is older than a `cost` or a `seed` of its own."""
+    for each in kind.__mro__:
+        if "cost_and_seed" in vars(each):
+            return True
+        if "cost" in vars(each) or "seed" in vars(each):
+            return False
+    return False
 
 
 NAMED: tuple[NamedLoss, ...] = (SoftmaxCrossEntropy(), LogisticCrossEntropy(), SquaredError())

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from mlp.activations import ACTIVATIONS
 from mlp.experiments.config.schema import Config
 from mlp.experiments.config.yaml_text import MAX_NODES
-from mlp.experiments.storage.stored_zip import MAX_MEMBERS
+from mlp.experiments.storage.archive import MAX_MEMBERS
 from mlp.layers.dense import Layer
 from mlp.losses import losses_for
 from mlp.tables.headers import check_keys, check_names, wrong
