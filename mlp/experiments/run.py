@@ -135,7 +135,7 @@ class Run:
     def save(self) -> float:
         """Save the state, and the model if there is a better one; returns when the next checkpoint is due."""
         started = time.monotonic()
-        if not finite(self.prepared.model.network.theta):
+        if not finite(self.experiment.model.network.theta):
             return started  # the run diverges at the next minibatch, or at the end of the epoch
         if self.progress.best_epoch and self.progress.best_epoch != self.saved_model:
             self.save_model()
