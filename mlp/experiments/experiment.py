@@ -86,7 +86,7 @@ class Experiment:
             valid=self.splits.get("valid"),
             metrics=self.model.target.metrics(),
             l2=config.training.l2,
-            weight_decay=config.optimizer.model_dump().get("weight_decay", 0.0),
+            weight_decay=config.optimizer.weight_decay,
             schedule=make_schedule(config.training.schedule),
             clip=config.training.clip,
             patience=self.patience,

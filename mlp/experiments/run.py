@@ -3,6 +3,7 @@
     config.yaml   the config, every default filled in       metrics.csv  a row an epoch
     run.json      what ran on what, and how it ended        model.npz    the best epoch's model
     last.npz      everything that a resume needs            loss.png     drawn by the command line
+    .lock         held by the process that writes here
 
 A resume rebuilds the run from config and data, puts the state of the last checkpoint into it, and goes on; what comes
 out is what an uninterrupted run would have given. Every file is whole at any moment, or absent (metrics.csv may end in
@@ -26,14 +27,14 @@ from mlp.experiments import checkpoint
 from mlp.experiments.advice.divergence import likely_cause
 from mlp.experiments.checkpoint import checkpoint_bytes, load_checkpoint
 from mlp.experiments.experiment import Experiment
-from mlp.experiments.storage.files import as_json, write_file
-from mlp.experiments.storage.lock import FolderLock
+from mlp.experiments.storage import lock
+from mlp.experiments.storage.files import write_file
 from mlp.experiments.storage.metrics_csv import MetricsFile
-from mlp.experiments.storage.run_json import now, without_nan
+from mlp.experiments.storage.run_json import as_json, now, without_nan
 from mlp.records import EpochRecord, Progress
 
 PICTURE = "loss.png"
-FILES = ("config.yaml", "run.json", "metrics.csv", "model.npz", checkpoint.NAME, PICTURE)
+FILES = ("config.yaml", "run.json", "metrics.csv", "model.npz", checkpoint.NAME, PICTURE, lock.NAME)
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
 SHARE_OF_CHECKPOINTS = 0.05  # of the time: on a slow disk, or for a large network, they are further apart
 
@@ -49,7 +50,7 @@ class Run:
     folder: Path
     experiment: Experiment
     facts: dict[str, Any]
-    lock: FolderLock
+    lock: lock.FolderLock
     progress: Progress = field(default_factory=Progress)
     saved_epoch: int = 0
     saved_model: int | None = None
@@ -177,7 +178,8 @@ class Run:
 
         Raises OSError when it cannot be written, or when the directory is not where it was.
         """
+        self.lock.check()
         try:
-            write_file(self.folder / name, content, folder=self.lock.handle)
+            write_file(self.folder / name, content)
         finally:
-            self.lock.check()
+            self.lock.check()  # it may have gone meanwhile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from mlp.experiments.checkpoint import load_checkpoint
 from mlp.experiments.config.load import dump_config, load_config
 from mlp.experiments.experiment import Experiment
 from mlp.experiments.machine import differences
-from mlp.experiments.run import FILES, PICTURE, Run
-from mlp.experiments.storage.files import remove_leftovers
-from mlp.experiments.storage.lock import FolderLock
+from mlp.experiments.run import FILES, Run
+from mlp.experiments.storage import lock
+from mlp.experiments.storage.files import temporary_path
 from mlp.experiments.storage.metrics_csv import truncate_metrics
-from mlp.experiments.storage.run_json import empty_folder, new_folder, now, read_facts, remove_folders
+from mlp.experiments.storage.run_json import empty_folder, new_folder, now, read_facts, remove_files, remove_folders
 from mlp.parallel.mpi import MPIRanks
 from mlp.parallel.together import prepare_on_all
 from mlp.records import Progress
@@ -44,17 +45,18 @@ def start_run(experiment: Experiment, *, out: Path | None, argv: Sequence[str]) 
     }
     made = new_folder(Path("runs") / experiment.loaded.name) if out is None else empty_folder(out)
     folder = made[0] if out is None else out
-    run = Run(folder, experiment, facts, FolderLock(folder))
-    if out is not None:
-        empty_folder(out)  # another run may have been here between the first look and the lock
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(remove_folders, made)
+        held = lock.FolderLock(folder)
+        undo.callback(held.release)
+        if out is not None:
+            empty_folder(out)  # another run may have been here between the first look and the lock
+        undo.callback(remove_files, folder, FILES)
+        run = Run(folder, experiment, facts, held)
         run.write("config.yaml", dump_config(experiment.loaded, folder).encode())
         run.write_facts()
-    except BaseException:
-        for name in ("config.yaml", "run.json"):
-            (folder / name).unlink(missing_ok=True)
-        remove_folders(made)
-        raise
+        undo.pop_all()
+    experiment.notes.extend(filter(None, [held.problem]))
     return run
 
 
@@ -71,12 +73,11 @@ def open_run(folder: Path, overrides: Sequence[str] = (), ranks: MPIRanks | None
                 f"--set {override}: a resumed run can only change training.epochs; "
                 "start a new run with mlp train for anything else"
             )
-    lock = lock_run(folder)
+    held = lock_run(folder)
     try:
-        remove_leftovers(folder, [name for name in FILES if name != PICTURE], alone=True)
-        remove_leftovers(folder, [PICTURE])  # which `mlp plot` may be drawing
+        remove_files(folder, [temporary_path(folder / name).name for name in FILES])  # left by a kill
         facts = read_facts(folder)
-        run = Run(folder, prepare_again(folder, facts, overrides, ranks), facts, lock)
+        run = Run(folder, prepare_again(folder, facts, overrides, ranks), facts, held)
         if (folder / checkpoint.NAME).exists():
             run.progress = load_checkpoint(folder, run.experiment)
         elif run.facts["epochs_done"]:
@@ -94,15 +95,15 @@ def open_run(folder: Path, overrides: Sequence[str] = (), ranks: MPIRanks | None
                 f"set it to {epoch + 1} or more"
             )
     except BaseException:
-        lock.release()
+        held.release()
         raise
     return run
 
 
-def lock_run(folder: Path) -> FolderLock:
+def lock_run(folder: Path) -> lock.FolderLock:
     """The lock of a run directory; who has it is told by run.json. Raises like `open_run`."""
     process = read_facts(folder)["process"]
-    return FolderLock(folder, f"process {process['id']} on {process['host']}" if process else "another process")
+    return lock.FolderLock(folder, f"process {process['id']} on {process['host']}" if process else "another process")
 
 
 def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
@@ -122,7 +123,7 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
     minibatch = run.progress.unfinished.minibatches if run.progress.unfinished else 0
     resumed = {"argv": list(argv), "started": now(), "epoch": epoch, "minibatch": minibatch, "changed": changed}
     run.facts["resumed"] = [*run.facts["resumed"], resumed]
-    notes = []
+    notes = [] if run.lock.problem is None else [run.lock.problem]
     if changes:
         notes.append(
             f"the last bits may come out otherwise than in an uninterrupted run: {', '.join(changes)} since it started"

@@ -1,4 +1,4 @@
-"""`mlp check`: what it prints, what it leaves alone, and its exit codes."""
+"""Run `mlp check`: what it prints, what it leaves alone, and its exit codes."""
 
 import re
 
@@ -15,7 +15,7 @@ from mlp.experiments.assemble import prepare
 from mlp.experiments.check import check_experiment
 from mlp.experiments.config.load import load_config
 from mlp.losses import LOSSES
-from mlp.tables.targets import Exclusive, Quantities
+from mlp.tables.targets import MulticlassTarget, RegressionTarget
 
 
 def mlp(*arguments):
@@ -64,6 +64,12 @@ def test_rows_and_overrides(outputs):
     assert "each of 45 rows once" in many.stdout
 
 
+def test_a_configs_weight_decay_is_checked_in_its_loop():
+    result = mlp(ROOT / "configs/sine.yaml", "--set", "optimizer.weight_decay=0.01")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"PASS +loop: all together +weight decay .*on W1, W2 alone", result.stdout)
+
+
 def test_rows_come_from_all_over_a_sorted_table():
     experiment = prepare(load_config(ROOT / "configs/iris.yaml"))
     seen = []
@@ -89,7 +95,7 @@ def test_nothing_is_written_and_the_network_stays(tmp_path, monkeypatch):
     check_experiment(experiment, 20)
     assert [array.tobytes() for array in arrays] == before
     assert experiment.rng.bit_generator.state == state
-    assert experiment.optimizer.state() == {}
+    assert experiment.optimizer.steps == 0
 
 
 def test_a_wrong_slope_fails_with_5(monkeypatch):
@@ -121,16 +127,16 @@ def test_a_wrong_seed_fails_with_5(monkeypatch):
     ids=["labels", "rows"],
 )
 def test_labels_that_are_not_those_of_the_table_fail_with_5(monkeypatch, change, words):
-    encode = Exclusive.encode
-    monkeypatch.setattr(Exclusive, "encode", lambda self, Y, where: change(encode(self, Y, where), Y))
+    encode = MulticlassTarget.encode
+    monkeypatch.setattr(MulticlassTarget, "encode", lambda self, Y, where: change(encode(self, Y, where), Y))
     result = mlp(ROOT / "configs/digits.yaml", "--rows", 3)
     assert result.exit_code == 5
     assert re.search(rf"FAIL +data: digit .*is written, Y marks .*\n +guess: .*{words}", result.stdout)
 
 
 def test_numbers_that_are_not_those_of_the_table_fail_with_5(monkeypatch):
-    encode = Quantities.encode
-    monkeypatch.setattr(Quantities, "encode", lambda self, Y, where: np.roll(encode(self, Y, where), 1, axis=0))
+    encode = RegressionTarget.encode
+    monkeypatch.setattr(RegressionTarget, "encode", lambda self, Y, where: np.roll(encode(self, Y, where), 1, axis=0))
     result = mlp(ROOT / "configs/diabetes.yaml", "--rows", 3)
     assert result.exit_code == 5
     assert re.search(r"FAIL +data: progression .*is written, .* is coded", result.stdout)

@@ -57,7 +57,7 @@ def test_the_files_of_a_run(config):
     assert mlp("train", config()).exit_code == 0
     assert mlp("train", "small.yaml", "--no-plot").exit_code == 0
     folder = Path("runs/small")
-    assert {path.name for path in folder.iterdir()} == {
+    assert {path.name for path in folder.iterdir()} - {".lock"} == {
         "config.yaml", "run.json", "metrics.csv", "model.npz", "last.npz", "loss.png"
     }  # fmt: skip
     assert not Path("runs/small-2/loss.png").exists()  # a second run has a directory of its own
@@ -105,9 +105,7 @@ def test_stopping_and_resuming_changes_nothing(always_saved, config, optimizer, 
     assert_same("whole", "parts")
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "extra"), [(SGD, ""), (ADAM, ALL_AT_ONCE), (ADAM, f"schedule: {COSINE}, keep_every: 1")]
-)
+@pytest.mark.parametrize(("optimizer", "extra"), [(SGD, ""), (ADAM, ALL_AT_ONCE)])
 def test_stopping_after_every_single_minibatch_changes_nothing(config, optimizer, extra):
     """A run that is stopped and opened again after each of its minibatches, one after the other."""
     path = config(optimizer, extra, epochs=6)
