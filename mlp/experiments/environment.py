@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import threadpoolctl
 
 import mlp
 
-if TYPE_CHECKING:
-    from mlp.parallel.mpi import MPIRanks
 
-
-def environment(ranks: MPIRanks | None = None) -> dict[str, Any]:
+def environment(*, ranks: int = 1, mpi: str | None = None) -> dict[str, Any]:
     """Versions, the BLAS that NumPy runs with its kernels and threads, NumPy's own vector instructions, the platform.
 
     One config and one data file give the same bits wherever all of these are the same. The kernel is the one that the
@@ -26,8 +23,8 @@ def environment(ranks: MPIRanks | None = None) -> dict[str, Any]:
     return {
         "versions": {"mlp": mlp.__version__, "python": platform.python_version(), "numpy": np.__version__},
         "blas": blas(),
-        "ranks": 1 if ranks is None else ranks.size,
-        "mpi": None if ranks is None else ranks.library(),
+        "ranks": ranks,
+        "mpi": mpi,
         "simd": " ".join(config.get("SIMD Extensions", {}).get("found", [])),
         "machine": platform.machine(),
         "libc": " ".join(platform.libc_ver()),

@@ -6,7 +6,6 @@ import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -16,10 +15,8 @@ from mlp.experiments.build import make_schedule
 from mlp.experiments.config.load import LoadedConfig
 from mlp.experiments.model import Model
 from mlp.experiments.threads import ThreadLimit, useful_threads
-from mlp.minibatches import alone
+from mlp.minibatches import Workers, alone
 from mlp.optimizers import SGD, Adam
-from mlp.parallel.mpi import MPIRanks
-from mlp.parallel.ranks import Parts
 from mlp.records import EpochRecord, MinibatchRecord, Progress
 from mlp.tables.rows import pieces
 from mlp.training import train
@@ -32,7 +29,8 @@ class Prepared:
 
     `splits` maps "train", "valid" and "test", those that there are, to (X, Y) of shapes N x D and N x K.
     `model.network` has its initial weights and `rng` is the generator that shuffles. `sha256` has the hash of each
-    data file, `notes` are sentences for the person who runs it, `ranks` the processes that train it together.
+    data file, `notes` are sentences for the person who runs it, `workers` are the `processes` that train it
+    together, and `mpi` what sums their bars.
     """
 
     loaded: LoadedConfig
@@ -42,7 +40,9 @@ class Prepared:
     rng: np.random.Generator
     sha256: dict[str, str]
     notes: list[str] = field(default_factory=list)
-    ranks: MPIRanks | None = None
+    workers: Workers = alone
+    processes: int = 1
+    mpi: str | None = None
 
     @property
     def batch_size(self) -> int:
@@ -73,14 +73,9 @@ class Prepared:
         return None if early_stopping is None else early_stopping.patience
 
     def epochs(self, progress: Progress) -> Iterator[EpochRecord | MinibatchRecord]:
-        """Train as the config says, from where `progress` is (see `mlp.train`), on as many threads as are useful.
-
-        The other ranks train along.
-        """
+        """Train as the config says, from where `progress` is (see `mlp.train`), on as many threads as are useful."""
         keep_freed_memory()
         training = self.loaded.config.training
-        if self.ranks is not None and self.ranks.rank == 0:
-            self.ranks.start("train", self.state(progress))
         epochs = train(
             self.model.network,
             self.model.loss,
@@ -98,27 +93,13 @@ class Prepared:
             train_loss=training.train_loss,
             progress=progress,
             weight_decay=self.loaded.config.optimizer.model_dump().get("weight_decay", 0.0),
-            workers=alone if self.ranks is None else Parts(self.ranks, self.model.network.theta),
+            workers=self.workers,
         )
         return self.thread_limit().each(epochs.minibatches())
 
     def thread_limit(self) -> ThreadLimit:
-        """The most BLAS threads that the products of a minibatch, or of a rank's part of it, can use."""
-        ranks = 1 if self.ranks is None else self.ranks.size
-        return ThreadLimit(useful_threads(self.sizes, math.ceil(self.batch_size / ranks)))
-
-    def state(self, progress: Progress) -> tuple[Any, ...]:
-        """All that the next minibatch depends on beside config and data, for another rank's `load_state`."""
-        network = self.model.network
-        return progress, network.theta, self.optimizer.state(), self.rng.bit_generator.state
-
-    def load_state(self, state: tuple[Any, ...]) -> Progress:
-        """Go on from there; returns how far that is."""
-        progress, theta, optimizer, rng = state
-        self.model.network.theta[...] = theta
-        self.optimizer.load_state(optimizer, self.model.network.theta)
-        self.rng.bit_generator.state = rng
-        return progress
+        """The most BLAS threads that the products of a minibatch, or of a process's part of it, can use."""
+        return ThreadLimit(useful_threads(self.sizes, math.ceil(self.batch_size / self.processes)))
 
     def best_model(self, progress: Progress) -> Model:
         """The model with the best epoch's weights, or with those that the network has if no epoch is done yet."""

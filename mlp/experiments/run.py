@@ -67,11 +67,8 @@ class Run:
 
     def stop(self) -> None:
         """Let `epochs()` end after the minibatch under way, with everything saved; a signal handler may call this."""
-        ranks = self.prepared.ranks
-        if ranks is None:
-            self.stopping = True
-        else:
-            ranks.stop = True  # the last record comes when all of them know
+        self.stopping = self.prepared.processes == 1
+        self.prepared.workers.stop()  # several processes: the last record comes when all of them know
 
     def __enter__(self) -> Run:
         self.write_facts(status="running", scores=None, process={"id": os.getpid(), "host": platform.node()})
@@ -123,7 +120,7 @@ class Run:
                         self.save()
                     break
             else:
-                if not self.finished:  # one of several ranks was asked to stop
+                if not self.finished:  # one of several processes was asked to stop
                     metrics.sync()
                     self.save()
             if self.finished:

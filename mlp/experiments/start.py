@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlp.errors import ConfigError, DataError, FileError
 from mlp.experiments import checkpoint
+from mlp.experiments.assemble import prepare
 from mlp.experiments.checkpoint import load_checkpoint
 from mlp.experiments.config.load import dump_config, load_config
 from mlp.experiments.environment import differences, environment
@@ -17,8 +18,6 @@ from mlp.experiments.storage.files import remove_leftovers
 from mlp.experiments.storage.lock import FolderLock
 from mlp.experiments.storage.metrics_csv import truncate_metrics
 from mlp.experiments.storage.run_json import empty_folder, new_folder, now, read_facts, remove_folders
-from mlp.parallel.mpi import MPIRanks
-from mlp.parallel.together import prepare_on_all
 from mlp.records import Progress
 
 
@@ -31,7 +30,7 @@ def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> R
     """
     prepared.best_model(Progress()).to_bytes()
     with prepared.thread_limit():
-        found = environment(prepared.ranks)
+        found = environment(ranks=prepared.processes, mpi=prepared.mpi)
     facts = {
         "status": "running",
         "argv": list(argv),
@@ -60,8 +59,10 @@ def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> R
     return run
 
 
-def open_run(folder: Path, overrides: Sequence[str] = (), ranks: MPIRanks | None = None) -> Run:
+def open_run(folder: Path, overrides: Sequence[str] = (), *, prepare: Callable[..., Prepared] = prepare) -> Run:
     """Open a run directory to go on with it; `overrides` may set training.epochs and nothing else.
+
+    `prepare` is called as `mlp.experiments.assemble.prepare` is, which several processes do together.
 
     Raises ConfigError for other overrides, when the config has been changed since or when another process is writing to
     the directory, FileError when it is not that of a run or its files are damaged, DataError when a data file is
@@ -78,7 +79,7 @@ def open_run(folder: Path, overrides: Sequence[str] = (), ranks: MPIRanks | None
         remove_leftovers(folder, [name for name in FILES if name != PICTURE], alone=True)
         remove_leftovers(folder, [PICTURE])  # which `mlp plot` may be drawing
         facts = read_facts(folder)
-        run = Run(folder, prepare_again(folder, facts, overrides, ranks), facts, lock)
+        run = Run(folder, prepare_again(folder, facts, overrides, prepare=prepare), facts, lock)
         if (folder / checkpoint.NAME).exists():
             run.progress = load_checkpoint(folder, run.prepared)
         elif run.facts["epochs_done"]:
@@ -113,7 +114,7 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
     Returns sentences for the person: what may keep the rest from being, to the last bit, what it would have been.
     """
     with run.prepared.thread_limit():
-        changed = differences(run.facts, environment(run.prepared.ranks))
+        changed = differences(run.facts, environment(ranks=run.prepared.processes, mpi=run.prepared.mpi))
     changes = changes_since(run.facts, changed)
     epoch = run.progress.epoch
     try:
@@ -142,11 +143,15 @@ def changes_since(facts: Mapping[str, Any], now: Sequence[str]) -> list[str]:
 
 
 def prepare_again(
-    folder: Path, facts: Mapping[str, Any], overrides: Sequence[str] = (), ranks: MPIRanks | None = None
+    folder: Path,
+    facts: Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    prepare: Callable[..., Prepared] = prepare,
 ) -> Prepared:
     """What the run of this directory, with these facts, started from. Raises DataError when a data file has changed."""
     before = list(facts["sha256"].values())
-    prepared = prepare_on_all(ranks, load_config(folder / "config.yaml", overrides), advise=False)
+    prepared = prepare(load_config(folder / "config.yaml", overrides), advise=False)
     if len(before) != len(prepared.sha256):
         raise DataError(
             f"{folder}: the config names {len(prepared.sha256)} data files, but the run started with {len(before)}"
