@@ -80,7 +80,7 @@ def train(
     from mlp.cli import report
     from mlp.experiments.config.load import load_config
     from mlp.experiments.start import start_run
-    from mlp.parallel.agreement import prepare_on_all, share_state
+    from mlp.parallel.agreement import prepare_on_all
 
     if replay is not None and (config is not None or overrides or out is not None):
         raise click.UsageError("--replay takes everything from its RUN: leave out CONFIG, --set and --out")
@@ -90,9 +90,7 @@ def train(
     if replay is not None:
         from mlp.experiments.replay import open_replay
 
-        opened = open_replay(replay, prepare=partial(prepare_on_all, ranks))
-        share_state(ranks, opened.prepared, opened.progress)
-        replay_to_end(opened, quiet=quiet)
+        replay_to_end(open_replay(replay, prepare=partial(prepare_on_all, ranks)), quiet=quiet)
         return
     if config is None:
         raise click.UsageError("Missing argument 'CONFIG'.")
@@ -100,7 +98,6 @@ def train(
         raise click.UsageError("mpiexec may never end its standard input: name a file")
     prepared = prepare_on_all(ranks, load_config(config, overrides))
     run = start_run(prepared, out=out, argv=["mlp", *sys.argv[1:]])
-    share_state(ranks, prepared, run.progress)
     if not quiet:
         message(report.describe_data(prepared))
         message(report.describe_network(prepared))
@@ -121,18 +118,18 @@ def resume(ranks: Ranks, run: Path, overrides: tuple[str, ...], plot: bool, quie
     uninterrupted run would have given.
     """
     from mlp.experiments.start import continue_run, open_run
-    from mlp.parallel.agreement import prepare_on_all, share_state
+    from mlp.parallel.agreement import prepare_on_all
 
     if ranks.rank > 0:
         train_along(ranks)
         return
     opened = open_run(run, overrides, prepare=partial(prepare_on_all, ranks))
-    share_state(ranks, opened.prepared, opened.progress)
     notes = list(opened.prepared.loaded.notes)
     epochs = opened.prepared.loaded.config.training.epochs
     done = opened.finished and opened.facts["status"] == "finished" and opened.model_path.exists()
     if done:
         opened.lock.release()
+        opened.prepared.begin(opened.progress)  # where other ranks learn so
         what = f"nothing to do, {why_finished(opened)}"
     else:
         notes += continue_run(opened, argv=["mlp", *sys.argv[1:]])

@@ -77,11 +77,10 @@ def accompany(cli: click.Command, ranks: Ranks) -> None:
 def train_along(ranks: Ranks) -> None:
     """The part of the other ranks in every command that trains. They write nothing."""
     from mlp.divergence import DivergedError
-    from mlp.parallel.agreement import prepare_on_all, share_state
+    from mlp.parallel.agreement import prepare_on_all
     from mlp.records import Progress
 
     prepared = prepare_on_all(ranks, None, advise=False)
-    progress = share_state(ranks, prepared, Progress())
     with stop_signals(prepared.workers.stop), contextlib.suppress(DivergedError, RanksDiffer):  # all ranks meet these
-        for _ in prepared.epochs(progress):
+        for _ in prepared.epochs(Progress()):
             pass

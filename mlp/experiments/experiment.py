@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -30,7 +30,7 @@ class Prepared:
     `splits` maps "train", "valid" and "test", those that there are, to (X, Y) of shapes N x D and N x K.
     `model.network` has its initial weights and `rng` is the generator that shuffles. `sha256` has the hash of each
     data file, `notes` are sentences for the person who runs it, `workers` are the `processes` that train it
-    together, and `mpi` what sums their bars.
+    together, `mpi` is what sums their bars, and `begin` has them all go on from the first one's state.
     """
 
     loaded: LoadedConfig
@@ -43,6 +43,7 @@ class Prepared:
     workers: Workers = alone
     processes: int = 1
     mpi: str | None = None
+    begin: Callable[[Progress], Progress] = lambda progress: progress
 
     @property
     def batch_size(self) -> int:
@@ -91,7 +92,7 @@ class Prepared:
             clip=training.clip,
             patience=self.patience,
             train_loss=training.train_loss,
-            progress=progress,
+            progress=self.begin(progress),
             weight_decay=self.loaded.config.optimizer.model_dump().get("weight_decay", 0.0),
             workers=self.workers,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from mlp.errors import DataError
@@ -49,6 +50,7 @@ def prepare_on_all(ranks: Ranks, loaded: LoadedConfig | None, *, advise: bool = 
         first = ranks.broadcast(here)
         everywhere(ranks, lambda: check_alike(here, first))
         prepared.workers, prepared.processes, prepared.mpi = Parts(ranks), ranks.size, ranks.library()
+        prepared.begin = partial(share_state, ranks, prepared)
         B = prepared.batch_size
         idle = f", so that {ranks.size - B} of them are idle" if ranks.size > B else ""
         prepared.notes.append(f"{ranks.size} ranks share each minibatch of {B}{idle}")
