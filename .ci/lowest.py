@@ -1,6 +1,6 @@
 """Print constraints for pip: each `name>=X` of pyproject.toml's dependencies, and of the extras named, as `name==X`.
 
-    python .ci/lowest.py test >lowest.txt && pip install -c lowest.txt -e '.[test]'
+python .ci/lowest.py test >lowest.txt && pip install -c lowest.txt -e '.[test]'
 """
 
 import re
