@@ -69,7 +69,7 @@ class Range:
             raise ValueError(f"{name} must be a number {self}, got {value}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # so it has a hash, which `Name | None` needs, though a dict has none
 class OneOf:
     """The names that an argument may be, as metadata of its annotation: `Annotated[str, OneOf(ACTIVATIONS)]`."""
 

@@ -34,7 +34,7 @@ WINGS = {  # and what each may import, besides itself and the ground
     "tables": {"metrics"},
     "checking": {*TRAINER, "autodiff"},
     "experiments": {*TRAINER, "tables", "checking"},
-    "plots": {"experiments"},
+    "plots": {*TRAINER, "experiments"},
     "parallel": {*TRAINER, "tables", "experiments"},
     "cli": {*TRAINER, "tables", "checking", "experiments", "plots", "parallel"},
 }

@@ -11,7 +11,7 @@ from mlp.checking import FAIL, PASS, Result, check_labels, check_loop, check_los
 from mlp.experiments.assemble import read_splits
 from mlp.experiments.experiment import Experiment
 from mlp.tables import Table
-from mlp.tables.rows import slices
+from mlp.tables.table import slices
 from mlp.training import train
 from mlp.types import Array, Examples
 

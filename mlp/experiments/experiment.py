@@ -17,7 +17,7 @@ from mlp.experiments.model import Model
 from mlp.minibatches import Workers, alone
 from mlp.optimizers import SGD, Adam
 from mlp.records import EpochRecord, MinibatchRecord, Progress
-from mlp.tables.rows import pieces
+from mlp.tables.table import slices
 from mlp.training import train
 from mlp.types import Array, Data
 
@@ -58,8 +58,8 @@ class Experiment:
         """For each target column of classes and each split, how many rows have each label, in the labels' order."""
         counts: dict[str, dict[str, Array]] = {}
         for split, (_, Y) in self.splits.items():
-            for piece in pieces(Y):
-                for column, found in self.model.target.class_counts(piece.T).items():
+            for rows in slices(Y):
+                for column, found in self.model.target.class_counts(Y[rows].T).items():
                     counts.setdefault(column, {}).setdefault(split, np.zeros(len(found), int))
                     counts[column][split] += found
         return {column: {split: found.tolist() for split, found in splits.items()} for column, splits in counts.items()}

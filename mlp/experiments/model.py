@@ -21,7 +21,7 @@ from mlp.losses import LOSSES, NamedLoss
 from mlp.network import Network
 from mlp.tables import Table, read_table
 from mlp.tables.columns import Scaler
-from mlp.tables.rows import Rows
+from mlp.tables.table import Rows
 from mlp.tables.target import Target
 from mlp.tables.targets import TARGETS
 from mlp.text import listed
@@ -205,7 +205,11 @@ def load_model(path: Path | str) -> Model:
         loss=LOSSES[header["loss"]],
         inputs=tuple(header["inputs"]),
         input_scaler=Scaler(arrays["input_mean"], arrays["input_std"]),
-        target=TARGETS[header["target"]["kind"]].from_header(header["target"], arrays),
+        target=target_of(header["target"], arrays),
         epoch=header["epoch"],
         config=header["config"],
     )
+
+
+def target_of(header: dict[str, Any], arrays: dict[str, Array]) -> Target:
+    return TARGETS[header["kind"]].from_header(arrays, **{key: each for key, each in header.items() if key != "kind"})

@@ -78,10 +78,5 @@ def check_kind(path: Path) -> None:
         raise DataError(f"{path}: is not a path: {error}") from None
     if stat.S_ISDIR(mode):
         raise DataError(f"{path}: is a directory, expected a table (.csv, .npy or .npz)")
-    if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not is_terminal(path)):
+    if stat.S_ISBLK(mode) or stat.S_ISCHR(mode):
         raise DataError(f"{path}: is a device, and may have no end; expected a table (.csv, .npy or .npz)")
-
-
-def is_terminal(path: Path) -> bool:
-    with open(path, "rb", buffering=0) as file:
-        return file.isatty()

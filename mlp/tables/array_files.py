@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlp.errors import DataError
-from mlp.tables.csv_files import MAX_LABEL, MISSING
-from mlp.tables.rows import choose_columns, slices
-from mlp.tables.table import Table, choose_names
+from mlp.tables.table import MAX_LABEL, Table, choose_columns, choose_names, is_missing, slices, too_long
 from mlp.text import listed, quoted
 from mlp.types import Array
 
@@ -33,16 +31,17 @@ def read_npy(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, l
     matrix = load(path, [])[""]
     if matrix.ndim != 2:
         raise DataError(f"{path}: expected a matrix with one example a row, got shape {matrix.shape}")
-    check_not_empty(str(path), matrix)
+    check_not_empty(path, matrix)
     names = [str(column) for column in range(matrix.shape[1])]
     of_X, of_Y = choose_names(str(path), names, inputs, targets, numbered=True)
-    check_numbers(f"{path}", names, matrix)
+    check_numbers(f"{path}", matrix)
     X, Y = choose_columns(matrix, of_X), matrix[:, of_Y]
-    Y = label_texts(str(path), Y) if labels else Y
+    Y = label_texts(f"{path}", Y) if labels else Y
     return Table(str(path), tuple(names[c] for c in of_X), X, tuple(names[c] for c in of_Y), Y)
 
 
 def read_npz(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, labels: bool) -> Table:
+    """The array of inputs, N x D, and those of the targets, each N or N x K."""
     if inputs is not None and len(inputs) != 1:
         raise DataError(f"{path}: data.inputs must name one array of a .npz file, got {listed(inputs)}")
     X_name = "X" if inputs is None else inputs[0]
@@ -50,8 +49,8 @@ def read_npz(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, l
     X = arrays[X_name]
     if X.ndim != 2:
         raise DataError(f"{path}: array {quoted(X_name)} has shape {X.shape}, expected (N, D) with one example a row")
-    check_not_empty(str(path), X)
-    Y_parts, Y_names = [np.empty((len(X), 0))], []
+    check_not_empty(path, X)
+    Y_parts, Y_names = [], []
     for name in targets:
         y = arrays[name]
         y = y[:, None] if y.ndim == 1 else y
@@ -60,58 +59,17 @@ def read_npz(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, l
             hint = f"; {quoted(X_name)} of shape {X.shape} has its examples in columns, turn it" if turned else ""
             raise DataError(f"{path}: {quoted(X_name)} has {len(X)} rows but {quoted(name)} has shape {y.shape}{hint}")
         where = f"{path}: array {quoted(name)}"
-        if not labels:
-            check_numbers(where, range(y.shape[1]), y)
-        Y_parts.append(label_texts(where, y) if labels else y)
+        if labels:
+            y = label_texts(where, y)
+        else:
+            check_numbers(where, y)
+        Y_parts.append(y)
         Y_names += [name] if y.shape[1] == 1 else [f"{name}_{k}" for k in range(y.shape[1])]
     if len(set(Y_names)) < len(Y_names):
         raise DataError(f"{path}: two target columns have one name among {listed(Y_names)}; rename an array")
-    names = [str(column) for column in range(X.shape[1])]
-    Y = np.concatenate(Y_parts[1:] or Y_parts, axis=1)
-    check_numbers(f"{path}: array {quoted(X_name)}", names, X)
-    return Table(str(path), tuple(names), X, tuple(Y_names), Y)
-
-
-def check_not_empty(source: str, X: Array) -> None:
-    """Before its columns get names: an array without rows can claim any number of columns."""
-    if 0 in X.shape:
-        raise DataError(f"{source}: {X.shape[0]} rows and {X.shape[1]} input columns, expected at least one of each")
-
-
-def label_texts(source: str, Y: Array) -> Array:
-    """Labels of any one kind as text, of Y's shape."""
-    if Y.dtype.kind not in "biufU":
-        raise DataError(f"{source}: has dtype {Y.dtype}, expected labels that are text or real numbers")
-    labels, places = np.unique(Y.reshape(-1), return_inverse=True)
-    if Y.dtype.kind == "U":
-        check_characters(source, labels)
-    texts = np.array([label_text(source, label) for label in labels.tolist()], dtype=str)
-    return texts[places].reshape(Y.shape)
-
-
-def label_text(source: str, value: Any) -> str:
-    """A label as a person would write it: whole floats without the point, booleans as 0 and 1."""
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, float) and not math.isfinite(value):
-        raise DataError(f"{source}: a label is {value}, expected a class")
-    if isinstance(value, str) and value.strip().lower() in MISSING:
-        raise DataError(f"{source}: a label is missing ({value!r})")
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    if len(text) > MAX_LABEL:
-        raise DataError(
-            f"{source}: a label of {len(text):,} characters, {quoted(text)}; expected a class, in at most {MAX_LABEL} "
-            "characters"
-        )
-    return text
-
-
-def check_characters(source: str, labels: Array) -> None:
-    """Raises DataError for numbers that are no characters: NumPy stores text as 32-bit code points and checks none."""
-    points = np.frombuffer(labels.tobytes(), dtype=np.dtype(np.uint32).newbyteorder(labels.dtype.byteorder))
-    wrong = points[(points > 0x10FFFF) | ((points >= 0xD800) & (points <= 0xDFFF))]
-    if wrong.size:
-        raise DataError(f"{source}: a label holds U+{wrong[0]:04X}, which is no character; expected text")
+    check_numbers(f"{path}: array {quoted(X_name)}", X)
+    Y = np.concatenate(Y_parts, axis=1) if Y_parts else np.empty((len(X), 0))
+    return Table(str(path), tuple(str(column) for column in range(X.shape[1])), X, tuple(Y_names), Y)
 
 
 def load(path: Path, names: Sequence[str]) -> dict[str, Array]:
@@ -120,24 +78,20 @@ def load(path: Path, names: Sequence[str]) -> dict[str, Array]:
     with open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of headers that Python 2 wrote, or that damage made
         try:
-            large = path.suffix == ".npy" and os.fstat(file.fileno()).st_size > LARGE
-            if large and file.peek(6).startswith(np.lib.format.MAGIC_PREFIX):
-                loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-            else:
-                loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray) != (path.suffix == ".npy"):
-                found = ".npy" if isinstance(loaded, np.ndarray) else ".npz"
-                raise DataError(f"{path}: is a {found} file by its content; rename it")
-            if isinstance(loaded, np.ndarray):
-                return {"": in_double_precision_at_most(loaded)}
+            mapped = path.suffix == ".npy" and os.fstat(file.fileno()).st_size > LARGE
+            mapped &= file.peek(6).startswith(np.lib.format.MAGIC_PREFIX)  # or NumPy would not close a damaged file
+            found = np.load(path if mapped else file, mmap_mode="r" if mapped else None, allow_pickle=False)
+            ending = ".npy" if isinstance(found, np.ndarray) else ".npz"
+            if ending != path.suffix:
+                raise DataError(f"{path}: is a {ending} file by its content; rename it")
+            if ending == ".npy":
+                return {"": in_double_precision_at_most(found)}
             arrays = {}
             for name in names:
-                if name not in loaded.files:
-                    raise DataError(
-                        f"{path}: no array named {quoted(name)}; the arrays are {listed(sorted(loaded.files))}"
-                    )
-                array = loaded[name]
-                if not isinstance(array, np.ndarray):
+                if name not in found.files:
+                    these = listed(sorted(found.files))
+                    raise DataError(f"{path}: no array named {quoted(name)}; the arrays are {these}")
+                if not isinstance(array := found[name], np.ndarray):
                     raise DataError(f"{path}: member {quoted(name)} is not an array")
                 arrays[name] = in_double_precision_at_most(array)
             return arrays
@@ -157,15 +111,55 @@ def in_double_precision_at_most(array: Array) -> Array:
     return np.asarray(array)
 
 
-def check_numbers(source: str, names: Sequence[Any], matrix: Array) -> None:
+def check_not_empty(path: Path, X: Array) -> None:
+    """Before its columns get names: an array without rows can claim any number of columns."""
+    if 0 in X.shape:
+        raise DataError(f"{path}: {X.shape[0]} rows and {X.shape[1]} input columns, expected at least one of each")
+
+
+def check_numbers(source: str, matrix: Array) -> None:
     if matrix.dtype.kind not in "biuf":
         raise DataError(f"{source}: has dtype {matrix.dtype}, expected real numbers")
     bad, first = 0, ""
     for piece in slices(matrix):
-        numbers = matrix[piece]
-        if not np.isfinite(numbers).all():
-            places = np.argwhere(~np.isfinite(numbers))
-            bad, (row, column) = bad + len(places), places[0]
-            first = first or f"{numbers[row, column]} in row {piece.start + row} (from 0), column {names[column]!r}"
+        finite = np.isfinite(matrix[piece])
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            number = matrix[piece][row, column]
+            first = first or f"{number} in row {piece.start + row} (from 0), column '{column}'"
+            bad += int((~finite).sum())
     if bad:
         raise DataError(f"{source}: {bad} values are not finite, the first is {first}")
+
+
+def label_texts(source: str, Y: Array) -> Array:
+    """Labels of any one kind as text, of Y's shape."""
+    if Y.dtype.kind not in "biufU":
+        raise DataError(f"{source}: has dtype {Y.dtype}, expected labels that are text or real numbers")
+    labels, places = np.unique(Y.reshape(-1), return_inverse=True)
+    if Y.dtype.kind == "U":
+        check_characters(source, labels)
+    texts = np.array([label_text(source, label) for label in labels.tolist()], dtype=str)
+    return texts[places].reshape(Y.shape)
+
+
+def label_text(source: str, value: Any) -> str:
+    """A label as a person would write it: whole floats without the point, booleans as 0 and 1."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DataError(f"{source}: a label is {value}, expected a class")
+    if isinstance(value, str) and is_missing(value):
+        raise DataError(f"{source}: a label is missing ({value!r})")
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if len(text) > MAX_LABEL:
+        raise too_long(source, text)
+    return text
+
+
+def check_characters(source: str, labels: Array) -> None:
+    """Raises DataError for numbers that are no characters: NumPy stores text as 32-bit code points and checks none."""
+    points = np.frombuffer(labels.tobytes(), dtype=np.dtype(np.uint32).newbyteorder(labels.dtype.byteorder))
+    wrong = points[(points > 0x10FFFF) | ((points >= 0xD800) & (points <= 0xDFFF))]
+    if wrong.size:
+        raise DataError(f"{source}: a label holds U+{wrong[0]:04X}, which is no character; expected text")

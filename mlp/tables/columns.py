@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mlp.errors import DataError
-from mlp.tables.rows import examples, pieces, slices
+from mlp.tables.table import examples, slices
 from mlp.text import listed
 from mlp.types import Array, Examples
 
@@ -67,7 +67,21 @@ class Scaler:
         Raises DataError, naming the columns, for numbers that are too large for the precision of training.
         """
         Z = examples((len(X), len(self.mean)), np.float32, lambda rows: self.transform(X[rows]))
-        check_size(names, X, Z)
+        bad, finite, largest = np.zeros(len(self.mean), bool), True, 0.0
+        for rows in slices(X):
+            wrong = ~np.isfinite(Z[rows]).all(axis=0)
+            if wrong.any():
+                bad |= wrong
+                finite &= bool(np.isfinite(X[rows]).all())
+                largest = max(largest, float(np.abs(np.asarray(X[rows][:, wrong], np.float64)).max()))
+        these = listed([names[i] for i in np.flatnonzero(bad).tolist()])
+        if not finite:
+            raise DataError(f"values that are not finite in {these}")
+        if bad.any():
+            raise DataError(
+                f"values too large for {Z.dtype} in {these} (up to {largest:g}); rescale them, or set "
+                "data.standardize: true if it is false"
+            )
         return Z
 
     def transform(self, X: Array, dtype: DTypeLike = np.float32) -> Array:
@@ -102,26 +116,7 @@ class Scaler:
 
 def in_double_precision(X: Examples) -> Iterator[Array]:
     """Pieces of X as float64 in row-major order: sums over them do not depend on where X is and how it is stored."""
-    return (np.array(piece, dtype=np.float64, order="C") for piece in pieces(X))
-
-
-def check_size(names: Sequence[str], X: Examples, Z: Examples) -> None:
-    """Raises DataError where Z, which is X standardized, is not finite."""
-    bad, finite, largest = np.zeros(X.shape[1], bool), True, 0.0
-    for rows in slices(X):
-        wrong = ~np.isfinite(Z[rows]).all(axis=0)
-        if wrong.any():
-            bad |= wrong
-            finite &= bool(np.isfinite(X[rows]).all())
-            largest = max(largest, float(np.abs(np.asarray(X[rows][:, wrong], np.float64)).max()))
-    these = listed([names[i] for i in np.flatnonzero(bad).tolist()])
-    if not finite:
-        raise DataError(f"values that are not finite in {these}")
-    if bad.any():
-        raise DataError(
-            f"values too large for {Z.dtype} in {these} (up to {largest:g}); rescale them, or set "
-            "data.standardize: true if it is false"
-        )
+    return (np.array(X[rows], dtype=np.float64, order="C") for rows in slices(X))
 
 
 @dataclass(frozen=True)

@@ -61,11 +61,10 @@ def spread_classes(order: Array, labels: Array) -> Array:
     rank[np.argsort(sizes, kind="stable")] = np.arange(len(sizes))
     start = np.where(sizes > 1, (rank + 0.5) / len(sizes), 0.5)
     by_class = np.argsort(classes, kind="stable")  # members of class 0, then of class 1, ...
+    size = np.repeat(sizes, sizes)
+    k = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     position = np.empty(len(order))
-    ends = np.cumsum(sizes)
-    for c, end in enumerate(ends.tolist()):
-        members = by_class[end - sizes[c] : end]
-        position[members] = (np.arange(len(members)) + start[c]) / sizes[c]
+    position[by_class] = (k + np.repeat(start, sizes)) / size
     return order[np.argsort(position, kind="stable")]
 
 

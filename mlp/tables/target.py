@@ -1,8 +1,9 @@
-"""What target columns are for the network, and its outputs for a person: the base class of all kinds of targets."""
+"""Define what every kind of target does: encode its columns for the network, and read its outputs for people."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from mlp.errors import DataError
 from mlp.metrics import count_pairs
+from mlp.text import quoted
 from mlp.types import Array, Examples
 
 Metric = Callable[[Array, Array], float]
@@ -30,7 +32,7 @@ class Target(ABC):
     @property
     @abstractmethod
     def names(self) -> tuple[str, ...]:
-        """The names of the columns."""
+        """Those of the columns."""
 
     @property
     @abstractmethod
@@ -49,26 +51,23 @@ class Target(ABC):
 
     @abstractmethod
     def header(self) -> dict[str, Any]:
-        """All of it but its arrays, for a model file: the `kind`, and what JSON can hold."""
+        """All of it but its arrays, for a model file: the `kind`, and what `from_header` takes, as JSON has it."""
 
     def arrays(self) -> dict[str, Array]:
         """Its arrays, for a model file."""
         return {}
 
     @classmethod
-    @abstractmethod
-    def check_header(cls, header: dict[str, Any]) -> int:
-        """The `size` of a header's target. Raises ValueError, naming the key, for one that `header` does not make."""
-
-    @classmethod
     def shapes(cls, header: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-        """The arrays that belong to a checked header, by name."""
+        """The shapes of the arrays that belong to a header, by name."""
         return {}
 
-    @classmethod
-    @abstractmethod
-    def from_header(cls, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
-        """The target of a checked header and its arrays."""
+    from_header: ClassVar[Callable[..., Any]]
+    """A classmethod: the target of `arrays`, by position, and the keys of `header` but `kind`, by name.
+
+    The annotations of its arguments say what a model file may hold. It raises ValueError, naming the key, for what
+    `header` does not make.
+    """
 
     @abstractmethod
     def encode(self, written: Array, where: str) -> Examples:
@@ -111,3 +110,12 @@ class OtherKind(DataError):
     def __init__(self, message: str, kind: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+def check_distinct(key: str, names: Sequence[str], least: int = 1) -> None:
+    """Raises ValueError, naming the key, unless there are enough names and no two are the same."""
+    if len(names) < least:
+        raise ValueError(f"{key}: expected at least {least}, got {len(names)}")
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"{key}: {quoted(name)} is listed {count} times")

@@ -1,23 +1,162 @@
-"""Targets that are numbers, and the table of all kinds of targets.
+"""Offer the kinds of targets, classes and numbers, in one table.
 
 A loss names the kind that it needs. A new kind is one class and one row in TARGETS.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from mlp.metrics import mae, r2, rmse
-from mlp.tables.columns import Scaler, check_size
-from mlp.tables.headers import check_keys, check_names
-from mlp.tables.label_targets import MulticlassTarget, MultilabelTarget
-from mlp.tables.target import Metric, Target
+from mlp.errors import DataError
+from mlp.metrics import accuracy, binary_accuracy, mae, r2, rmse
+from mlp.tables.columns import Classes, Scaler, one_hot
+from mlp.tables.table import examples
+from mlp.tables.target import Metric, OtherKind, Target, check_distinct
+from mlp.text import listed, quoted
 from mlp.types import Array, Examples
+
+MAX_LABELS = 2**24  # characters in a column's labels, each padded to the longest, as NumPy holds them: 64 MiB
+
+
+@dataclass(frozen=True)
+class LabelTarget(Target):
+    """Columns of classes: what multiclass and multilabel targets have in common."""
+
+    columns: tuple[Classes, ...]
+
+    most_columns: ClassVar[int | None] = None
+    most_labels: ClassVar[int | None] = None
+    takes_labels, score, constant = True, "accuracy", "the most frequent class"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(classes.name for classes in self.columns)
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        return {classes.name: classes.labels for classes in self.columns}
+
+    def header(self) -> dict[str, Any]:
+        return {"kind": self.kind, "columns": {name: list(labels) for name, labels in self.labels.items()}}
+
+    @classmethod
+    def from_header(cls, _arrays: Mapping[str, Array], /, columns: dict[str, list[str]]) -> Self:
+        check_distinct("columns", list(columns))
+        if cls.most_columns is not None and len(columns) > cls.most_columns:
+            raise ValueError(f"columns: {len(columns)} columns, expected {cls.most_columns}")
+        for name, labels in columns.items():
+            key = f"columns: labels of {quoted(name)}"
+            check_distinct(key, labels, least=2)
+            if cls.most_labels is not None and len(labels) > cls.most_labels:
+                raise ValueError(f"{key}: {len(labels)} labels, expected {cls.most_labels}")
+            longest = max(map(len, labels))
+            if len(labels) * longest > MAX_LABELS:
+                raise ValueError(f"{key}: {len(labels):,} labels of up to {longest:,} characters are too long")
+        return cls(tuple(Classes(name, tuple(labels)) for name, labels in columns.items()))
+
+    def predictions(self, P: Array) -> dict[str, Array]:
+        """The label of each column, then probabilities."""
+        codes = zip(self.columns, self.decide(P), strict=True)
+        return {classes.name: np.array(classes.labels)[found] for classes, found in codes} | self.probabilities(P)
+
+    @abstractmethod
+    def probabilities(self, P: Array) -> dict[str, Array]: ...
+
+    def column_scores(self, decided: Array, true: Array) -> dict[str, float]:
+        return dict(zip(self.names, (decided == true).mean(axis=1).tolist(), strict=True))
+
+    def baseline(self, true: Array) -> dict[str, float]:
+        return {
+            name: float(np.bincount(codes).max() / len(codes)) for name, codes in zip(self.names, true, strict=True)
+        }
+
+    def with_columns_of_different_names(self) -> Self:
+        """Raises DataError for a column whose name a column of probabilities has too."""
+        if len(self.predictions(np.full((self.size, 1), 0.5))) < len(self.names) + self.size:
+            clash = next((name for name in self.names if name.startswith("probability_")), self.names[0])
+            raise DataError(
+                f"target {clash!r}: the answers would have two columns of one name, since probabilities are called "
+                "probability_<label>; rename it"
+            )
+        return self
+
+
+class MulticlassTarget(LabelTarget):
+    """One column of K classes of which an example has one: Y_k is 1 for the label k and 0 otherwise."""
+
+    kind, most_columns = "multiclass", 1
+
+    @property
+    def size(self) -> int:
+        return len(self.columns[0].labels)
+
+    @classmethod
+    def fit(cls, names: Sequence[str], Y: Array, *, standardize: bool = True) -> Self:
+        if len(names) > 1:
+            raise OtherKind(
+                f"{len(names)} target columns, but a multiclass target is one column of labels (of a one-hot array, "
+                "take the number of the 1); several columns of two classes each are a multilabel target",
+                MultilabelTarget.kind,
+            )
+        return cls((Classes.fit(names[0], Y[:, 0]),)).with_columns_of_different_names()
+
+    def encode(self, written: Array, where: str) -> Examples:
+        """One-hot; of a large table the codes alone are kept."""
+        codes = self.columns[0].codes(written[:, 0], where)
+        return examples((len(codes), self.size), np.float32, lambda rows: one_hot(codes[rows], self.size))
+
+    def decide(self, P: Array) -> Array:
+        return P.argmax(axis=0)[None]
+
+    def probabilities(self, P: Array) -> dict[str, Array]:
+        return {f"probability_{label}": P[k] for k, label in enumerate(self.columns[0].labels)}
+
+    def metrics(self) -> dict[str, Metric]:
+        return {"accuracy": accuracy}
+
+
+class MultilabelTarget(LabelTarget):
+    """K independent columns of two classes each: Y_k is 1 for the second label of column k and 0 for the first."""
+
+    kind, most_labels = "multilabel", 2
+
+    @property
+    def size(self) -> int:
+        return len(self.columns)
+
+    @classmethod
+    def fit(cls, names: Sequence[str], Y: Array, *, standardize: bool = True) -> Self:
+        columns = tuple(Classes.fit(name, Y[:, k]) for k, name in enumerate(names))
+        for classes in columns:
+            if len(classes.labels) > 2:
+                raise OtherKind(
+                    f"target {classes.name!r}: {len(classes.labels)} classes ({listed(classes.labels)}), but each "
+                    "column of a multilabel target has 2; more classes are a multiclass target",
+                    MulticlassTarget.kind,
+                )
+        return cls(columns).with_columns_of_different_names()
+
+    def encode(self, written: Array, where: str) -> Examples:
+        codes = np.stack([classes.codes(written[:, k], where) for k, classes in enumerate(self.columns)], axis=1)
+        return examples(codes.shape, np.float32, lambda rows: codes[rows].astype(np.float32))
+
+    def decide(self, P: Array) -> Array:
+        return (P >= 0.5).astype(np.int8)
+
+    def probabilities(self, P: Array) -> dict[str, Array]:
+        """Of the second label of each column."""
+        prefixes = ["probability"] if self.size == 1 else [f"probability_{name}" for name in self.names]
+        columns = zip(prefixes, self.columns, P, strict=True)
+        return {f"{prefix}_{classes.labels[1]}": p for prefix, classes, p in columns}
+
+    def metrics(self) -> dict[str, Metric]:
+        return {"accuracy": binary_accuracy}
 
 
 @dataclass(frozen=True)
@@ -48,23 +187,16 @@ class RegressionTarget(Target):
         return {"target_mean": self.scaler.mean, "target_std": self.scaler.std}
 
     @classmethod
-    def check_header(cls, header: dict[str, Any]) -> int:
-        check_keys("target", header, {"kind", "names"})
-        check_names("target.names", header["names"])
-        return len(header["names"])
-
-    @classmethod
     def shapes(cls, header: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         return dict.fromkeys(("target_mean", "target_std"), (len(header["names"]),))
 
     @classmethod
-    def from_header(cls, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
-        return cls(tuple(header["names"]), Scaler(arrays["target_mean"], arrays["target_std"]))
+    def from_header(cls, arrays: Mapping[str, Array], /, names: list[str]) -> Self:
+        check_distinct("names", names)
+        return cls(tuple(names), Scaler(arrays["target_mean"], arrays["target_std"]))
 
     def encode(self, written: Array, where: str) -> Examples:
-        Y = self.scaler.transform(written)
-        check_size(self.names, written, Y)
-        return Y
+        return self.scaler.encode(written, self.names)
 
     def decide(self, P: Array) -> Array:
         return self.scaler.inverse(P.T).T

@@ -635,7 +635,7 @@ def test_labels_of_all_kinds_are_kept_in_the_model_and_in_the_answers(write, wri
     done("train", write(f"a,b,y\n{rows}".encode()), "--out", "run", "--no-plot")
     with np.load("run/model.npz") as model:
         header = json.loads(model["header"].tobytes())
-    assert header["target"]["columns"] == [{"name": "y", "labels": labels}]
+    assert header["target"]["columns"] == {"y": labels}
     answers = done("predict", "run", "d.csv").splitlines()
     assert len(answers) == 13
     assert all(f"probability_{label}" in answers[0] for label in labels)

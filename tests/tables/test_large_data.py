@@ -24,9 +24,9 @@ from mlp.experiments.check import check_data, training_table
 from mlp.experiments.config.load import load_config
 from mlp.metrics import accuracy, binary_accuracy, confusion_matrix, rmse
 from mlp.tables import array_files, read_table
-from mlp.tables import rows as rows_module
+from mlp.tables import table as table_module
 from mlp.tables.columns import Scaler
-from mlp.tables.rows import PIECE, Rows, choose_columns, choose_rows, pieces
+from mlp.tables.table import PIECE, Rows, choose_columns, choose_rows, slices
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 N, D = 700, 5
@@ -34,7 +34,7 @@ N, D = 700, 5
 
 def make_large(monkeypatch):
     monkeypatch.setattr(array_files, "LARGE", -1)
-    monkeypatch.setattr(rows_module, "SMALL", 0)
+    monkeypatch.setattr(table_module, "SMALL", 0)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_file_is_mapped_from_a_fixed_size_on(here, monkeypatch):
 @pytest.mark.parametrize("columns", [[0, 1, 2, 3], [1, 2], [3, 0], [2]])
 @pytest.mark.parametrize("small", [0, 10**9])
 def test_rows_and_columns_by_number(columns, small, monkeypatch):
-    monkeypatch.setattr(rows_module, "SMALL", small)
+    monkeypatch.setattr(table_module, "SMALL", small)
     matrix = np.random.default_rng(0).normal(size=(PIECE // 4 + 9, 4))  # more than one piece
     rows = np.random.default_rng(1).permutation(len(matrix))[: PIECE // 4 + 3].astype(np.uint32)
     part = choose_rows(choose_columns(matrix, columns), rows)
@@ -121,7 +121,7 @@ def test_rows_and_columns_by_number(columns, small, monkeypatch):
     assert np.array_equal(part[:], wanted)
     assert np.array_equal(part[5:900], wanted[5:900])
     assert np.array_equal(part[np.array([9, 2, 2])], wanted[[9, 2, 2]])
-    assert np.array_equal(np.concatenate(list(pieces(part))), wanted)
+    assert np.array_equal(np.concatenate([part[piece] for piece in slices(part)]), wanted)
 
 
 # The same bits
@@ -289,7 +289,7 @@ def test_what_is_said_of_a_table_in_pieces_is_what_is_said_of_the_whole(here, mo
         "beat",
     ):
         assert words in told, words
-    monkeypatch.setattr(rows_module, "PIECE", 64)
+    monkeypatch.setattr(table_module, "PIECE", 64)
     assert all_said() == wanted
 
 
@@ -322,7 +322,7 @@ def test_a_wrong_code_is_found_far_inside(here, monkeypatch, part):
     np.save("d.npy", numbers())
     write_config("d.npy")
     experiment = prepare(load_config("c.yaml", ()))
-    monkeypatch.setattr(rows_module, "PIECE", 64)
+    monkeypatch.setattr(table_module, "PIECE", 64)
     examples = experiment.splits["train"][part]
     examples[303] = np.roll(examples[303], 1)
     failed = [result for result in checked(experiment) if result.verdict == FAIL]

@@ -57,14 +57,8 @@ class Counts(Target):
         return {"kind": self.kind, "name": self.name}
 
     @classmethod
-    def check_header(cls, header):
-        if not isinstance(header.get("name"), str):
-            raise ValueError("target.name: expected text")
-        return cls.size
-
-    @classmethod
-    def from_header(cls, header, arrays):
-        return cls(header["name"])
+    def from_header(cls, arrays, /, name: str):
+        return cls(name)
 
     def encode(self, written, where):
         return written.astype(np.float32)

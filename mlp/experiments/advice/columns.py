@@ -12,7 +12,7 @@ import numpy as np
 from mlp.experiments.config import schema
 from mlp.minibatches import batches
 from mlp.tables import Table
-from mlp.tables.rows import slices
+from mlp.tables.table import slices
 from mlp.tables.target import Target
 from mlp.text import few, listed, quoted
 from mlp.types import Array, Examples

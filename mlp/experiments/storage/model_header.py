@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from itertools import pairwise
+from reprlib import repr as brief
 from typing import Any
 
-from pydantic import ValidationError
+import numpy as np
+from pydantic import TypeAdapter, ValidationError, create_model
 
 from mlp.activations import ACTIVATIONS
-from mlp.experiments.config.schema import Config
+from mlp.experiments.config.schema import Config, Text
 from mlp.experiments.config.yaml_text import MAX_NODES
+from mlp.experiments.signatures import Section, keys_of
 from mlp.experiments.storage.archive import MAX_MEMBERS
 from mlp.layers.dense import Layer
 from mlp.losses import losses_for
-from mlp.tables.headers import check_keys, check_names, wrong
+from mlp.tables.target import check_distinct
 from mlp.tables.targets import TARGETS
 
 KEYS = {"layers", "loss", "inputs", "target", "epoch", "config"}
@@ -45,7 +48,7 @@ def check_header(header: dict[str, Any]) -> None:
     """
     check_keys("", header, KEYS)
     check_layers(header["layers"])
-    check_names("inputs", header["inputs"])
+    check_inputs(header["inputs"])
     outputs = check_target(header["target"])
     check_choice("loss", header["loss"], losses_for(target=header["target"]["kind"]))
     check_count("epoch", header["epoch"], least=0)
@@ -75,10 +78,20 @@ def check_layers(value: Any) -> None:
 
 def check_target(value: Any) -> int:
     """How many outputs the target takes."""
-    if not isinstance(value, dict) or "kind" not in value:
-        raise wrong("target", value, "a mapping with a kind")
-    check_choice("target.kind", value["kind"], TARGETS)
-    return TARGETS[value["kind"]].check_header(value)
+    kind = value.get("kind") if isinstance(value, dict) else None
+    check_choice("target.kind", kind, TARGETS)
+    assert isinstance(kind, str)
+    target, keys = TARGETS[kind], {key: each for key, each in value.items() if key != "kind"}
+    names = {list[str]: list[Text], dict[str, list[str]]: dict[Text, list[Text]]}
+    model: type[Section] = create_model(kind, __base__=Section, **keys_of(target.from_header, names))
+    try:
+        model.model_validate(keys)
+        return target.from_header({name: np.ones(shape) for name, shape in target.shapes(value).items()}, **keys).size
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ValueError(f"{'.'.join(map(str, ('target', *first['loc'])))}: {first['msg']}") from None
+    except ValueError as error:
+        raise ValueError(f"target.{error}") from None
 
 
 def check_config(value: Any) -> None:
@@ -113,3 +126,26 @@ def check_choice(key: str, value: Any, choices: Collection[str]) -> None:
 def check_count(key: str, value: Any, least: int) -> None:
     if type(value) is not int or not least <= value <= MAX_COUNT:
         raise wrong(key, value, f"a whole number from {least} to {MAX_COUNT:,}")
+
+
+def check_keys(key: str, value: Any, keys: Collection[str]) -> None:
+    """A mapping with exactly these keys."""
+    if not isinstance(value, dict):
+        raise wrong(key, value, f"a mapping with {', '.join(sorted(keys))}")
+    absent, unknown = sorted(set(keys) - value.keys()), sorted(value.keys() - set(keys))
+    for what, found in (("is missing", absent), ("is unknown", unknown)):
+        if found:
+            raise ValueError(f"{key}{'.' if key else ''}{found[0]}: {what}")
+
+
+def check_inputs(value: Any) -> None:
+    try:
+        TypeAdapter(list[Text]).validate_python(value, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ValueError(f"{'.'.join(map(str, ('inputs', *first['loc'])))}: {first['msg']}") from None
+    check_distinct("inputs", value)
+
+
+def wrong(key: str, value: Any, expected: str) -> ValueError:
+    return ValueError(f"{key}: expected {expected}, got {brief(value)}")
