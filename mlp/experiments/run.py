@@ -24,7 +24,7 @@ from typing import Any
 
 from mlp.divergence import DivergedError, finite
 from mlp.experiments import checkpoint
-from mlp.experiments.advice.divergence import likely_cause
+from mlp.experiments.advice.model import likely_cause
 from mlp.experiments.checkpoint import checkpoint_bytes, load_checkpoint
 from mlp.experiments.experiment import Experiment
 from mlp.experiments.storage import lock

@@ -1,6 +1,6 @@
-"""Notes about a table: constant columns, answers among the inputs, missing classes, rows shared by splits.
+"""Note what is odd about a table: constant columns, answers among the inputs, missing classes, rows shared by splits.
 
-Each note is a generator of sentences, which yields none where there is nothing to say.
+Each function yields one sentence, or none where there is nothing to say.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from mlp.experiments.config import schema
-from mlp.minibatches import batches
 from mlp.tables import Table
 from mlp.tables.table import slices
 from mlp.tables.target import Target
@@ -18,15 +17,11 @@ from mlp.text import few, listed, quoted
 from mlp.types import Array, Examples
 
 FEW = 10  # rows: where fewer are not of the most frequent answer, a column may agree with the answers by chance
-TOGETHER = 64  # rows that are hashed at a time
 
 
 def constant_targets(train: Table, target: Target) -> Iterator[str]:
     """Numbers that are all the same; a single class is an error (see `Classes.fit`)."""
-    if target.takes_labels:
-        return
-    names = chosen(train.targets, train.Y.min(axis=0) == train.Y.max(axis=0))
-    if names:
+    if not target.takes_labels and (names := chosen(train.targets, train.Y.min(axis=0) == train.Y.max(axis=0))):
         these, them = ("target {} is", "it") if len(names) == 1 else ("targets {} are", "them")
         yield (
             f"{these.format(listed(names))} constant in the training rows: nothing to learn; "
@@ -36,14 +31,12 @@ def constant_targets(train: Table, target: Target) -> Iterator[str]:
 
 def constant_columns(X: Examples) -> Array:
     """Which columns of X hold one value alone."""
-    D, first = X.shape[1], X[:1]
-    return np.isin(np.arange(D), agreeing(X, np.arange(D), lambda rows, left: first[:, left]))
+    return np.isin(np.arange(X.shape[1]), telling(X, np.zeros(len(X), int), np.arange(X.shape[1])))
 
 
 def constant_inputs(train: Table, constant: Array, data: schema.Data) -> Iterator[str]:
     """Columns of one value other than 0: a column of a sparse table may well be 0 in all training rows."""
-    names = chosen(train.inputs, constant & (train.X[:1] != 0)[0])
-    if names:
+    if names := chosen(train.inputs, constant & (train.X[:1] != 0)[0]):
         columns = "column is" if len(names) == 1 else "columns are"
         it = leave_out(data, len(names))
         yield f"{len(names)} input {columns} constant in the training rows ({listed(names)}): {it}"
@@ -81,8 +74,7 @@ def telling(X: Examples, codes: Array, left: Array) -> Array:
     """Those of the columns `left` of X that have one value for each class in `codes` (N), and no two classes one."""
     _, example, classes = np.unique(codes, return_index=True, return_inverse=True)  # `example`: a row of each class
     left = agreeing(X, left, lambda rows, left: X[example[classes[rows]]][:, left])
-    values = X[example][:, left] if left.size else np.empty((0, 0))
-    return left[[len(np.unique(column)) == len(example) for column in values.T]]
+    return left[[len(np.unique(values)) == len(example) for values in X[example][:, left].T]]
 
 
 def agreeing(X: Examples, left: Array, expected: Callable[[slice, Array], Array]) -> Array:
@@ -99,11 +91,11 @@ def missing_classes(
 ) -> Iterator[str]:
     """Classes of the training rows that another split has no row of; `counts` as from `Experiment.class_counts`."""
     for split, n in rows.items():
-        items = []
-        for column, labels in target.labels.items():
-            missing = [label for label, count in zip(labels, counts[column][split], strict=True) if not count]
-            if missing:
-                items.append(f"class {listed(missing)} of target {quoted(column)}")
+        lacking = {
+            column: [label for label, count in zip(labels, counts[column][split], strict=True) if not count]
+            for column, labels in target.labels.items()
+        }
+        items = [f"class {listed(labels)} of target {quoted(column)}" for column, labels in lacking.items() if labels]
         if getattr(data, f"{split}_path", None):
             remedy = f"add such rows to data.{split}_path"
         elif data.split.method != "stratified":
@@ -140,10 +132,9 @@ def shared_rows(tables: Mapping[str, Table], data: schema.Data) -> Iterator[str]
 def row_hashes(X: Examples) -> Array:
     """A number of 64 bits for each row of X, the same for rows of equal numbers (0 and -0 are equal)."""
     found = np.empty(len(X), np.int64)
-    for rows in batches(len(X), TOGETHER):
-        # + 0.0 makes 0 of -0; of a transposed matrix the rows must be brought together first, for speed
-        together = np.ascontiguousarray(X[rows], dtype=np.float64) + 0.0
-        found[rows] = [hash(row.tobytes()) for row in together]
+    for rows in slices(X):
+        doubles = np.ascontiguousarray(X[rows], dtype=np.float64) + 0.0  # which makes 0 of -0
+        found[rows] = [hash(row.tobytes()) for row in doubles]
     return found
 
 
