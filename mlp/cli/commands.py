@@ -156,7 +156,7 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
     if data is not None:
         if split is not None:
             raise Failure("--split is for the run's own data; leave it out, or leave out DATA", 2)
-        source, examples = data, model.encode(model.read(data, answers=True), "evaluated")
+        source, examples = data, model.encode(model.read(data, with_targets=True), "evaluated")
     else:
         if not run.is_dir():
             raise Failure(f"{run}: is a model without its data; name a table to evaluate it on", 2)
@@ -202,7 +202,7 @@ def predict(run: Path, data: str, out: Path | None) -> None:
             if out.exists() and kept.exists() and out.samefile(kept):
                 raise Failure(f"--out {out}: would overwrite {kept}; choose another file", 2)
     model = load_model(run)
-    table = model.read(data, answers=False)
+    table = model.read(data, with_targets=False)
     content = answers_csv(model.predict(table.X, source=table.source)).encode()
     if out is None:
         click.echo(content, nl=False)

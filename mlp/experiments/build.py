@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from mlp import schedules
-from mlp.errors import ConfigError
 from mlp.experiments.config import schema
-from mlp.experiments.config.load import LoadedConfig
 from mlp.layers.dense import Layer
 from mlp.network import Network
 from mlp.optimizers import SGD, Adam
-from mlp.tables.memory import allowed_memory
 
 PRECISION = np.float32
-
-
-def check_memory(loaded: LoadedConfig, sizes: list[int]) -> None:
-    """Refuse a network that the memory cannot hold: weights, bars, two moments, best and saved copies."""
-    parameters = sum(n_out * (n_in + 1) for n_in, n_out in pairwise(sizes))
-    needed = 6 * parameters * np.dtype(PRECISION).itemsize
-    available = allowed_memory()
-    if available is not None and needed > available:
-        message = (
-            f"{parameters:,} parameters need about {needed / 2**30:,.1f} GiB to train; "
-            f"this process may use {available / 2**30:,.1f} GiB"
-        )
-        raise ConfigError(loaded.located("network.layers", message))
 
 
 def make_network(section: schema.NetworkSection, sizes: list[int], rng: np.random.Generator) -> Network:

@@ -15,7 +15,7 @@ from mlp.experiments.assemble import prepare
 from mlp.experiments.check import check_prepared
 from mlp.experiments.config.load import load_config
 from mlp.losses import LOSSES
-from mlp.tables.targets import Exclusive, Quantities
+from mlp.tables.targets import MulticlassTarget, RegressionTarget
 
 
 def mlp(*arguments):
@@ -121,16 +121,16 @@ def test_a_wrong_seed_fails_with_5(monkeypatch):
     ids=["labels", "rows"],
 )
 def test_labels_that_are_not_those_of_the_table_fail_with_5(monkeypatch, change, words):
-    encode = Exclusive.encode
-    monkeypatch.setattr(Exclusive, "encode", lambda self, Y, where: change(encode(self, Y, where), Y))
+    encode = MulticlassTarget.encode
+    monkeypatch.setattr(MulticlassTarget, "encode", lambda self, Y, where: change(encode(self, Y, where), Y))
     result = mlp(ROOT / "configs/digits.yaml", "--rows", 3)
     assert result.exit_code == 5
     assert re.search(rf"FAIL +data: digit .*is written, Y marks .*\n +guess: .*{words}", result.stdout)
 
 
 def test_numbers_that_are_not_those_of_the_table_fail_with_5(monkeypatch):
-    encode = Quantities.encode
-    monkeypatch.setattr(Quantities, "encode", lambda self, Y, where: np.roll(encode(self, Y, where), 1, axis=0))
+    encode = RegressionTarget.encode
+    monkeypatch.setattr(RegressionTarget, "encode", lambda self, Y, where: np.roll(encode(self, Y, where), 1, axis=0))
     result = mlp(ROOT / "configs/diabetes.yaml", "--rows", 3)
     assert result.exit_code == 5
     assert re.search(r"FAIL +data: progression .*is written, .* is coded", result.stdout)

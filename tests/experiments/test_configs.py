@@ -14,7 +14,7 @@ from mlp.cli.commands import cli
 from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import load_config
 from mlp.experiments.storage.run_json import read_facts
-from mlp.tables.columns import split_rows
+from mlp.tables.splitting import split_rows
 
 
 def script(name):

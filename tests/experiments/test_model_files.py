@@ -35,7 +35,7 @@ from mlp.experiments.storage.archive import archive_bytes, read_arrays
 from mlp.losses import LOSSES
 from mlp.tables import Table
 from mlp.tables.columns import Classes, Scaler
-from mlp.tables.targets import Binary, Exclusive, Quantities
+from mlp.tables.targets import MulticlassTarget, MultilabelTarget, RegressionTarget
 
 CONFIG = """
 data: {path: d.csv, target: y}
@@ -116,9 +116,9 @@ CONFIG_DATA = {"path": "d.csv", "target": ["y"]}
 PLAIN_CONFIG = {"data": CONFIG_DATA, "task": "classification", "network": {"layers": []}, "training": {"epochs": 1}}
 NUMBERS = np.random.default_rng(0).normal(size=(50, 4)) * [1, 1e3, 1e-3, 1e12]
 TARGETS = {
-    "classes": ("softmax_cross_entropy", Exclusive(Classes("y", ("01", "1.0", 'a, "b"', "c\nd", "é", " ")))),
-    "binary": ("logistic_cross_entropy", Binary((Classes("u", ("0", "1")), Classes("名前", ("nein", "ja"))))),
-    "quantities": ("squared_error", Quantities(("p", "q"), Scaler(np.array([1e6, 0.1]), np.array([3.0, 1e-9])))),
+    "classes": ("softmax_cross_entropy", MulticlassTarget((Classes("y", ("01", "1.0", 'a, "b"', "c\nd", "é", " ")),))),
+    "binary": ("logistic_cross_entropy", MultilabelTarget((Classes("u", ("0", "1")), Classes("名前", ("nein", "ja"))))),
+    "quantities": ("squared_error", RegressionTarget(("p", "q"), Scaler(np.array([1e6, 0.1]), np.array([3.0, 1e-9])))),
 }
 
 
@@ -154,7 +154,7 @@ def test_a_loaded_model_predicts_the_same_to_the_last_bit(tmp_path, loss, target
         assert (layer.g, layer.W.dtype) == (same.g, same.W.dtype)
         assert np.array_equal(layer.W, same.W)
         assert np.array_equal(layer.b, same.b)
-    if isinstance(target, Quantities):
+    if isinstance(target, RegressionTarget):
         assert np.array_equal(target.scaler.mean, loaded.target.scaler.mean)
         assert np.array_equal(target.scaler.std, loaded.target.scaler.std)
     else:
@@ -289,7 +289,7 @@ def test_a_flipped_byte_in_an_array_is_refused(run, refused, name, command):
 def test_a_flipped_type_that_shortens_an_array_is_refused(tmp_path):
     names = tuple(map(str, range(100)))
     layers = [Layer(np.ones((60, 100), np.float32), np.ones((60, 1), np.float32), "tanh")]
-    target = Quantities(names[:60], Scaler.identity(60))
+    target = RegressionTarget(names[:60], Scaler.identity(60))
     Model(Network(layers), LOSSES["squared_error"], names, Scaler.identity(100), target).save(tmp_path / "m.npz")
     whole = (tmp_path / "m.npz").read_bytes()
     place = whole.index(b"<f4", whole.index(b"W1.npy")) + 2
@@ -459,8 +459,8 @@ def test_weights_and_biases_that_do_not_fit_each_other_are_named(run, refused):
         {"layers": [{"n_in": 2, "n_out": 3, "activation": "thanh"}, {"n_in": 3, "n_out": 2, "activation": "identity"}]},
         {"loss": "hinge"},
         {"target": {}},
-        {"target": {"kind": "exclusive", "columns": []}},
-        {"target": {"kind": "exclusive", "columns": [{"name": "y", "labels": ["p", "q", "r"]}]}},
+        {"target": {"kind": "multiclass", "columns": []}},
+        {"target": {"kind": "multiclass", "columns": [{"name": "y", "labels": ["p", "q", "r"]}]}},
         {"target": {"kind": "other", "columns": []}},
     ],
     ids=str,
@@ -935,7 +935,7 @@ FIELDS = {
     "inputs": "inputs",
     "inputs.1": TEXT,
     "target": "target: expected a mapping",
-    "target.kind": "target.kind: expected exclusive or binary or quantities",
+    "target.kind": "target.kind: expected multiclass or multilabel or regression",
     "target.columns": "target.columns",
     "target.columns.0": "target.columns.0",
     "target.columns.0.name": TEXT,

@@ -4,7 +4,7 @@ config.py."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -15,12 +15,12 @@ from mlp.initialization import SCHEMES
 from mlp.losses import LOSSES
 
 
-def one_of(names: Iterable[str]) -> BeforeValidator:
-    choices = tuple(names)
+def one_of(names: Collection[str]) -> BeforeValidator:
+    """One of the names that there are when it is asked for."""
 
     def check(value: object) -> object:
-        if value not in choices:
-            raise PydanticKnownError("literal_error", {"expected": ", ".join(choices)})
+        if value not in names:
+            raise PydanticKnownError("literal_error", {"expected": ", ".join(names)})
         return value
 
     return BeforeValidator(check)
