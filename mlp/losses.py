@@ -160,7 +160,8 @@ class SoftmaxCrossEntropy:
         check_shapes(F, Y)
         Z, E, S = shifted(F)
         T = np.add.reduce(Y, axis=0)
-        c = (np.vdot(T, np.log(S)) - np.vdot(Y, Z)) / F.shape[1]
+        c: Any = np.vdot(T, np.log(S))
+        c = (c - np.vdot(Y, Z)) / F.shape[1]
         E *= (T / S).astype(E.dtype)
         E -= Y
         E /= F.shape[1]

@@ -43,6 +43,9 @@ class Workers(Protocol):
     @property
     def stopping(self) -> bool: ...
 
+    def stop(self) -> None:
+        """Ask all processes to stop after the same minibatch; a signal handler may call this."""
+
     def share(self, rows: Array) -> Array:
         """Those of a minibatch's rows that this process works on."""
 
@@ -57,6 +60,9 @@ class Alone:
     """One process: all rows are its own, and there is nothing to sum."""
 
     stopping = False
+
+    def stop(self) -> None:
+        """Nobody else is to be told."""
 
     def share(self, rows: Array) -> Array:
         return rows

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
 from mlp.experiments.model import Model
 from mlp.experiments.storage.run_json import without_nan
 from mlp.records import EpochRecord
@@ -20,15 +20,15 @@ from mlp.types import Array
 MOST_SHOWN = 12  # a table of more classes than this says less than their number
 
 
-def describe_data(prepared: Prepared) -> str:
+def describe_data(experiment: Experiment) -> str:
     """What was read: rows of each split, and of each class in them."""
-    config, target, rows = prepared.loaded.config, prepared.model.target, prepared.rows()
-    columns = len(prepared.model.inputs)
+    config, target, rows = experiment.loaded.config, experiment.model.target, experiment.rows()
+    columns = len(experiment.model.inputs)
     lines = [
         f"data: {visible(config.data.path)}: {sum(rows.values())} rows, {columns} input column{'s' * (columns != 1)}, "
         f"target {visible(', '.join(target.names))}"
     ]
-    counts = prepared.class_counts()
+    counts = experiment.class_counts()
     few = {column: labels for column, labels in target.labels.items() if len(labels) <= MOST_SHOWN}
     for column, labels in few.items():
         body = [[split, str(rows[split]), *map(str, found)] for split, found in counts[column].items()]
@@ -38,18 +38,20 @@ def describe_data(prepared: Prepared) -> str:
     lines += [
         f"classes of {visible(column)}: {len(labels)}" for column, labels in target.labels.items() if column not in few
     ]
-    return "\n".join([*lines, *(f"note: {note}" for note in (*prepared.loaded.notes, *prepared.notes))])
+    return "\n".join([*lines, *(f"note: {note}" for note in (*experiment.loaded.notes, *experiment.notes))])
 
 
-def describe_network(prepared: Prepared) -> str:
+def describe_network(experiment: Experiment) -> str:
     """Layers, shapes and parameters."""
     rows = [["layer", "W", "b", "activation", "parameters"]]
     total = 0
-    for number, layer in enumerate(prepared.model.network.layers, 1):
+    for number, layer in enumerate(experiment.model.network.layers, 1):
         W, b, g = layer.W, layer.b, layer.g.name  # type: ignore[attr-defined]  # a config makes nothing but Layers
         total += W.size + b.size
         rows.append([str(number), shape(W), shape(b), g, f"{W.size + b.size:,}"])
-    return f"{aligned(rows, left=4)}\n{total:,} parameters; the last layer is linear, loss: {prepared.model.loss.name}"
+    return (
+        f"{aligned(rows, left=4)}\n{total:,} parameters; the last layer is linear, loss: {experiment.model.loss.name}"
+    )
 
 
 def shape(array: Array) -> str:

@@ -92,23 +92,23 @@ def do_jobs(ranks: MPIRanks) -> int:
     def stop() -> None:
         ranks.stop = True
 
-    prepared = None
+    experiment = None
     while True:
         job, content = ranks.next_job()
         if job == "end":
             return int(content)
         if job == "prepare":
             try:
-                prepared = prepare(content, advise=False)
-                prepared.ranks = ranks
-                answer = answer_of(ranks, prepared)
+                experiment = prepare(content, advise=False)
+                experiment.ranks = ranks
+                answer = answer_of(ranks, experiment)
             except Exception as error:
                 answer = Answer(ranks.host, *explain(error))
             ranks.gather(answer)
         else:
-            assert prepared is not None
-            progress = prepared.load_state(content)
+            assert experiment is not None
+            progress = experiment.load_state(content)
             # what all ranks meet at once is told by rank 0
             with stop_signals(stop), contextlib.suppress(DivergedError, RanksDiffer):
-                for _ in prepared.epochs(progress):
+                for _ in experiment.epochs(progress):
                     pass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ import numpy as np
 
 from mlp.errors import ConfigError, DataError
 from mlp.experiments.advice.model import opening_advice
-from mlp.experiments.build import make_network, make_optimizer
+from mlp.experiments.build import make_network
 from mlp.experiments.config import schema
 from mlp.experiments.config.load import LoadedConfig
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
 from mlp.experiments.model import Model
+from mlp.experiments.storage.files import irregular
 from mlp.losses import LOSSES, NamedLoss, losses_for
 from mlp.tables import Table, read_table
 from mlp.tables.columns import Scaler
@@ -28,7 +28,7 @@ from mlp.tables.targets import TARGETS
 SPLITS: tuple[str, ...] = ("train", "valid", "test")
 
 
-def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
+def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
     """Read the data and build everything, from the config and its seed alone; nothing is written.
 
     `advise=False` leaves out the notes, for those who do not show them.
@@ -52,9 +52,8 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
     if config.network.inputs not in (None, n_in):
         message = f"is {config.network.inputs}, but {train.source} has {n_in} input columns"
         raise ConfigError(loaded.located("network.inputs", message))
-    sizes = [n_in, *(layer.units for layer in config.network.layers), target.size]
     model = Model(
-        network=make_network(config.network, sizes, np.random.default_rng(weight_seed)),
+        network=make_network(config.network, n_in, target.size, np.random.default_rng(weight_seed)),
         loss=loss,
         inputs=train.inputs,
         input_scaler=input_scaler,
@@ -63,14 +62,14 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
     )
     splits = {name: model.encode(table, name) for name, table in tables.items()}
     rng = np.random.default_rng(shuffle_seed)
-    prepared = Prepared(loaded, model, splits, make_optimizer(config.optimizer), rng, sha256)
-    return replace(prepared, notes=opening_advice(prepared, tables)) if advise else prepared
+    experiment = Experiment(loaded, model, splits, config.optimizer.make(), rng, sha256)
+    return replace(experiment, notes=opening_advice(experiment, tables)) if advise else experiment
 
 
 def portable(config: schema.Config) -> dict[str, Any]:
     """The config as a model keeps it: without what changes no bit of it, so that the same weights are the same file.
 
-    That are the folders of the data; their files' names stay.
+    These are the folders of the data; their files' names stay.
     """
     plain = config.model_dump()
     for key in ("path", "valid_path", "test_path"):
@@ -130,13 +129,11 @@ def file_state(path: str) -> tuple[int, int, int]:
     Raises DataError when it cannot be read, or is a pipe, which a resume could not read again.
     """
     try:
+        if kind := irregular(path):
+            raise DataError(f"{path}: {kind}; expected a table (.csv, .npy or .npz) that a resume can read again")
         found = os.stat(path)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
-    if not stat.S_ISREG(found.st_mode):
-        pipe = not stat.S_ISDIR(found.st_mode)
-        kind = "is a pipe or a device, which a resume cannot read again" if pipe else "is a directory"
-        raise DataError(f"{path}: {kind}; expected a table (.csv, .npy or .npz)")
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 

@@ -1,4 +1,4 @@
-"""`mlp check`: the numerical checks on a config's own network, loss, optimizer, data and training loop."""
+"""Check a config's own data, loss, network, optimizer and training loop in numbers, for `mlp check`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from mlp.checking import FAIL, PASS, Result, check_labels, check_loop, check_loss, check_network, check_optimizer
 from mlp.experiments.assemble import read_splits
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
 from mlp.tables import Table
 from mlp.tables.rows import slices
 from mlp.training import train
@@ -18,23 +18,24 @@ from mlp.types import Array, Examples
 DATA_TOLERANCE = 1e-6  # examples are float32
 
 
-def check_prepared(prepared: Prepared, rows: int) -> list[Result]:
+def check_experiment(experiment: Experiment, rows: int) -> list[Result]:
     """All checks of a config, as `what` says: of its data coding, loss, network, optimizer and training loop.
 
     The network, with its initial weights, and the loop see `rows` training rows from all over the table (all that there
     are, if there are fewer), the data coding is checked on all of them.
     """
-    model, l2 = prepared.model, prepared.loaded.config.training.l2
-    X, Y = prepared.splits["train"]
+    model, config = experiment.model, experiment.loaded.config
+    l2, weight_decay = config.training.l2, config.optimizer.weight_decay
+    X, Y = experiment.splits["train"]
     chosen = np.unique(np.linspace(0, len(X) - 1, rows).astype(int))
     X_few, Y_few = X[chosen].astype(np.float64), Y[chosen].astype(np.float64)
     F = model.network(X_few.T)
     return [
-        *named("data", check_data(training_table(prepared), X, Y, prepared)),
+        *named("data", check_data(training_table(experiment), X, Y, experiment)),
         *named("loss", check_loss(model.loss, F, Y_few.T)),
         *named("network", check_network(model.network, model.loss, X_few.T, Y_few.T, l2)),
-        *named("optimizer", check_optimizer(prepared.optimizer, model.network)),
-        *named("loop", check_loop(train, model.network, model.loss, (X_few, Y_few), l2=l2)),
+        *named("optimizer", check_optimizer(experiment.optimizer, model.network)),
+        *named("loop", check_loop(train, model.network, model.loss, (X_few, Y_few), l2=l2, weight_decay=weight_decay)),
     ]
 
 
@@ -42,15 +43,15 @@ def named(part: str, results: Iterable[Result]) -> list[Result]:
     return [replace(result, what=f"{part}: {result.what}") for result in results]
 
 
-def training_table(prepared: Prepared) -> Table:
+def training_table(experiment: Experiment) -> Table:
     """The training rows as they are written: read again, and split by the same seed."""
-    split_seed, *_ = np.random.SeedSequence(prepared.loaded.config.training.seed).spawn(3)
-    return read_splits(prepared.loaded, np.random.default_rng(split_seed))[0]["train"]
+    split_seed, *_ = np.random.SeedSequence(experiment.loaded.config.training.seed).spawn(3)
+    return read_splits(experiment.loaded, np.random.default_rng(split_seed))[0]["train"]
 
 
-def check_data(table: Table, X: Examples, Y: Examples, prepared: Prepared) -> Iterator[Result]:
+def check_data(table: Table, X: Examples, Y: Examples, experiment: Experiment) -> Iterator[Result]:
     """X and Y, as they are trained on, against the table that they were made from."""
-    model, target = prepared.model, prepared.model.target
+    model, target = experiment.model, experiment.model.target
     yield decoded("inputs", table.inputs, model.input_scaler.inverse, X, table.X)
     if not target.takes_labels:
         yield decoded(", ".join(target.names), target.names, lambda Y: target.decide(Y.T).T, Y, table.Y)

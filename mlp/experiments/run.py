@@ -26,7 +26,7 @@ from mlp.divergence import DivergedError, finite
 from mlp.experiments import checkpoint
 from mlp.experiments.advice.divergence import likely_cause
 from mlp.experiments.checkpoint import checkpoint_bytes, load_checkpoint
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
 from mlp.experiments.storage import lock
 from mlp.experiments.storage.files import write_file
 from mlp.experiments.storage.metrics_csv import MetricsFile
@@ -48,7 +48,7 @@ class Run:
     """
 
     folder: Path
-    prepared: Prepared
+    experiment: Experiment
     facts: dict[str, Any]
     lock: lock.FolderLock
     progress: Progress = field(default_factory=Progress)
@@ -63,16 +63,13 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        epochs = self.prepared.loaded.config.training.epochs
-        return self.progress.epoch >= epochs or self.progress.out_of(self.prepared.patience)
+        epochs = self.experiment.loaded.config.training.epochs
+        return self.progress.epoch >= epochs or self.progress.out_of(self.experiment.patience)
 
     def stop(self) -> None:
         """Let `epochs()` end after the minibatch under way, with everything saved; a signal handler may call this."""
-        ranks = self.prepared.ranks
-        if ranks is None:
-            self.stopping = True
-        else:
-            ranks.stop = True  # the last record comes when all of them know
+        self.stopping = self.experiment.processes == 1
+        self.experiment.workers.stop()  # several processes: the last record comes when all of them know
 
     def __enter__(self) -> Run:
         self.write_facts(status="running", scores=None, process={"id": os.getpid(), "host": platform.node()})
@@ -107,7 +104,7 @@ class Run:
             due = self.save()
         metrics = MetricsFile(self.folder)
         try:
-            for record in self.prepared.epochs(self.progress):
+            for record in self.experiment.minibatches(self.progress):
                 epoch = record if isinstance(record, EpochRecord) else None
                 if epoch:
                     metrics.append(epoch)
@@ -124,14 +121,14 @@ class Run:
                         self.save()
                     break
             else:
-                if not self.finished:  # one of several ranks was asked to stop
+                if not self.finished:  # one of several processes was asked to stop
                     metrics.sync()
                     self.save()
             if self.finished:
-                self.facts["scores"] = self.prepared.scores(self.progress)
+                self.facts["scores"] = self.experiment.scores(self.progress)
         except DivergedError as error:
             metrics.sync()
-            error.add_note(likely_cause(self.prepared.loaded.config, error))
+            error.add_note(likely_cause(self.experiment.loaded.config, error))
             raise
         finally:
             metrics.close()
@@ -139,18 +136,18 @@ class Run:
     def save(self) -> float:
         """Save the state, and the model if there is a better one; returns when the next checkpoint is due."""
         started = time.monotonic()
-        if not finite(self.prepared.model.network.theta):
+        if not finite(self.experiment.model.network.theta):
             return started  # the run diverges at the next minibatch, or at the end of the epoch
         if self.progress.best_epoch and self.progress.best_epoch != self.saved_model:
             self.save_model()
-        self.write(checkpoint.NAME, checkpoint_bytes(self.prepared, self.progress))
+        self.write(checkpoint.NAME, checkpoint_bytes(self.experiment, self.progress))
         self.saved_epoch = self.progress.epoch
         self.write_facts()
         ended = time.monotonic()
         return ended + max(SECONDS_BETWEEN_CHECKPOINTS, (ended - started) / SHARE_OF_CHECKPOINTS)
 
     def save_model(self) -> None:
-        self.write(self.model_path.name, self.prepared.best_model(self.progress).to_bytes())
+        self.write(self.model_path.name, self.experiment.best_model(self.progress).to_bytes())
         self.saved_model = self.progress.best_epoch
 
     def keep_last_finite(self, error: DivergedError) -> str:
@@ -166,7 +163,7 @@ class Run:
         if self.progress.best_epoch:
             return f"the best model, of epoch {self.progress.best_epoch}, is in {self.model_path}"
         if not error.parameters_finite:
-            self.progress = load_checkpoint(self.folder, self.prepared)
+            self.progress = load_checkpoint(self.folder, self.experiment)
         self.save_model()
         return f"the last finite weights are in {self.model_path}"
 

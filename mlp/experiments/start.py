@@ -11,8 +11,8 @@ from mlp.errors import ConfigError, DataError, FileError
 from mlp.experiments import checkpoint
 from mlp.experiments.checkpoint import load_checkpoint
 from mlp.experiments.config.load import dump_config, load_config
-from mlp.experiments.environment import differences, environment
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
+from mlp.experiments.machine import differences
 from mlp.experiments.run import FILES, Run
 from mlp.experiments.storage import lock
 from mlp.experiments.storage.files import temporary_path
@@ -23,29 +23,27 @@ from mlp.parallel.together import prepare_on_all
 from mlp.records import Progress
 
 
-def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> Run:
+def start_run(experiment: Experiment, *, out: Path | None, argv: Sequence[str]) -> Run:
     """Make a new run directory, runs/<config name> or the next free number after it, or `out`.
 
     Raises ConfigError when it cannot be made, when `out` exists already and is not an empty directory, or when another
     process is just starting a run there, FileError when its model could not be saved at the end. Nothing is left
     behind then.
     """
-    prepared.best_model(Progress()).to_bytes()
-    with prepared.thread_limit():
-        found = environment(prepared.ranks)
+    experiment.best_model(Progress()).to_bytes()
     facts = {
         "status": "running",
         "argv": list(argv),
-        "seed": prepared.loaded.config.training.seed,
+        "seed": experiment.loaded.config.training.seed,
         "started": now(),
         "seconds": 0.0,
-        "loss": prepared.model.loss.name,
-        "rows": prepared.rows(),
-        "sha256": prepared.sha256,
-        "parameters": sum(W.size for W in prepared.model.network.parameters().values()),
-        **found,
+        "loss": experiment.model.loss.name,
+        "rows": experiment.rows(),
+        "sha256": experiment.sha256,
+        "parameters": sum(W.size for W in experiment.model.network.parameters().values()),
+        **experiment.environment(),
     }
-    made = new_folder(Path("runs") / prepared.loaded.name) if out is None else empty_folder(out)
+    made = new_folder(Path("runs") / experiment.loaded.name) if out is None else empty_folder(out)
     folder = made[0] if out is None else out
     with contextlib.ExitStack() as undo:
         undo.callback(remove_folders, made)
@@ -54,11 +52,11 @@ def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> R
         if out is not None:
             empty_folder(out)  # another run may have been here between the first look and the lock
         undo.callback(remove_files, folder, FILES)
-        run = Run(folder, prepared, facts, held)
-        run.write("config.yaml", dump_config(prepared.loaded, folder).encode())
+        run = Run(folder, experiment, facts, held)
+        run.write("config.yaml", dump_config(experiment.loaded, folder).encode())
         run.write_facts()
         undo.pop_all()
-    prepared.notes.extend(filter(None, [held.problem]))
+    experiment.notes.extend(filter(None, [held.problem]))
     return run
 
 
@@ -81,14 +79,14 @@ def open_run(folder: Path, overrides: Sequence[str] = (), ranks: MPIRanks | None
         facts = read_facts(folder)
         run = Run(folder, prepare_again(folder, facts, overrides, ranks), facts, held)
         if (folder / checkpoint.NAME).exists():
-            run.progress = load_checkpoint(folder, run.prepared)
+            run.progress = load_checkpoint(folder, run.experiment)
         elif run.facts["epochs_done"]:
             raise FileError(
                 f"{folder / checkpoint.NAME}: No such file, though {run.facts['epochs_done']} epochs are done; "
                 "start a new run"
             )
         run.saved_epoch = run.progress.epoch
-        epochs, epoch = run.prepared.loaded.config.training.epochs, run.progress.epoch
+        epochs, epoch = run.experiment.loaded.config.training.epochs, run.progress.epoch
         if epochs < epoch:
             raise ConfigError(f"training.epochs: {epoch} epochs are done already, cannot go back to {epochs}")
         if epochs == epoch and run.progress.unfinished is not None:
@@ -113,13 +111,12 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
 
     Returns sentences for the person: what may keep the rest from being, to the last bit, what it would have been.
     """
-    with run.prepared.thread_limit():
-        changed = differences(run.facts, environment(run.prepared.ranks))
+    changed = differences(run.facts, run.experiment.environment())
     changes = changes_since(run.facts, changed)
     epoch = run.progress.epoch
     try:
         kept = truncate_metrics(run.folder, epoch)
-        run.write("config.yaml", dump_config(run.prepared.loaded, run.folder).encode())
+        run.write("config.yaml", dump_config(run.experiment.loaded, run.folder).encode())
     except BaseException:
         run.lock.release()
         raise
@@ -144,15 +141,15 @@ def changes_since(facts: Mapping[str, Any], now: Sequence[str]) -> list[str]:
 
 def prepare_again(
     folder: Path, facts: Mapping[str, Any], overrides: Sequence[str] = (), ranks: MPIRanks | None = None
-) -> Prepared:
+) -> Experiment:
     """What the run of this directory, with these facts, started from. Raises DataError when a data file has changed."""
     before = list(facts["sha256"].values())
-    prepared = prepare_on_all(ranks, load_config(folder / "config.yaml", overrides), advise=False)
-    if len(before) != len(prepared.sha256):
+    experiment = prepare_on_all(ranks, load_config(folder / "config.yaml", overrides), advise=False)
+    if len(before) != len(experiment.sha256):
         raise DataError(
-            f"{folder}: the config names {len(prepared.sha256)} data files, but the run started with {len(before)}"
+            f"{folder}: the config names {len(experiment.sha256)} data files, but the run started with {len(before)}"
         )
-    for (path, found), was in zip(prepared.sha256.items(), before, strict=True):
+    for (path, found), was in zip(experiment.sha256.items(), before, strict=True):
         if found != was:
             raise DataError(f"{path}: has changed since the run started (SHA-256 {found[:12]}..., was {was[:12]}...)")
-    return prepared
+    return experiment

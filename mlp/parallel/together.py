@@ -7,8 +7,8 @@ from typing import Any
 
 from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import LoadedConfig
-from mlp.experiments.environment import environment
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
+from mlp.experiments.machine import environment
 from mlp.parallel.mpi import MPIRanks, RankFailed
 
 
@@ -23,11 +23,13 @@ class Answer:
     versions: tuple[tuple[str, str], ...] = ()
 
 
-def answer_of(ranks: MPIRanks, prepared: Prepared) -> Answer:
-    return Answer(ranks.host, sha256=tuple(prepared.sha256.values()), versions=tuple(environment()["versions"].items()))
+def answer_of(ranks: MPIRanks, experiment: Experiment) -> Answer:
+    return Answer(
+        ranks.host, sha256=tuple(experiment.sha256.values()), versions=tuple(environment()["versions"].items())
+    )
 
 
-def prepare_on_all(ranks: MPIRanks | None, loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
+def prepare_on_all(ranks: MPIRanks | None, loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
     """`prepare`, on this rank, which is 0, and on all others at the same time.
 
     The config with its seed is this rank's; data files are those of each machine. Raises RankFailed when another rank
@@ -37,18 +39,18 @@ def prepare_on_all(ranks: MPIRanks | None, loaded: LoadedConfig, *, advise: bool
         return prepare(loaded, advise=advise)
     ranks.start("prepare", loaded)
     try:
-        prepared = prepare(loaded, advise=advise)
+        experiment = prepare(loaded, advise=advise)
     finally:
         answers = ranks.gather() or []  # also where this rank has failed, which is told then
-    own = answer_of(ranks, prepared)
+    own = answer_of(ranks, experiment)
     for rank, answer in enumerate(answers):
         if answer is not None:
-            check_answer(f"rank {rank} on {answer.host}", answer, own, list(prepared.sha256))
-    prepared.ranks = ranks
-    B = prepared.batch_size
+            check_answer(f"rank {rank} on {answer.host}", answer, own, list(experiment.sha256))
+    experiment.ranks = ranks
+    B = experiment.batch_size
     idle = f", so that {ranks.size - B} of them are idle" if ranks.size > B else ""
-    prepared.notes.append(f"{ranks.size} ranks share each minibatch of {B}{idle}")
-    return prepared
+    experiment.notes.append(f"{ranks.size} ranks share each minibatch of {B}{idle}")
+    return experiment
 
 
 def check_answer(who: str, answer: Answer, own: Answer, paths: list[str]) -> None:

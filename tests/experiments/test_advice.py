@@ -32,7 +32,7 @@ def write_csv(path, columns):
     Path(path).write_text("\n".join(",".join(map(str, row)) for row in (columns, *rows)) + "\n", encoding="utf-8")
 
 
-def prepared(columns, *settings, task="classification", data="", target="y", layers="[{units: 4}]"):
+def experiment(columns, *settings, task="classification", data="", target="y", layers="[{units: 4}]"):
     """A run on a table of these columns; `data` goes into that section of the config."""
     write_csv("d.csv", columns)
     Path("c.yaml").write_text(
@@ -43,7 +43,7 @@ def prepared(columns, *settings, task="classification", data="", target="y", lay
 
 
 def notes(*arguments, **options):
-    found = prepared(*arguments, **options).notes
+    found = experiment(*arguments, **options).notes
     assert all("\n" not in note and len(note) <= LONGEST for note in found)
     return found
 
@@ -82,9 +82,9 @@ def test_shipped_configs_are_silent_before_and_after_training(path):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_first_loss_of_shipped_configs_is_silent_for_many_seeds(path):
     run = prepare(load_config(path))
-    sizes = [len(run.model.inputs), *(layer.units for layer in run.loaded.config.network.layers), run.model.target.size]
+    n_in, n_out = len(run.model.inputs), run.model.target.size
     for seed in range(20):
-        network = make_network(run.loaded.config.network, sizes, np.random.default_rng(seed))
+        network = make_network(run.loaded.config.network, n_in, n_out, np.random.default_rng(seed))
         assert list(first_loss(replace(run, model=replace(run.model, network=network)))) == []
 
 
@@ -273,7 +273,7 @@ def test_chance_is_what_a_model_gets_that_knows_nothing():
         (two, {"loss": "squared_error", "task": "regression", "target": "[y, z]"}),
     ):
         loss = options.pop("loss", "softmax_cross_entropy")
-        run = prepared(columns, f"loss={loss}", **options)
+        run = experiment(columns, f"loss={loss}", **options)
         assert run.model.loss.chance(run.splits["train"][1].T) == pytest.approx(cost(scaled(run, 0)), rel=1e-6)
 
 
@@ -287,7 +287,7 @@ def test_chance_is_what_a_model_gets_that_knows_nothing():
 )
 def test_the_first_loss_is_told_beyond_its_limit_and_not_before(loss, words):
     task = "regression" if loss == "squared_error" else "classification"
-    run = prepared(table(), f"loss={loss}", task=task)
+    run = experiment(table(), f"loss={loss}", task=task)
     factor = run.model.loss.far
     size = np.sqrt(factor) if task == "regression" else 2 * factor * np.log(2)
     near, far = scaled(run, 0.99 * size), scaled(run, 1.01 * size)
@@ -322,7 +322,7 @@ def test_a_large_initialization_is_told():
 
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "squared_error"])
 def test_a_first_loss_that_is_no_number_is_told(loss):
-    run = prepared(table(), f"loss={loss}", task="regression" if loss == "squared_error" else "classification")
+    run = experiment(table(), f"loss={loss}", task="regression" if loss == "squared_error" else "classification")
     said(first_loss(scaled(run, np.nan)), "the loss before training is nan, far above")
 
 
@@ -376,7 +376,7 @@ def dead_layers(dead, units, activation="relu"):
 def test_dead_units_are_told_beyond_three_quarters_of_a_layer():
     columns = table()
     columns["y"] = (columns["a"] > 0).astype(int)
-    run = prepared(columns, "network.layers.0.units=8")
+    run = experiment(columns, "network.layers.0.units=8")
     said(
         with_layers(run, *dead_layers(7, 8)),
         "dead units",
@@ -392,7 +392,7 @@ def test_units_that_only_one_training_row_wakes_are_not_dead(row):
     columns = table(3000)
     columns["a"][row] = 200
     columns["y"] = (columns["a"] > 0).astype(int)
-    run = prepared(columns, "network.layers.0.units=8")
+    run = experiment(columns, "network.layers.0.units=8")
     (W, _, g), last = dead_layers(0, 8)
     assert with_layers(run, (W, [-20] * 7 + [0], g), last) == []  # the row is 52 deviations from the mean
     said(with_layers(run, (W, [-60] * 7 + [0], g), last), "7 of 8 in layer 1")
@@ -404,7 +404,7 @@ def test_units_are_dead_where_their_slope_is_zero_and_not_where_they_are():
     W = np.zeros((8, 2))
     W[0, 0] = 1
     for activation, b, dead in (("relu", 0, True), ("tanh", 0, False), ("tanh", 30, True), ("leaky_relu", -9, False)):
-        run = prepared(columns, layers=f"[{{units: 8, activation: {activation}}}]")
+        run = experiment(columns, layers=f"[{{units: 8, activation: {activation}}}]")
         biases = np.r_[0, np.full(7, b)]
         outputs = np.r_[1, np.zeros(7)]
         found = with_layers(run, (W, biases, activation), ([-outputs, outputs], [0.1, 0], "identity"))
@@ -432,44 +432,46 @@ def constant_answer(run, answer):
 
 def test_a_model_that_does_not_beat_the_majority_is_told():
     y = [0] * 15 + [1] * 15 + [0] * 6 + [1] * 4
-    run = prepared(table(y=y), data=IN_ORDER, layers="[]")
+    run = experiment(table(y=y), data=IN_ORDER, layers="[]")
     found = constant_answer(run, [1, 0])
     said(found, "on the 10 test rows", "the most frequent class ('y': accuracy 0.6 against 0.6)", "try a hidden layer")
     said(constant_answer(run, [0, 1]), "accuracy 0.4 against 0.6")
-    run = prepared(table(y=y), data=IN_ORDER)
+    run = experiment(table(y=y), data=IN_ORDER)
     said(constant_answer(run, [1, 0]), "more training.epochs than 7, or an optimizer.learning_rate other than 0.1")
 
 
 def test_a_model_that_beats_the_majority_by_one_row_is_silent():
     columns = table(y=[0] * 15 + [1] * 15 + [0] * 6 + [1] * 4)
     columns["a"] = np.r_[np.linspace(-1, 1, 30), [-1] * 6, -1, -1, -1, 1] + 0.01 * columns["b"]
-    run = prepared(columns, data=IN_ORDER, layers="[]")
+    run = experiment(columns, data=IN_ORDER, layers="[]")
     assert with_layers(run, ([[-1, 0], [1, 0]], [0, 0], "identity")) == []
     columns["a"][39] = -1
-    run = prepared(columns, data=IN_ORDER, layers="[]")
+    run = experiment(columns, data=IN_ORDER, layers="[]")
     found = with_layers(run, ([[-1, 0], [1, 0]], [0, 0], "identity"))
     said(found, "accuracy 0.6 against 0.6", "it does on the training rows, so try training.l2 above 0 or more rows")
-    run = prepared(columns, data=IN_ORDER)
+    run = experiment(columns, data=IN_ORDER)
     found = with_layers(run, ([[-1, 0], [1, 0]], [0, 0], "relu"), (np.eye(2), [0, 0], "identity"))
     said(found, "training.l2 above 0, fewer units in network.layers or more rows")
 
 
 def test_the_last_split_there_is_decides():
     columns = table(y=[0] * 15 + [1] * 15 + [0] * 6 + [1] * 4)
-    said(constant_answer(prepared(columns, layers="[]"), [1, 0]), "on the 40 train rows", "0.525 against 0.525")
+    said(constant_answer(experiment(columns, layers="[]"), [1, 0]), "on the 40 train rows", "0.525 against 0.525")
     valid = IN_ORDER.replace("test", "valid")
-    said(constant_answer(prepared(columns, data=valid, layers="[]"), [1, 0]), "on the 10 valid rows", "0.6 against 0.6")
+    said(
+        constant_answer(experiment(columns, data=valid, layers="[]"), [1, 0]), "on the 10 valid rows", "0.6 against 0.6"
+    )
 
 
 def test_where_one_answer_is_always_right_there_is_nothing_to_beat():
-    run = prepared(table(y=[0] * 15 + [1] * 15 + [0] * 10), data=IN_ORDER, layers="[]")
+    run = experiment(table(y=[0] * 15 + [1] * 15 + [0] * 10), data=IN_ORDER, layers="[]")
     assert constant_answer(run, [1, 0]) == []
 
 
 def test_each_logistic_column_is_compared_with_its_own_majority():
     columns = {**table(z=([0] * 4 + [1] * 6) * 4), "y": [0, 1] * 20}
     columns["a"] = np.where(columns["y"], 1, -1) + 0.01 * columns["b"]
-    run = prepared(columns, "loss=logistic_cross_entropy", data=IN_ORDER, target="[y, z]", layers="[]")
+    run = experiment(columns, "loss=logistic_cross_entropy", data=IN_ORDER, target="[y, z]", layers="[]")
     found = with_layers(run, ([[1, 0], [0, 0]], [0, 1], "identity"))
     said(found, "('z': accuracy 0.6 against 0.6)")
 
@@ -478,7 +480,7 @@ def test_a_model_that_does_not_beat_the_mean_is_told():
     rng = np.random.default_rng(3)
     columns = numbers(z=rng.normal(size=40))
     columns["z"] = columns["a"] + 0.1 * columns["z"]
-    run = prepared(columns, task="regression", data=SPLIT, target="[y, z]", layers="[]")
+    run = experiment(columns, task="regression", data=SPLIT, target="[y, z]", layers="[]")
     found = with_layers(run, ([[0, 0], [1, 0]], [1, 0], "identity"))
     X, Y = run.splits["test"]
     R2 = 1 - ((1 - Y[:, 0]) ** 2).sum() / ((Y[:, 0] - Y[:, 0].mean()) ** 2).sum()
@@ -490,7 +492,7 @@ def test_a_model_that_does_not_beat_the_mean_is_told():
 
 
 def test_a_target_that_is_constant_in_the_split_has_no_mean_to_beat():
-    run = prepared(numbers() | {"y": [*range(30), *[4] * 10]}, task="regression", data=IN_ORDER, layers="[]")
+    run = experiment(numbers() | {"y": [*range(30), *[4] * 10]}, task="regression", data=IN_ORDER, layers="[]")
     assert constant_answer(run, [0]) == []
 
 

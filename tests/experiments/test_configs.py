@@ -50,9 +50,9 @@ def test_classes_that_a_line_cannot_part(scores, name):
 
 
 def test_diabetes_is_no_worse_than_ordinary_least_squares(scores):
-    prepared = prepare(load_config(ROOT / "configs/diabetes.yaml"))
-    inverse = prepared.model.target.scaler.inverse
-    (X, Y), (X_test, Y_test) = prepared.splits["train"], prepared.splits["test"]
+    experiment = prepare(load_config(ROOT / "configs/diabetes.yaml"))
+    inverse = experiment.model.target.scaler.inverse
+    (X, Y), (X_test, Y_test) = experiment.splits["train"], experiment.splits["test"]
     with_one = np.hstack([X, np.ones((len(X), 1))]).astype(float)
     coefficients, *_ = np.linalg.lstsq(with_one, inverse(Y), rcond=None)
     residual = np.hstack([X_test, np.ones((len(X_test), 1))]).astype(float) @ coefficients - inverse(Y_test)
@@ -60,9 +60,9 @@ def test_diabetes_is_no_worse_than_ordinary_least_squares(scores):
 
 
 def test_sine_is_close_to_its_noise(scores):
-    prepared = prepare(load_config(ROOT / "configs/sine.yaml"))
-    X, Y = prepared.splits["test"]
-    x, y = prepared.model.input_scaler.inverse(X), prepared.model.target.scaler.inverse(Y)
+    experiment = prepare(load_config(ROOT / "configs/sine.yaml"))
+    X, Y = experiment.splits["test"]
+    x, y = experiment.model.input_scaler.inverse(X), experiment.model.target.scaler.inverse(Y)
     noise = np.sqrt(np.mean((y - np.sin(x)) ** 2))  # what even the true curve leaves on these rows, about 0.1
     assert 0.08 < noise < 0.13
     assert scores["sine"]["test"]["rmse"] < 1.1 * noise

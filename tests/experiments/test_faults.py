@@ -24,8 +24,8 @@ from mlp.cli.commands import cli
 from mlp.experiments import run
 from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import load_config
-from mlp.experiments.environment import environment
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
+from mlp.experiments.machine import environment
 from mlp.experiments.model import load_model
 from mlp.experiments.start import start_run
 from mlp.experiments.storage import lock
@@ -487,7 +487,7 @@ def test_scores_that_cannot_be_computed_are_a_run_that_failed(monkeypatch):
         raise MemoryError("too much")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Prepared, "scores", too_much)
+        patched.setattr(Experiment, "scores", too_much)
         done = CliRunner().invoke(cli, [*TRAIN, "run"])
     assert done.exit_code == 1
     assert done.stderr.startswith("out of memory (too much)")

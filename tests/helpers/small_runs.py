@@ -7,7 +7,7 @@ import numpy as np
 SGD = "{name: sgd, learning_rate: 0.1, momentum: 0.9, nesterov: true}"
 ADAM = "{name: adam, learning_rate: 0.01, weight_decay: 0.01}"
 COSINE = "{name: cosine, epochs: 12, warm_up: 2.5}"
-ALL_AT_ONCE = f"keep_every: 2, early_stopping: {{patience: 6}}, train_loss: epoch_end, schedule: {COSINE}"
+ALL_AT_ONCE = f"early_stopping: {{patience: 6}}, train_loss: epoch_end, schedule: {COSINE}"
 
 
 def write_problem(optimizer=SGD, extra="", epochs=12):

@@ -64,19 +64,19 @@ def write_config(path, target=D, task="classification", extra="", training="", e
     )
 
 
-def epochs(prepared):
-    records = prepared.epochs(Progress())
+def epochs(experiment):
+    records = experiment.epochs(Progress())
     return [replace(record, seconds=0) for record in records if isinstance(record, EpochRecord)]
 
 
 def trained(path="d.npy", **config):
     """The bits of everything that is trained on, and of what comes out."""
     write_config(path, **config)
-    prepared = prepare(load_config("c.yaml", ()))
-    bits = [part[:].tobytes() for data in prepared.splits.values() for part in data]
-    records = epochs(prepared)
-    weights = [W.tobytes() for W in prepared.model.network.parameters().values()]
-    return bits, weights, records, prepared.notes
+    experiment = prepare(load_config("c.yaml", ()))
+    bits = [part[:].tobytes() for data in experiment.splits.values() for part in data]
+    records = epochs(experiment)
+    weights = [W.tobytes() for W in experiment.model.network.parameters().values()]
+    return bits, weights, records, experiment.notes
 
 
 # Rows
@@ -268,8 +268,8 @@ def test_metrics_in_pieces_are_those_of_all_rows():
 def test_a_model_is_scored_in_pieces(here):
     np.save("d.npy", np.concatenate([numbers()] * 4))
     write_config("d.npy")
-    prepared = prepare(load_config("c.yaml", ()))
-    model, (X, Y) = prepared.model, prepared.splits["train"]
+    experiment = prepare(load_config("c.yaml", ()))
+    model, (X, Y) = experiment.model, experiment.splits["train"]
     scores, confusion = model.score((X, Y), "train")
     P = model.loss.predict(model.network(X.T))
     assert len(X) > 1024
@@ -299,9 +299,9 @@ def test_what_is_said_of_a_table_in_pieces_is_what_is_said_of_the_whole(here, mo
     write_config("d.npy", target=7)
 
     def all_said():
-        prepared = one_answer(prepare(load_config("c.yaml", ())))
-        notes = [*prepared.notes, *closing_advice(prepared, prepared.model)]
-        return notes, prepared.class_counts(), [(r.what, r.verdict, r.reason) for r in checked(prepared)]
+        experiment = one_answer(prepare(load_config("c.yaml", ())))
+        notes = [*experiment.notes, *closing_advice(experiment, experiment.model)]
+        return notes, experiment.class_counts(), [(r.what, r.verdict, r.reason) for r in checked(experiment)]
 
     wanted = all_said()
     told = " ".join(wanted[0])
@@ -316,26 +316,26 @@ def test_what_is_said_of_a_table_in_pieces_is_what_is_said_of_the_whole(here, mo
     assert all_said() == wanted
 
 
-def checked(prepared):
+def checked(experiment):
     """What `mlp check` says of the data."""
-    return list(check_data(training_table(prepared), *prepared.splits["train"], prepared))
+    return list(check_data(training_table(experiment), *experiment.splits["train"], experiment))
 
 
-def one_answer(prepared):
+def one_answer(experiment):
     """The model gives the first class whatever the inputs are."""
-    last = prepared.model.network.layers[-1]
+    last = experiment.model.network.layers[-1]
     last.W[...], last.b[...] = 0, [[9], [0], [0]]
-    return prepared
+    return experiment
 
 
 def test_a_model_that_gives_one_answer_is_measured_on_all_rows(here):
     np.save("d.npy", np.concatenate([numbers()] * 4))
     write_config("d.npy")
-    prepared = one_answer(prepare(load_config("c.yaml", ())))
-    counts = prepared.class_counts()["5"]
+    experiment = one_answer(prepare(load_config("c.yaml", ())))
+    counts = experiment.class_counts()["5"]
     for split in ("test", "train"):
-        prepared.splits = {name: data for name, data in prepared.splits.items() if name in (split, "train")}
-        note, N = closing_advice(prepared, prepared.model)[-1], len(prepared.splits[split][0])
+        experiment.splits = {name: data for name, data in experiment.splits.items() if name in (split, "train")}
+        note, N = closing_advice(experiment, experiment.model)[-1], len(experiment.splits[split][0])
         assert f"accuracy {counts[split][0] / N:.4g} against {max(counts[split]) / N:.4g}" in note
     assert "fewer units" not in note  # it does no better on the 1960 training rows either
 
@@ -344,11 +344,11 @@ def test_a_model_that_gives_one_answer_is_measured_on_all_rows(here):
 def test_a_wrong_code_is_found_far_inside(here, monkeypatch, part):
     np.save("d.npy", numbers())
     write_config("d.npy")
-    prepared = prepare(load_config("c.yaml", ()))
+    experiment = prepare(load_config("c.yaml", ()))
     monkeypatch.setattr(rows_module, "PIECE", 64)
-    examples = prepared.splits["train"][part]
+    examples = experiment.splits["train"][part]
     examples[303] = np.roll(examples[303], 1)
-    failed = [result for result in checked(prepared) if result.verdict == FAIL]
+    failed = [result for result in checked(experiment) if result.verdict == FAIL]
     assert len(failed) == 1
     start = 303 - 303 % (64 // 3)
     assert failed[0].reason.startswith("row 303, " if part == 0 else f"from row {start}: row {303 - start}: ")
@@ -361,9 +361,9 @@ def test_a_file_that_is_deleted_meanwhile_stays_readable(here, large):
     np.save("d.npy", numbers("f4"))
     wanted = trained()
     write_config("d.npy")
-    prepared = prepare(load_config("c.yaml", ()))
+    experiment = prepare(load_config("c.yaml", ()))
     os.remove("d.npy")
-    assert epochs(prepared) == wanted[2]
+    assert epochs(experiment) == wanted[2]
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"\x93NUMPY\x01\x00v\x00{", b"PK\x05\x06"])

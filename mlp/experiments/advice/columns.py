@@ -97,7 +97,7 @@ def agreeing(X: Examples, left: Array, expected: Callable[[slice, Array], Array]
 def missing_classes(
     rows: Mapping[str, int], counts: Mapping[str, Mapping[str, Sequence[int]]], target: Target, data: schema.Data
 ) -> Iterator[str]:
-    """Classes of the training rows that another split has no row of; `counts` as from `Prepared.class_counts`."""
+    """Classes of the training rows that another split has no row of; `counts` as from `Experiment.class_counts`."""
     for split, n in rows.items():
         items = []
         for column, labels in target.labels.items():

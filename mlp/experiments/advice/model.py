@@ -13,7 +13,7 @@ import numpy as np
 
 from mlp.evaluation import evaluate, sweep, targets
 from mlp.experiments.advice import columns
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
 from mlp.experiments.model import Model
 from mlp.losses import NamedLoss
 from mlp.tables import Table
@@ -24,32 +24,32 @@ FIRST_ROWS = 2000  # rows that the loss before training is measured on
 DEAD = 0.75  # share of a layer's units that may be dead without a word
 
 
-def opening_advice(prepared: Prepared, tables: Mapping[str, Table]) -> list[str]:
+def opening_advice(experiment: Experiment, tables: Mapping[str, Table]) -> list[str]:
     """Notes before training, about the tables as they were read and the network's initial weights."""
 
     def notes() -> Iterator[str]:
-        data, target, train = prepared.loaded.config.data, prepared.model.target, tables["train"]
+        data, target, train = experiment.loaded.config.data, experiment.model.target, tables["train"]
         constant = columns.constant_columns(train.X)
         yield from columns.constant_targets(train, target)
         yield from columns.constant_inputs(train, constant, data)
-        yield from columns.answers_among_inputs(train, prepared.splits["train"][1], constant, target, data)
-        yield from columns.missing_classes(prepared.rows(), prepared.class_counts(), target, data)
+        yield from columns.answers_among_inputs(train, experiment.splits["train"][1], constant, target, data)
+        yield from columns.missing_classes(experiment.rows(), experiment.class_counts(), target, data)
         yield from columns.shared_rows(tables, data)
-        yield from first_loss(prepared)
-        yield from rate_of_zero(prepared)
-        yield from clipped_batch(prepared)
+        yield from first_loss(experiment)
+        yield from rate_of_zero(experiment)
+        yield from clipped_batch(experiment)
 
     return collect(notes)
 
 
-def closing_advice(prepared: Prepared, model: Model) -> list[str]:
+def closing_advice(experiment: Experiment, model: Model) -> list[str]:
     """Notes about a trained model: one forward pass over the training rows and one over the last split."""
 
     def notes() -> Iterator[str]:
         alive: dict[int, Array] = {}
-        on_train = beaten(model, prepared.splits["train"], alive)
-        yield from dead_units(prepared, alive)
-        yield from no_better(prepared, model, on_train)
+        on_train = beaten(model, experiment.splits["train"], alive)
+        yield from dead_units(experiment, alive)
+        yield from no_better(experiment, model, on_train)
 
     return collect(notes)
 
@@ -65,33 +65,33 @@ def collect(notes: Callable[[], Iterable[str]]) -> list[str]:
     return [one_line(note) for note in found]
 
 
-def first_loss(prepared: Prepared) -> Iterator[str]:
+def first_loss(experiment: Experiment) -> Iterator[str]:
     """The loss before training, on up to FIRST_ROWS rows spread over the training rows, if it is far above chance.
 
     What chance is and what is far, the loss says. Over seeds 0 to 19 of each shipped config the first loss is at most
     2.1 times chance for a cross-entropy and 15.3 times for the squared error.
     """
-    loss: NamedLoss = prepared.model.loss
-    X, Y = prepared.splits["train"]
+    loss: NamedLoss = experiment.model.loss
+    X, Y = experiment.splits["train"]
     rows = np.linspace(0, len(X) - 1, min(len(X), FIRST_ROWS)).astype(np.intp)
-    found = evaluate(prepared.model.network, loss, (X[rows], Y[rows]))["loss"]
+    found = evaluate(experiment.model.network, loss, (X[rows], Y[rows]))["loss"]
     chance = loss.chance(Y[rows].T)
     if chance > 0 and not found <= loss.far * chance:  # nan is far
         hint = "a smaller initialization, such as network.output.initialization: zeros"
-        if not prepared.loaded.config.data.standardize:
+        if not experiment.loaded.config.data.standardize:
             hint = f"data.standardize: true, or {hint}"
         yield f"the loss before training is {found:.4g}, far above {loss.chance_words} = {chance:.4g}: try {hint}"
 
 
-def rate_of_zero(prepared: Prepared) -> Iterator[str]:
-    training = prepared.loaded.config.training
+def rate_of_zero(experiment: Experiment) -> Iterator[str]:
+    training = experiment.loaded.config.training
     schedule, epochs = training.schedule, training.epochs
     if schedule.name == "cosine" and schedule.floor == 0 and schedule.epochs < epochs:
         yield f"the learning rate is 0 after epoch {schedule.epochs:g} of {epochs} (training.schedule.epochs)"
 
 
-def clipped_batch(prepared: Prepared) -> Iterator[str]:
-    asked, rows = prepared.loaded.config.training.batch_size, prepared.batch_size
+def clipped_batch(experiment: Experiment) -> Iterator[str]:
+    asked, rows = experiment.loaded.config.training.batch_size, experiment.batch_size
     if asked > rows:
         yield f"training.batch_size {asked} is more than the {rows} training rows: clipped to {rows}"
 
@@ -121,13 +121,13 @@ def beaten(model: Model, data: Data, alive: dict[int, Array] | None = None) -> d
     }
 
 
-def dead_units(prepared: Prepared, alive: Mapping[int, Array]) -> Iterator[str]:
+def dead_units(experiment: Experiment, alive: Mapping[int, Array]) -> Iterator[str]:
     """Hidden layers with more than a share DEAD of dead units: their slope is 0 in every training row.
 
     A working network may have many: up to half of the second layer of the spirals config, at 100 % accuracy. With ten
     times its learning rate it is 94 % and more, and the accuracy suffers.
     """
-    config, items, keys = prepared.loaded.config, [], []
+    config, items, keys = experiment.loaded.config, [], []
     for i, units in alive.items():
         dead = int((~units).sum())
         if dead > DEAD * len(units):
@@ -140,13 +140,13 @@ def dead_units(prepared: Prepared, alive: Mapping[int, Array]) -> Iterator[str]:
         )
 
 
-def no_better(prepared: Prepared, model: Model, on_train: Mapping[str, str]) -> Iterator[str]:
+def no_better(experiment: Experiment, model: Model, on_train: Mapping[str, str]) -> Iterator[str]:
     """Targets that the model predicts no better than one prediction for all rows of the last split.
 
     That is the test split, if there is one. `on_train` has what is `beaten` on the training rows.
     """
-    config, split = prepared.loaded.config, list(prepared.splits)[-1]
-    data = prepared.splits[split]
+    config, split = experiment.loaded.config, list(experiment.splits)[-1]
+    data = experiment.splits[split]
     found = on_train if split == "train" else beaten(model, data)
     if not found:
         return

@@ -6,10 +6,22 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 LONGEST = 200  # bytes of a name that its temporary name repeats: most file systems allow 255 in all
+
+
+def irregular(path: Path | str) -> str | None:
+    """Say why this is no regular file, or None: a pipe would wait for a writer, and a device may have no end.
+
+    Raises OSError where there is nothing, and ValueError for what is no path.
+    """
+    mode = os.stat(path).st_mode
+    if stat.S_ISREG(mode):
+        return None
+    return "is a directory" if stat.S_ISDIR(mode) else "is a pipe or a device"
 
 
 def write_file(path: Path, content: bytes) -> None:
