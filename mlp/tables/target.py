@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from reprlib import repr as brief
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -65,8 +66,8 @@ class Target(ABC):
     from_header: ClassVar[Callable[..., Any]]
     """A classmethod: the target of `arrays`, by position, and the keys of `header` but `kind`, by name.
 
-    The annotations of its arguments say what a model file may hold. It raises ValueError, naming the key, for what
-    `header` does not make.
+    It raises ValueError, naming the key, for what `header` does not make. A file that is a stranger's may say that, so
+    no more is sure than what the annotations of the arguments say, and that `arrays` has those of `shapes`.
     """
 
     @abstractmethod
@@ -112,10 +113,16 @@ class OtherKind(DataError):
         self.kind = kind
 
 
-def check_distinct(key: str, names: Sequence[str], least: int = 1) -> None:
-    """Raises ValueError, naming the key, unless there are enough names and no two are the same."""
-    if len(names) < least:
-        raise ValueError(f"{key}: expected at least {least}, got {len(names)}")
+def check_names(key: str, names: Any, least: int = 1) -> None:
+    """Raises ValueError, naming the key, for what is not a list of different texts, none of them empty.
+
+    It stops at the first: a file that is a stranger's may have a million wrong ones.
+    """
+    if not isinstance(names, list) or len(names) < least:
+        raise ValueError(f"{key}: expected a list of at least {least}, got {brief(names)}")
+    for number, name in enumerate(names):
+        if not isinstance(name, str) or not name or name.encode(errors="ignore").decode() != name:
+            raise ValueError(f"{key}.{number}: expected text that is not empty, got {brief(name)}")
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise ValueError(f"{key}: {quoted(name)} is listed {count} times")

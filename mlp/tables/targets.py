@@ -17,8 +17,8 @@ from mlp.errors import DataError
 from mlp.metrics import accuracy, binary_accuracy, mae, r2, rmse
 from mlp.tables.columns import Classes, Scaler, one_hot
 from mlp.tables.table import examples
-from mlp.tables.target import Metric, OtherKind, Target, check_distinct
-from mlp.text import listed, quoted
+from mlp.tables.target import Metric, OtherKind, Target, check_names
+from mlp.text import listed
 from mlp.types import Array, Examples
 
 MAX_LABELS = 2**24  # characters in a column's labels, each padded to the longest, as NumPy holds them: 64 MiB
@@ -46,18 +46,17 @@ class LabelTarget(Target):
         return {"kind": self.kind, "columns": {name: list(labels) for name, labels in self.labels.items()}}
 
     @classmethod
-    def from_header(cls, _arrays: Mapping[str, Array], /, columns: dict[str, list[str]]) -> Self:
-        check_distinct("columns", list(columns))
+    def from_header(cls, _arrays: Mapping[str, Array], /, columns: dict[Any, Any]) -> Self:
+        check_names("columns", list(columns))
         if cls.most_columns is not None and len(columns) > cls.most_columns:
             raise ValueError(f"columns: {len(columns)} columns, expected {cls.most_columns}")
         for name, labels in columns.items():
-            key = f"columns: labels of {quoted(name)}"
-            check_distinct(key, labels, least=2)
+            check_names(f"columns.{name}", labels, least=2)
             if cls.most_labels is not None and len(labels) > cls.most_labels:
-                raise ValueError(f"{key}: {len(labels)} labels, expected {cls.most_labels}")
+                raise ValueError(f"columns.{name}: {len(labels)} labels, expected {cls.most_labels}")
             longest = max(map(len, labels))
             if len(labels) * longest > MAX_LABELS:
-                raise ValueError(f"{key}: {len(labels):,} labels of up to {longest:,} characters are too long")
+                raise ValueError(f"columns.{name}: {len(labels):,} labels of up to {longest:,} characters are too long")
         return cls(tuple(Classes(name, tuple(labels)) for name, labels in columns.items()))
 
     def predictions(self, P: Array) -> dict[str, Array]:
@@ -191,8 +190,8 @@ class RegressionTarget(Target):
         return dict.fromkeys(("target_mean", "target_std"), (len(header["names"]),))
 
     @classmethod
-    def from_header(cls, arrays: Mapping[str, Array], /, names: list[str]) -> Self:
-        check_distinct("names", names)
+    def from_header(cls, arrays: Mapping[str, Array], /, names: list[Any]) -> Self:
+        check_names("names", names)
         return cls(tuple(names), Scaler(arrays["target_mean"], arrays["target_std"]))
 
     def encode(self, written: Array, where: str) -> Examples:
