@@ -12,13 +12,14 @@ import numpy as np
 
 from mlp.errors import ConfigError, DataError
 from mlp.experiments.advice.model import opening_advice
-from mlp.experiments.build import make_network
 from mlp.experiments.config import schema
 from mlp.experiments.config.load import LoadedConfig
 from mlp.experiments.experiment import Experiment
 from mlp.experiments.model import Model
 from mlp.experiments.storage.files import irregular
+from mlp.layers.table import Maker
 from mlp.losses import LOSSES, NamedLoss, losses_for
+from mlp.network import Network
 from mlp.tables import Table, read_table
 from mlp.tables.columns import Scaler
 from mlp.tables.splitting import split_rows
@@ -31,15 +32,12 @@ SPLITS: tuple[str, ...] = ("train", "valid", "test")
 def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
     """Read the data and build everything, from the config and its seed alone; nothing is written.
 
-    `advise=False` leaves out the notes, for those who do not show them.
-
-    One seed gives three independent streams, for splitting, initial weights and shuffling, so that a change of the
-    network leaves the split as it was. Raises DataError for what the tables hold, ConfigError for what does not fit
-    them.
+    `advise=False` leaves out the notes, for those who do not show them. Raises DataError for what the tables hold,
+    ConfigError for what does not fit them.
     """
     config = loaded.config
-    split_seed, weight_seed, shuffle_seed = np.random.SeedSequence(config.training.seed).spawn(3)
-    tables, sha256 = read_splits(loaded, np.random.default_rng(split_seed))
+    split_rng, weight_rng, shuffle_rng = generators(config)
+    tables, sha256 = read_splits(loaded, split_rng)
     train = tables["train"]
     n_in, loss = len(train.inputs), chosen_loss(config)
     try:
@@ -51,9 +49,9 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
         raise DataError(f"{train.source}: {error}") from None
     if config.network.inputs not in (None, n_in):
         message = f"is {config.network.inputs}, but {train.source} has {n_in} input columns"
-        raise ConfigError(loaded.located("network.inputs", message))
+        raise ConfigError(loaded.tree.located(("network", "inputs"), message))
     model = Model(
-        network=make_network(config.network, n_in, target.size, np.random.default_rng(weight_seed)),
+        network=make_network(config.network, n_in, target.size, weight_rng),
         loss=loss,
         inputs=train.inputs,
         input_scaler=input_scaler,
@@ -61,9 +59,20 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
         config=portable(config),
     )
     splits = {name: model.encode(table, name) for name, table in tables.items()}
-    rng = np.random.default_rng(shuffle_seed)
-    experiment = Experiment(loaded, model, splits, config.optimizer.make(), rng, sha256)
+    experiment = Experiment(loaded, model, splits, config.optimizer.make(), shuffle_rng, sha256)
     return replace(experiment, notes=opening_advice(experiment, tables)) if advise else experiment
+
+
+def generators(config: schema.Config) -> list[np.random.Generator]:
+    """Three, for splitting, initial weights and shuffling, so that another network leaves the split as it was."""
+    return [np.random.default_rng(seed) for seed in np.random.SeedSequence(config.training.seed).spawn(3)]
+
+
+def make_network(section: schema.NetworkSection, n_in: int, n_out: int, rng: np.random.Generator) -> Network:
+    """The hidden layers of the config and a linear output layer above them, in single precision."""
+    entries = section.model_dump()["layers"]
+    output = {"units": n_out, "activation": "identity", **section.output.model_dump()}
+    return Network(list(Maker(rng, np.float32).layers([*entries, output], n_in)))
 
 
 def portable(config: schema.Config) -> dict[str, Any]:
@@ -72,9 +81,7 @@ def portable(config: schema.Config) -> dict[str, Any]:
     These are the folders of the data; their files' names stay.
     """
     plain = config.model_dump()
-    for key in ("path", "valid_path", "test_path"):
-        if plain["data"][key] is not None:
-            plain["data"][key] = Path(plain["data"][key]).name
+    plain["data"] |= {key: Path(path).name for key, path in config.data.paths().items()}
     return plain
 
 
@@ -103,7 +110,7 @@ def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[st
             if not isinstance(error.__cause__, OSError):
                 raise
             message = f"{error}; a relative path starts from the config's folder"
-            raise DataError(loaded.located(f"data.{key}", message)) from None
+            raise DataError(loaded.tree.located(("data", key), message)) from None
 
     whole = read("path", data.inputs)
     fractions = data.split

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlp.checking import FAIL, PASS, Result, check_labels, check_loop, check_loss, check_network, check_optimizer
-from mlp.experiments.assemble import read_splits
+from mlp.experiments.assemble import generators, read_splits
 from mlp.experiments.experiment import Experiment
 from mlp.tables import Table
 from mlp.tables.table import slices
@@ -45,8 +45,8 @@ def named(part: str, results: Iterable[Result]) -> list[Result]:
 
 def training_table(experiment: Experiment) -> Table:
     """The training rows as they are written: read again, and split by the same seed."""
-    split_seed, *_ = np.random.SeedSequence(experiment.loaded.config.training.seed).spawn(3)
-    return read_splits(experiment.loaded, np.random.default_rng(split_seed))[0]["train"]
+    tables, _ = read_splits(experiment.loaded, generators(experiment.loaded.config)[0])
+    return tables["train"]
 
 
 def check_data(table: Table, X: Examples, Y: Examples, experiment: Experiment) -> Iterator[Result]:

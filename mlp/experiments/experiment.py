@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from mlp.evaluation import evaluate
-from mlp.experiments.build import make_schedule
 from mlp.experiments.config.load import LoadedConfig
 from mlp.experiments.machine import Threads, Waiting, choose_threads, environment, keep_freed_memory
 from mlp.experiments.model import Model
 from mlp.minibatches import Alone, Workers
 from mlp.optimizers import SGD, Adam
 from mlp.records import EpochRecord, MinibatchRecord, Progress
+from mlp.schedules import warm_up
 from mlp.tables.table import slices
 from mlp.training import train
 from mlp.types import Array, Data
@@ -76,7 +76,7 @@ class Experiment:
     def minibatches(self, progress: Progress) -> Iterator[EpochRecord | MinibatchRecord]:
         """The same training in smaller steps."""
         keep_freed_memory()
-        config = self.loaded.config
+        config, schedule = self.loaded.config, self.loaded.config.training.schedule
         training = train(
             self.model.network,
             self.model.loss,
@@ -89,7 +89,7 @@ class Experiment:
             metrics=self.model.target.metrics(),
             l2=config.training.l2,
             weight_decay=config.optimizer.weight_decay,
-            schedule=make_schedule(config.training.schedule),
+            schedule=warm_up(schedule.make(), schedule.warm_up) if schedule.warm_up else schedule.make(),
             clip=config.training.clip,
             patience=self.patience,
             train_loss=config.training.train_loss,

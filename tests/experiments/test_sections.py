@@ -7,8 +7,7 @@ import pytest
 from pydantic import ValidationError, create_model
 
 from mlp.experiments.config.schema import Training
-from mlp.experiments.config.sections import KINDS_OF_LAYER, named
-from mlp.experiments.signatures import Section, keys_of
+from mlp.experiments.config.sections import KINDS_OF_LAYER, Section, keys_of, named
 from mlp.layers import LAYERS
 from mlp.training import train
 from mlp.types import Count, Fraction, OneOf, Positive, Range

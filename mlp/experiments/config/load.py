@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mlp.errors import ConfigError, DataError
-from mlp.experiments.config.mistakes import located, mistakes
+from mlp.experiments.config.mistakes import mistakes
 from mlp.experiments.config.schema import Config
 from mlp.experiments.config.yaml_text import MAX_BYTES, MAX_DEPTH, KeyPath, Tree, dump_yaml, parse_yaml
 from mlp.experiments.storage.files import irregular
@@ -36,10 +36,6 @@ class LoadedConfig:
     notes: tuple[str, ...]
     tree: Tree
 
-    def located(self, key: str, message: str) -> str:
-        """A mistake that only the data could show, with the place of its key."""
-        return located(self.tree, tuple(key.split(".")), message)
-
 
 def load_config(path: Path | str, overrides: Sequence[str] = ()) -> LoadedConfig:
     """Read, check and complete a config; "-" is standard input.
@@ -57,16 +53,11 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> LoadedConfig
     notes = tuple(apply_override(tree, override) for override in overrides)
     config = complete(validate(tree))
     folder = Path() if str(path) == "-" else Path(path).parent
-    data = config.data.model_copy(
-        update={
-            key: usable_path(tree, folder, key, value)
-            for key in ("path", "valid_path", "test_path")
-            if (value := getattr(config.data, key)) is not None
-        }
-    )
-    for key in ("valid_path", "test_path"):
-        if getattr(data, key) == data.path:
-            raise ConfigError(located(tree, ("data", key), "is data.path: its rows would be trained on as well"))
+    paths = {key: usable_path(tree, folder, key, path) for key, path in config.data.paths().items()}
+    for key, path_of_set in paths.items():
+        if key != "path" and path_of_set == paths["path"]:
+            raise ConfigError(tree.located(("data", key), "is data.path: its rows would be trained on as well"))
+    data = config.data.model_copy(update=paths)
     name = "stdin" if str(path) == "-" else Path(path).stem
     return LoadedConfig(config.model_copy(update={"data": data}), name, source, notes, tree)
 
@@ -74,10 +65,9 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> LoadedConfig
 def dump_config(loaded: LoadedConfig, folder: Path) -> str:
     """The config as YAML for a folder that it is to be put into: relative data paths stay relative, to that folder."""
     tree = loaded.config.model_dump()
-    for key in ("path", "valid_path", "test_path"):
-        if tree["data"][key] is not None:
-            path, written = Path(tree["data"][key]).resolve(), Path(loaded.tree.data["data"][key]).expanduser()
-            tree["data"][key] = str(path) if written.is_absolute() else os.path.relpath(path, folder.resolve())
+    for key, found in loaded.config.data.paths().items():
+        path, written = Path(found).resolve(), Path(loaded.tree.data["data"][key]).expanduser()
+        tree["data"][key] = str(path) if written.is_absolute() else os.path.relpath(path, folder.resolve())
     return dump_yaml(tree)
 
 
@@ -101,12 +91,12 @@ def usable_path(tree: Tree, folder: Path, key: str, path: str) -> str:
     """The path from the working directory where it lies below that, else the absolute path."""
     where: KeyPath = ("data", key)
     if path == "-":
-        raise ConfigError(located(tree, where, "'-' (standard input) cannot be read again by a resume; name a file"))
+        raise ConfigError(tree.located(where, "'-' (standard input) cannot be read again by a resume; name a file"))
     try:
         absolute = (folder / Path(path).expanduser()).resolve()
     except (RuntimeError, ValueError) as error:  # ~nobody, or a NUL
         reason = "it holds a NUL character" if "\0" in path else str(error)
-        raise ConfigError(located(tree, where, f"{shown(path)} is not a path: {reason}")) from None
+        raise ConfigError(tree.located(where, f"{shown(path)} is not a path: {reason}")) from None
     relative = os.path.relpath(absolute)
     return str(absolute) if relative.startswith("..") else relative
 
@@ -156,7 +146,7 @@ def validate(tree: Tree) -> Config:
     """The tree as a Config, or a ConfigError with a line for every mistake."""
     try:
         config = Config.model_validate(tree.data)
-        found = [located(tree, path, message) for path, message in contradictions(config)]
+        found = [tree.located(path, message) for path, message in contradictions(config)]
     except ValidationError as error:
         found = mistakes(tree, error)
     if tree.mistakes or found:

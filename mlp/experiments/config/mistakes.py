@@ -9,9 +9,8 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from mlp.experiments.config.schema import Config
-from mlp.experiments.config.sections import Kind
+from mlp.experiments.config.sections import Kind, Section
 from mlp.experiments.config.yaml_text import KeyPath, Tree
-from mlp.experiments.signatures import Section
 from mlp.text import closest, listed, shown
 
 EXPECTED = {
@@ -40,7 +39,7 @@ def mistakes(tree: Tree, error: ValidationError) -> list[str]:
     unknown = [details["loc"] for details in found if details["type"] == "extra_forbidden"]
     misspelt = [(*section, *closest(str(key), known_keys(section))) for *section, key in unknown]
     return [
-        located(tree, *mistake(details))
+        tree.located(*mistake(details))
         for details in found
         if details["type"] != "missing" or details["loc"] not in misspelt
     ]
@@ -96,13 +95,6 @@ def bound_text(bound: float) -> str:
     if bound == 2**128:
         return "2^128"
     return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
-
-
-def located(tree: Tree, path: KeyPath, message: str) -> str:
-    """`place: dotted.key: message`, with the place of the nearest key above that the text has."""
-    above = [path[:length] for length in range(len(path), -1, -1)]
-    places = (tree.keys.get(each) or tree.values.get(each) for each in above)
-    return f"{next(filter(None, places), tree.source)}: {'.'.join(map(str, path))}: {message}"
 
 
 def key_path(loc: Sequence[str | int]) -> KeyPath:

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from mlp import types
 from mlp.experiments.config import sections
-from mlp.experiments.signatures import Section, translated
+from mlp.experiments.config.sections import Section, translated
 from mlp.losses import LOSSES
 from mlp.optimizers import OPTIMIZERS
 from mlp.schedules import SCHEDULES
@@ -71,6 +71,11 @@ class Data(Section):
     header: bool | None = None
     split: Split = Split()
     standardize: bool = True
+
+    def paths(self) -> dict[str, str]:
+        """The paths that there are, by key."""
+        keys = ("path", "valid_path", "test_path")
+        return {key: path for key in keys if (path := getattr(self, key)) is not None}
 
 
 class OutputLayer(Section):

@@ -6,18 +6,26 @@ needs nothing here.
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self, Union
+from collections.abc import Callable, Mapping
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, create_model, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from mlp.experiments.signatures import Section, keys_of
 from mlp.initialization import SCHEMES, Scheme
 from mlp.layers import LAYERS
 from mlp.layers.table import Entry
 from mlp.text import closest
+from mlp.types import OneOf, Range
+
+
+class Section(BaseModel):
+    """A mapping with known keys: strict about types, frozen, without numbers that are not finite."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Kind(Section):
@@ -39,6 +47,45 @@ class Made(Kind):
     def can_be_made(self) -> Self:
         self.make()
         return self
+
+
+def keys_of(function: Callable[..., Any], known: Mapping[Any, Any]) -> dict[str, Any]:
+    """The named parameters of a function or class, for `create_model`: (annotation, default) by name.
+
+    `known` has what stands for annotations of other kinds than ranges and names.
+    """
+    hints = get_type_hints(function.__init__ if inspect.isclass(function) else function, include_extras=True)
+    return {
+        name: (translated(hints[name], known), ... if each.default is each.empty else each.default)
+        for name, each in inspect.signature(function).parameters.items()
+        if each.kind is not each.POSITIONAL_ONLY
+    }
+
+
+def translated(annotation: Any, known: Mapping[Any, Any]) -> Any:
+    """The annotation with pydantic's constraints for our marks, `Range` and `OneOf`."""
+    if annotation in known:
+        return known[annotation]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        kind, *marks = arguments
+        return Annotated[(translated(kind, known), *map(constraint, marks))]
+    if origin in (Union, UnionType):
+        return Union[tuple(translated(each, known) for each in arguments)]  # noqa: UP007
+    return annotation
+
+
+def constraint(mark: Any) -> Any:
+    if isinstance(mark, Range):
+        return Field(gt=mark.above, ge=mark.least, lt=mark.below, le=mark.most)
+    return BeforeValidator(lambda value: check_choice(mark, value)) if isinstance(mark, OneOf) else mark
+
+
+def check_choice(mark: OneOf, value: object) -> object:
+    choices = list(mark.choices)  # those that there are when it is asked for
+    if value not in choices:
+        raise PydanticKnownError("literal_error", {"expected": ", ".join(map(repr, choices))})
+    return value
 
 
 def named(table: Mapping[str, Any], **shared: Any) -> Any:

@@ -7,6 +7,7 @@ PyYAML scans and parses. The values are built here, because its own constructors
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +40,12 @@ class Tree:
     keys: dict[KeyPath, str] = field(default_factory=dict)
     values: dict[KeyPath, str] = field(default_factory=dict)
     mistakes: list[str] = field(default_factory=list)
+
+    def located(self, path: KeyPath, message: str) -> str:
+        """`place: dotted.key: message`, with the place of the nearest key above that the text has."""
+        above = [path[:length] for length in range(len(path), -1, -1)]
+        places = (self.keys.get(each) or self.values.get(each) for each in above)
+        return f"{next(filter(None, places), self.source)}: {'.'.join(map(str, path))}: {message}"
 
 
 def parse_yaml(content: bytes, source: str) -> Tree:
@@ -78,19 +85,19 @@ class Reader:
         self.tree = Tree(source)
         self.nodes = 0
 
-    def next(self, end: type[yaml.Event] | None = None) -> Any:
-        """The next event, or None where that is the end of something."""
-        event = self.loader.get_event()
-        return None if end is not None and isinstance(event, end) else event
-
     def document(self) -> Tree:
-        self.next()  # the start of the stream
-        if self.next(yaml.StreamEndEvent):
-            self.tree.data = self.value(self.next(), ())
-            self.next()  # the end of the document
-            if second := self.next(yaml.StreamEndEvent):
-                raise ConfigError(f"{self.place(second)}: expected a single document")
+        self.loader.get_event()  # the start of the stream
+        for number, start in enumerate(self.until(yaml.StreamEndEvent)):
+            if number:
+                raise ConfigError(f"{self.place(start)}: expected a single document")
+            self.tree.data = self.value(self.loader.get_event(), ())
+            self.loader.get_event()  # the end of the document
         return self.tree
+
+    def until(self, end: type[yaml.Event]) -> Iterator[Any]:
+        """The events up to one that ends something, each of which is to be read before the next is asked for."""
+        while not isinstance(event := self.loader.get_event(), end):
+            yield event
 
     def value(self, event: Any, path: KeyPath) -> Any:
         """What the event begins, all of it."""
@@ -102,11 +109,11 @@ class Reader:
             return plain_value(event.value, place) if event.implicit[0] else event.value
         if isinstance(event, yaml.SequenceStartEvent):
             items: list[Any] = []
-            while child := self.next(yaml.SequenceEndEvent):
+            for child in self.until(yaml.SequenceEndEvent):
                 items.append(self.value(child, (*path, len(items))))
             return items
         mapping: dict[str, Any] = {}
-        while child := self.next(yaml.MappingEndEvent):
+        for child in self.until(yaml.MappingEndEvent):
             key, key_place = self.value(child, (*path, "?")), self.place(child)
             if not isinstance(key, str):
                 raise ConfigError(f"{key_place}: a key must be text, got {shown(key)}")
@@ -115,7 +122,7 @@ class Reader:
                 dotted = ".".join(map(str, below))
                 self.tree.mistakes.append(f"{key_place}: {dotted}: repeated key, first at {self.tree.keys[below]}")
             self.tree.keys.setdefault(below, key_place)
-            mapping.setdefault(key, self.value(self.next(), below))
+            mapping.setdefault(key, self.value(self.loader.get_event(), below))
         return mapping
 
     def check(self, event: Any, place: str, path: KeyPath) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, create_model
 
 from mlp.experiments.config.schema import Config
-from mlp.experiments.signatures import Section, keys_of
+from mlp.experiments.config.sections import Section, keys_of
 from mlp.layers import LAYERS
 from mlp.layers.table import Entry
 from mlp.losses import losses_for
