@@ -67,21 +67,17 @@ class Scaler:
         Raises DataError, naming the columns, for numbers that are too large for the precision of training.
         """
         Z = examples((len(X), len(self.mean)), np.float32, lambda rows: self.transform(X[rows]))
-        bad, finite, largest = np.zeros(len(self.mean), bool), True, 0.0
         for rows in slices(X):
-            wrong = ~np.isfinite(Z[rows]).all(axis=0)
-            if wrong.any():
-                bad |= wrong
-                finite &= bool(np.isfinite(X[rows]).all())
-                largest = max(largest, float(np.abs(np.asarray(X[rows][:, wrong], np.float64)).max()))
-        these = listed([names[i] for i in np.flatnonzero(bad).tolist()])
-        if not finite:
-            raise DataError(f"values that are not finite in {these}")
-        if bad.any():
-            raise DataError(
-                f"values too large for {Z.dtype} in {these} (up to {largest:g}); rescale them, or set "
-                "data.standardize: true if it is false"
-            )
+            wrong = np.flatnonzero(~np.isfinite(Z[rows]).all(axis=0)).tolist()
+            if wrong:
+                these, numbers = listed([names[i] for i in wrong]), np.asarray(X[rows][:, wrong], np.float64)
+                if not np.isfinite(numbers).all():
+                    raise DataError(f"values that are not finite in {these}")
+                size = f"{np.abs(numbers).max():g}"
+                raise DataError(
+                    f"values too large for {Z.dtype} in {these} (up to {size}); rescale them, or set "
+                    "data.standardize: true if it is false"
+                )
         return Z
 
     def transform(self, X: Array, dtype: DTypeLike = np.float32) -> Array:
@@ -89,10 +85,8 @@ class Scaler:
 
         All in single precision, where that costs at most about 1e-6 of a standard deviation. Where it would cost more
         (see `single`), in double precision until the end. That depends on mean and std alone: the same numbers give the
-        same z, whatever their dtype. Raises DataError when X has not D columns.
+        same z, whatever their dtype.
         """
-        if X.shape[1] != len(self.mean):
-            raise DataError(f"{X.shape[1]} columns, expected {len(self.mean)} as in training")
         with np.errstate(over="ignore"):
             if self.single is None or dtype != np.float32:
                 return ((X - self.mean) / self.std).astype(dtype, order="C")
@@ -119,62 +113,53 @@ def in_double_precision(X: Examples) -> Iterator[Array]:
     return (np.array(X[rows], dtype=np.float64, order="C") for rows in slices(X))
 
 
-@dataclass(frozen=True)
-class Classes:
-    """The labels of one target column, as they were written, in the order of the network's outputs.
+def distinct_labels(name: str, written: Array) -> tuple[str, ...]:
+    """The labels of a training column (N of text), in the order of the network's outputs.
 
-    Labels that are all whole numbers are in numeric order, others in alphabetical order.
+    Labels that are all whole numbers are in numeric order, others in alphabetical order. Raises DataError for a single
+    class, for more than MOST_CLASSES, for numbers that are not whole (a regression?), and for one number written in
+    two ways, such as 1 and 1.0.
     """
-
-    name: str
-    labels: tuple[str, ...]
-
-    @classmethod
-    def fit(cls, name: str, written: Array) -> Classes:
-        """The distinct labels of a training column (N of text).
-
-        Raises DataError for a single class, for more than MOST_CLASSES, for numbers that are not whole (a regression?),
-        and for one number written in two ways, such as 1 and 1.0.
-        """
-        labels = np.unique(written).tolist()
-        try:
-            numbers = [float(label) for label in labels]
-        except ValueError:
-            numbers = []
-        if numbers:
-            fractions = [label for label, number in zip(labels, numbers, strict=True) if not number.is_integer()]
-            if fractions:
-                raise DataError(
-                    f"target {name!r}: the labels {listed(fractions)} are not whole numbers; "
-                    "use task: regression for a quantity, or text for classes"
-                )
-            if len(set(numbers)) < len(labels):
-                raise DataError(f"target {name!r}: one class is written in two ways among {listed(labels)}")
-            labels = [label for _, label in sorted(zip(numbers, labels, strict=True))]
-        if len(labels) < 2:
-            raise DataError(f"target {name!r}: only one class in the training rows, {labels[0]!r}: nothing to learn")
-        if len(labels) > MOST_CLASSES:
+    labels = np.unique(written).tolist()
+    try:
+        numbers = [float(label) for label in labels]
+    except ValueError:
+        numbers = []
+    if numbers:
+        fractions = [label for label, number in zip(labels, numbers, strict=True) if not number.is_integer()]
+        if fractions:
             raise DataError(
-                f"target {name!r}: {len(labels):,} classes in {len(written):,} training rows ({listed(labels)}), more "
-                f"than {MOST_CLASSES:,}; is it an identifier of the rows?"
+                f"target {name!r}: the labels {listed(fractions)} are not whole numbers; "
+                "use task: regression for a quantity, or text for classes"
             )
-        return cls(name, tuple(labels))
+        if len(set(numbers)) < len(labels):
+            raise DataError(f"target {name!r}: one class is written in two ways among {listed(labels)}")
+        labels = [label for _, label in sorted(zip(numbers, labels, strict=True))]
+    if len(labels) < 2:
+        raise DataError(f"target {name!r}: only one class in the training rows, {labels[0]!r}: nothing to learn")
+    if len(labels) > MOST_CLASSES:
+        raise DataError(
+            f"target {name!r}: {len(labels):,} classes in {len(written):,} training rows ({listed(labels)}), more "
+            f"than {MOST_CLASSES:,}; is it an identifier of the rows?"
+        )
+    return tuple(labels)
 
-    def codes(self, written: Array, where: str) -> Array:
-        """The position of each label in `labels`, in the smallest type of integers that will do.
 
-        Raises DataError, naming them, for labels that training never saw.
-        """
-        found, places = np.unique(written, return_inverse=True)
-        index = {label: k for k, label in enumerate(self.labels)}
-        unknown = [label for label in found.tolist() if label not in index]
-        if unknown:
-            raise DataError(
-                f"target {self.name!r}: {listed(unknown)} in the {where} rows but not in the training rows, "
-                f"whose classes are {listed(self.labels)}"
-            )
-        codes = np.array([index[label] for label in found.tolist()], np.min_scalar_type(len(self.labels)))
-        return codes[places]
+def label_codes(name: str, labels: Sequence[str], written: Array, where: str) -> Array:
+    """The position of each label in `labels`, in the smallest type of integers that will do.
+
+    Raises DataError, naming them, for labels that training never saw.
+    """
+    found, places = np.unique(written, return_inverse=True)
+    index = {label: k for k, label in enumerate(labels)}
+    unknown = [label for label in found.tolist() if label not in index]
+    if unknown:
+        raise DataError(
+            f"target {name!r}: {listed(unknown)} in the {where} rows but not in the training rows, "
+            f"whose classes are {listed(labels)}"
+        )
+    codes = np.array([index[label] for label in found.tolist()], np.min_scalar_type(len(labels)))
+    return codes[places]
 
 
 def one_hot(codes: Array, size: int) -> Array:

@@ -70,13 +70,10 @@ def choose_rows(X: Examples, numbers: Array) -> Examples:
 
 def choose_columns(X: Array, numbers: list[int]) -> Examples:
     """The columns of X with these numbers; neighbours are a view of X."""
-    if numbers == list(range(numbers[0], numbers[0] + len(numbers))):
-        return X[:, numbers[0] : numbers[0] + len(numbers)]
-
-    def cut(rows: Any) -> Array:
-        return X[rows, numbers] if isinstance(rows, slice) else X[np.ix_(rows, numbers)]
-
-    return examples((len(X), len(numbers)), X.dtype, cut)
+    first, last = numbers[0], numbers[-1]
+    if numbers == list(range(first, last + 1)):
+        return X[:, first : last + 1]
+    return examples((len(X), len(numbers)), X.dtype, lambda rows: X[rows][:, numbers])
 
 
 def slices(X: Examples) -> Iterator[slice]:

@@ -33,7 +33,7 @@ class Target(ABC):
     @property
     @abstractmethod
     def names(self) -> tuple[str, ...]:
-        """Those of the columns."""
+        """The names of the columns."""
 
     @property
     @abstractmethod

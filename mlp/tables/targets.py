@@ -15,7 +15,7 @@ import numpy as np
 
 from mlp.errors import DataError
 from mlp.metrics import accuracy, binary_accuracy, mae, r2, rmse
-from mlp.tables.columns import Classes, Scaler, one_hot
+from mlp.tables.columns import Scaler, distinct_labels, label_codes, one_hot
 from mlp.tables.table import examples
 from mlp.tables.target import Metric, OtherKind, Target, check_names
 from mlp.text import listed
@@ -26,9 +26,9 @@ MAX_LABELS = 2**24  # characters in a column's labels, each padded to the longes
 
 @dataclass(frozen=True)
 class LabelTarget(Target):
-    """Columns of classes: what multiclass and multilabel targets have in common."""
+    """Columns of classes, each with its labels in the order of their codes: what both kinds have in common."""
 
-    columns: tuple[Classes, ...]
+    columns: dict[str, tuple[str, ...]]
 
     most_columns: ClassVar[int | None] = None
     most_labels: ClassVar[int | None] = None
@@ -36,14 +36,14 @@ class LabelTarget(Target):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(classes.name for classes in self.columns)
+        return tuple(self.columns)
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
-        return {classes.name: classes.labels for classes in self.columns}
+        return self.columns
 
     def header(self) -> dict[str, Any]:
-        return {"kind": self.kind, "columns": {name: list(labels) for name, labels in self.labels.items()}}
+        return {"kind": self.kind, "columns": {name: list(labels) for name, labels in self.columns.items()}}
 
     @classmethod
     def from_header(cls, _arrays: Mapping[str, Array], /, columns: dict[Any, Any]) -> Self:
@@ -57,12 +57,12 @@ class LabelTarget(Target):
             longest = max(map(len, labels))
             if len(labels) * longest > MAX_LABELS:
                 raise ValueError(f"columns.{name}: {len(labels):,} labels of up to {longest:,} characters are too long")
-        return cls(tuple(Classes(name, tuple(labels)) for name, labels in columns.items()))
+        return cls({name: tuple(labels) for name, labels in columns.items()})
 
     def predictions(self, P: Array) -> dict[str, Array]:
         """The label of each column, then probabilities."""
-        codes = zip(self.columns, self.decide(P), strict=True)
-        return {classes.name: np.array(classes.labels)[found] for classes, found in codes} | self.probabilities(P)
+        codes = zip(self.columns.items(), self.decide(P), strict=True)
+        return {name: np.array(labels)[found] for (name, labels), found in codes} | self.probabilities(P)
 
     @abstractmethod
     def probabilities(self, P: Array) -> dict[str, Array]: ...
@@ -93,7 +93,8 @@ class MulticlassTarget(LabelTarget):
 
     @property
     def size(self) -> int:
-        return len(self.columns[0].labels)
+        (labels,) = self.columns.values()
+        return len(labels)
 
     @classmethod
     def fit(cls, names: Sequence[str], Y: Array, *, standardize: bool = True) -> Self:
@@ -103,18 +104,20 @@ class MulticlassTarget(LabelTarget):
                 "take the number of the 1); several columns of two classes each are a multilabel target",
                 MultilabelTarget.kind,
             )
-        return cls((Classes.fit(names[0], Y[:, 0]),)).with_columns_of_different_names()
+        return cls({names[0]: distinct_labels(names[0], Y[:, 0])}).with_columns_of_different_names()
 
     def encode(self, written: Array, where: str) -> Examples:
         """One-hot; of a large table the codes alone are kept."""
-        codes = self.columns[0].codes(written[:, 0], where)
+        ((name, labels),) = self.columns.items()
+        codes = label_codes(name, labels, written[:, 0], where)
         return examples((len(codes), self.size), np.float32, lambda rows: one_hot(codes[rows], self.size))
 
     def decide(self, P: Array) -> Array:
         return P.argmax(axis=0)[None]
 
     def probabilities(self, P: Array) -> dict[str, Array]:
-        return {f"probability_{label}": P[k] for k, label in enumerate(self.columns[0].labels)}
+        (labels,) = self.columns.values()
+        return {f"probability_{label}": p for label, p in zip(labels, P, strict=True)}
 
     def metrics(self) -> dict[str, Metric]:
         return {"accuracy": accuracy}
@@ -131,18 +134,19 @@ class MultilabelTarget(LabelTarget):
 
     @classmethod
     def fit(cls, names: Sequence[str], Y: Array, *, standardize: bool = True) -> Self:
-        columns = tuple(Classes.fit(name, Y[:, k]) for k, name in enumerate(names))
-        for classes in columns:
-            if len(classes.labels) > 2:
+        columns = {name: distinct_labels(name, Y[:, k]) for k, name in enumerate(names)}
+        for name, labels in columns.items():
+            if len(labels) > 2:
                 raise OtherKind(
-                    f"target {classes.name!r}: {len(classes.labels)} classes ({listed(classes.labels)}), but each "
-                    "column of a multilabel target has 2; more classes are a multiclass target",
+                    f"target {name!r}: {len(labels)} classes ({listed(labels)}), but each column of a multilabel "
+                    "target has 2; more classes are a multiclass target",
                     MulticlassTarget.kind,
                 )
         return cls(columns).with_columns_of_different_names()
 
     def encode(self, written: Array, where: str) -> Examples:
-        codes = np.stack([classes.codes(written[:, k], where) for k, classes in enumerate(self.columns)], axis=1)
+        columns = zip(self.columns.items(), written.T, strict=True)
+        codes = np.stack([label_codes(name, labels, y, where) for (name, labels), y in columns], axis=1)
         return examples(codes.shape, np.float32, lambda rows: codes[rows].astype(np.float32))
 
     def decide(self, P: Array) -> Array:
@@ -151,8 +155,8 @@ class MultilabelTarget(LabelTarget):
     def probabilities(self, P: Array) -> dict[str, Array]:
         """Of the second label of each column."""
         prefixes = ["probability"] if self.size == 1 else [f"probability_{name}" for name in self.names]
-        columns = zip(prefixes, self.columns, P, strict=True)
-        return {f"{prefix}_{classes.labels[1]}": p for prefix, classes, p in columns}
+        columns = zip(prefixes, self.columns.values(), P, strict=True)
+        return {f"{prefix}_{second}": p for prefix, (_, second), p in columns}
 
     def metrics(self) -> dict[str, Metric]:
         return {"accuracy": binary_accuracy}

@@ -34,7 +34,7 @@ from mlp.experiments.storage import archive as archives
 from mlp.experiments.storage.archive import archive_bytes, read_arrays
 from mlp.losses import LOSSES
 from mlp.tables import Table
-from mlp.tables.columns import Classes, Scaler
+from mlp.tables.columns import Scaler
 from mlp.tables.targets import MulticlassTarget, MultilabelTarget, RegressionTarget
 
 CONFIG = """
@@ -116,8 +116,8 @@ CONFIG_DATA = {"path": "d.csv", "target": ["y"]}
 PLAIN_CONFIG = {"data": CONFIG_DATA, "task": "classification", "network": {"layers": []}, "training": {"epochs": 1}}
 NUMBERS = np.random.default_rng(0).normal(size=(50, 4)) * [1, 1e3, 1e-3, 1e12]
 TARGETS = {
-    "classes": ("softmax_cross_entropy", MulticlassTarget((Classes("y", ("01", "1.0", 'a, "b"', "c\nd", "é", " ")),))),
-    "binary": ("logistic_cross_entropy", MultilabelTarget((Classes("u", ("0", "1")), Classes("名前", ("nein", "ja"))))),
+    "classes": ("softmax_cross_entropy", MulticlassTarget({"y": ("01", "1.0", 'a, "b"', "c\nd", "é", " ")})),
+    "binary": ("logistic_cross_entropy", MultilabelTarget({"u": ("0", "1"), "名前": ("nein", "ja")})),
     "quantities": ("squared_error", RegressionTarget(("p", "q"), Scaler(np.array([1e6, 0.1]), np.array([3.0, 1e-9])))),
 }
 

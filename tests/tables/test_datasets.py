@@ -5,7 +5,7 @@ import pytest
 
 from mlp.errors import DataError
 from mlp.metrics import accuracy, binary_accuracy, confusion_matrix, mae, r2, rmse
-from mlp.tables.columns import Classes, Scaler
+from mlp.tables.columns import Scaler, distinct_labels, label_codes
 from mlp.tables.splitting import distinct_rows, split_rows
 from mlp.tables.target import OtherKind
 from mlp.tables.targets import MulticlassTarget, MultilabelTarget, RegressionTarget
@@ -207,10 +207,10 @@ def test_the_identity_changes_nothing():
     ],
 )
 def test_labels_are_kept_as_written_and_ordered(written, labels):  # 42
-    classes = Classes.fit("y", np.array(written))
-    assert classes.labels == labels
-    codes = classes.codes(np.array(written), "training")
-    assert [classes.labels[code] for code in codes] == written
+    found = distinct_labels("y", np.array(written))
+    assert found == labels
+    codes = label_codes("y", found, np.array(written), "training")
+    assert [labels[code] for code in codes] == written
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_labels_are_kept_as_written_and_ordered(written, labels):  # 42
 )
 def test_labels_that_cannot_be_classes_are_refused(written, words):
     with pytest.raises(DataError) as error:
-        Classes.fit("y", np.array(written))
+        distinct_labels("y", np.array(written))
     for word in words:
         assert word in str(error.value)
 
@@ -241,7 +241,7 @@ def test_targets_that_need_another_kind_are_refused_with_its_name():
 
 def test_unknown_labels_are_named_with_where_they_are_and_what_is_known():  # 43
     with pytest.raises(DataError) as error:
-        Classes("y", ("a", "b")).codes(np.array(["b", "d", "c", "d"]), "test")
+        label_codes("y", ("a", "b"), np.array(["b", "d", "c", "d"]), "test")
     for word in ("'y'", "'c', 'd'", "test", "training", "'a', 'b'"):
         assert word in str(error.value)
 
@@ -282,7 +282,7 @@ def test_a_multilabel_target_of_one_column_by_hand():
 
 
 def test_a_probability_of_one_half_is_the_same_class_in_predictions_accuracy_and_confusion():
-    target = MultilabelTarget((Classes("y", ("no", "yes")),))
+    target = MultilabelTarget({"y": ("no", "yes")})
     P, Y = np.array([[0.5]]), np.array([[1.0]])
     assert target.predictions(P)["y"].tolist() == ["yes"]
     assert target.metrics()["accuracy"](P, Y) == 1

@@ -20,7 +20,7 @@ FEW = 10  # rows: where fewer are not of the most frequent answer, a column may 
 
 
 def constant_targets(train: Table, target: Target) -> Iterator[str]:
-    """Numbers that are all the same; a single class is an error (see `Classes.fit`)."""
+    """Numbers that are all the same; a single class is an error (see `distinct_labels`)."""
     if not target.takes_labels and (names := chosen(train.targets, train.Y.min(axis=0) == train.Y.max(axis=0))):
         these, them = ("target {} is", "it") if len(names) == 1 else ("targets {} are", "them")
         yield (
