@@ -296,7 +296,7 @@ def test_a_file_system_without_locks(monkeypatch, number):
     monkeypatch.setattr(fcntl, "flock", no_locks)
     with start_run(prepare(load_config("small.yaml")), out=Path("run"), argv=[]) as started:
         note = f"run: cannot be locked here ({os.strerror(number)}): let no second process write to it"
-        assert started.prepared.notes[-1] == note
+        assert started.experiment.notes[-1] == note
         assert lock.locked(Path("run")) is None
         done = CliRunner().invoke(cli, ["summary", "run"])
         assert "running after 0 epochs" in done.stdout

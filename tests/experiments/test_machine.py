@@ -71,13 +71,12 @@ def mlp(*arguments):
 )
 def test_a_thread_for_every_so_many_multiplications_of_the_largest_product(monkeypatch, sizes, B, expected):
     monkeypatch.setattr(machine, "loaded_blas", lambda: [{"internal_api": "openblas", "num_threads": 128}])
-    experiment = prepare(load_config(write_problem()))
+    experiment = prepare(load_config(write_problem(), [f"training.batch_size={B}"]))
     rng = np.random.default_rng(0)
     experiment.model = SimpleNamespace(
         network=Network([Layer.initialize(n_in, n_out, "relu", rng=rng) for n_in, n_out in pairwise(sizes)])
     )
     experiment.splits["train"] = np.empty((B, 1)), np.empty((B, 1))
-    experiment.loaded.config.training.batch_size = B
     assert experiment.threads().number == expected
     experiment.workers = SimpleNamespace(share=lambda rows: rows[: len(rows) // 2])  # of two processes
     assert experiment.threads().number == max(1, min(128, B // 2 * max(a * b for a, b in pairwise(sizes)) // LIMIT))

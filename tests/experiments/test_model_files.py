@@ -1207,12 +1207,12 @@ def test_a_config_that_names_other_answers_is_refused_when_a_table_is_read():
     model = make_model(*TARGETS["binary"])
     model.config["data"] |= {"path": "d.npz", "target": ["y"]}
     np.savez("d.npz", X=np.ones((3, 4)), y=np.array(["0", "1", "0"]), Z=np.ones((3, 5)))
-    assert len(model.predict(model.read("d.npz", answers=False).X)) == 4
+    assert len(model.predict(model.read("d.npz", with_targets=False).X)) == 4
     with pytest.raises(DataError, match=r"d\.npz: 1 target columns, but the model has 2"):
-        model.read("d.npz", answers=True)
+        model.read("d.npz", with_targets=True)
     model.config["data"]["inputs"] = ["Z"]
     with pytest.raises(DataError, match=r"d\.npz: 5 input columns, but the model has 4"):
-        model.read("d.npz", answers=False)
+        model.read("d.npz", with_targets=False)
 
 
 def test_a_model_that_was_put_into_a_run_is_not_evaluated_on_its_rows(run, refused):
