@@ -6,8 +6,8 @@ Imports are inside the commands, so that `mlp --help` loads neither matplotlib n
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -15,16 +15,15 @@ import mlp
 from mlp.cli.console import message, result
 from mlp.cli.errors import ChecksFailed, Commands, Failure, check_output
 from mlp.cli.follow import replay_to_end, train_to_end, where, why_finished
-from mlp.cli.serve import run_command
-
-if TYPE_CHECKING:
-    from mlp.parallel.mpi import MPIRanks
+from mlp.cli.ranks import run_on_ranks, train_along
+from mlp.parallel.ranks import Ranks
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(mlp.__version__, prog_name="mlp")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
+@click.pass_context
+def cli(context: click.Context, debug: bool) -> None:
     """Train feedforward neural networks on tables, from YAML configs.
 
     \b
@@ -35,6 +34,9 @@ def cli(debug: bool) -> None:
     Exit codes: 0 done, 1 unexpected, 2 usage or config, 3 data or model file, 4 diverged, 5 a check failed,
     130 interrupted, 143 terminated.
     """
+    ranks = context.ensure_object(Ranks)  # where nobody has given them: this process alone
+    if ranks.rank > 0 and context.invoked_subcommand not in ("train", "resume"):
+        context.exit()
 
 
 overrides_option = click.option(
@@ -62,7 +64,7 @@ plot_option = click.option("--plot/--no-plot", default=True, help="Draw loss.png
 @quiet_option
 @click.pass_obj
 def train(
-    ranks: MPIRanks | None,
+    ranks: Ranks,
     config: str | None,
     overrides: tuple[str, ...],
     out: Path | None,
@@ -78,18 +80,21 @@ def train(
     from mlp.cli import report
     from mlp.experiments.config.load import load_config
     from mlp.experiments.start import start_run
-    from mlp.parallel.together import prepare_on_all
+    from mlp.parallel.agreement import prepare_on_all
 
+    if replay is not None and (config is not None or overrides or out is not None):
+        raise click.UsageError("--replay takes everything from its RUN: leave out CONFIG, --set and --out")
+    if ranks.rank > 0:
+        train_along(ranks)
+        return
     if replay is not None:
         from mlp.experiments.replay import open_replay
 
-        if config is not None or overrides or out is not None:
-            raise click.UsageError("--replay takes everything from its RUN: leave out CONFIG, --set and --out")
-        replay_to_end(open_replay(replay, ranks), quiet=quiet)
+        replay_to_end(open_replay(replay, prepare=partial(prepare_on_all, ranks)), quiet=quiet)
         return
     if config is None:
         raise click.UsageError("Missing argument 'CONFIG'.")
-    if config == "-" and ranks is not None:
+    if config == "-" and ranks.size > 1:
         raise click.UsageError("mpiexec may never end its standard input: name a file")
     experiment = prepare_on_all(ranks, load_config(config, overrides))
     run = start_run(experiment, out=out, argv=["mlp", *sys.argv[1:]])
@@ -106,20 +111,25 @@ def train(
 @plot_option
 @quiet_option
 @click.pass_obj
-def resume(ranks: MPIRanks | None, run: Path, overrides: tuple[str, ...], plot: bool, quiet: bool) -> None:
+def resume(ranks: Ranks, run: Path, overrides: tuple[str, ...], plot: bool, quiet: bool) -> None:
     """Go on with an interrupted RUN.
 
     RUN is a run directory; --set training.epochs=N extends a finished one. The result is the one that an
     uninterrupted run would have given.
     """
     from mlp.experiments.start import continue_run, open_run
+    from mlp.parallel.agreement import prepare_on_all
 
-    opened = open_run(run, overrides, ranks)
+    if ranks.rank > 0:
+        train_along(ranks)
+        return
+    opened = open_run(run, overrides, prepare=partial(prepare_on_all, ranks))
     notes = list(opened.experiment.loaded.notes)
     epochs = opened.experiment.loaded.config.training.epochs
     done = opened.finished and opened.facts["status"] == "finished" and opened.model_path.exists()
     if done:
         opened.lock.release()
+        opened.experiment.begin(opened.progress)  # where other ranks learn so
         what = f"nothing to do, {why_finished(opened)}"
     else:
         notes += continue_run(opened, argv=["mlp", *sys.argv[1:]])
@@ -296,4 +306,4 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    run_command(lambda ranks: cli(prog_name="mlp", obj=ranks))
+    run_on_ranks(cli)

@@ -68,7 +68,6 @@ def check_output(out: Path) -> None:
 def explain(error: Exception) -> tuple[str, int]:
     """The message and the exit code for an error."""
     from mlp.errors import ConfigError, DataError, FileError
-    from mlp.parallel.mpi import RankFailed
     from mlp.parallel.ranks import RanksDiffer
 
     if isinstance(error, ConfigError):
@@ -77,8 +76,6 @@ def explain(error: Exception) -> tuple[str, int]:
         return str(error), 3
     if isinstance(error, mlp.DivergedError):
         return "; ".join([f"diverged: {error}", *getattr(error, "__notes__", [])]), 4
-    if isinstance(error, RankFailed):
-        return str(error), error.code
     if isinstance(error, RanksDiffer):
         return str(error), 1
     if isinstance(error, OSError):

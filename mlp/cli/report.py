@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,15 +43,20 @@ def describe_data(experiment: Experiment) -> str:
 
 def describe_network(experiment: Experiment) -> str:
     """Layers, shapes and parameters."""
-    rows = [["layer", "W", "b", "activation", "parameters"]]
-    total = 0
-    for number, layer in enumerate(experiment.model.network.layers, 1):
-        W, b, g = layer.W, layer.b, layer.g.name  # type: ignore[attr-defined]  # a config makes nothing but Layers
-        total += W.size + b.size
-        rows.append([str(number), shape(W), shape(b), g, f"{W.size + b.size:,}"])
-    return (
-        f"{aligned(rows, left=4)}\n{total:,} parameters; the last layer is linear, loss: {experiment.model.loss.name}"
-    )
+    network = experiment.model.network
+    table = aligned([["layer", "W", "b", "activation", "parameters"], *layer_rows(network.layers)], left=4)
+    parameters = f"{network.theta.size:,} parameters"
+    return f"{table}\n{parameters}; the last layer is linear, loss: {experiment.model.loss.name}"
+
+
+def layer_rows(layers: Sequence[Any], above: str = "") -> Iterator[list[str]]:
+    """A row for each layer; those inside layer 2 are 2.1, 2.2, ..."""
+    for number, layer in enumerate(layers, 1):
+        if hasattr(layer, "inner"):
+            yield from layer_rows(layer.inner.layers, f"{above}{number}.")
+        else:
+            W, b = layer.W, layer.b
+            yield [f"{above}{number}", shape(W), shape(b), layer.g.name, f"{W.size + b.size:,}"]
 
 
 def shape(array: Array) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,7 +30,8 @@ class Experiment:
     `model.network` has its initial weights and `rng` is the generator that shuffles. `sha256` has the hash of each
     data file, and `notes` are sentences for the person who runs it. `workers` are the processes that share each
     minibatch (see `mlp.minibatches.Workers`), `processes` is their number and `mpi` what sums their bars. `waiting`
-    measures whether the threads of a training had processors.
+    measures whether the threads of a training had processors; `begin` has all processes go on from the first one's
+    state.
     """
 
     loaded: LoadedConfig
@@ -44,6 +45,7 @@ class Experiment:
     processes: int = 1
     mpi: str | None = None
     waiting: Waiting = field(default_factory=Waiting)
+    begin: Callable[[Progress], Progress] = lambda progress: progress
 
     @property
     def batch_size(self) -> int:
@@ -91,7 +93,7 @@ class Experiment:
             clip=config.training.clip,
             patience=self.patience,
             train_loss=config.training.train_loss,
-            progress=progress,
+            progress=self.begin(progress),
             workers=self.workers,
         )
         with self.threads().limit(), self.waiting.measure():

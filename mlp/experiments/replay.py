@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlp.errors import ConfigError
 from mlp.experiments import checkpoint
+from mlp.experiments.assemble import prepare
 from mlp.experiments.checkpoint import check_unchanged, checkpoint_bytes
 from mlp.experiments.experiment import Experiment
 from mlp.experiments.machine import differences
@@ -19,7 +20,6 @@ from mlp.experiments.start import changes_since, prepare_again
 from mlp.experiments.storage.archive import read_archive, read_arrays
 from mlp.experiments.storage.metrics_csv import as_line, cells, read_lines
 from mlp.experiments.storage.run_json import read_facts
-from mlp.parallel.mpi import MPIRanks
 from mlp.records import EpochRecord, Progress
 
 
@@ -94,8 +94,8 @@ def compare_file(path: Path, kind: str, content: bytes) -> str | None:
     return None
 
 
-def open_replay(folder: Path, ranks: MPIRanks | None = None) -> Replay:
-    """A finished run, ready to be trained again.
+def open_replay(folder: Path, *, prepare: Callable[..., Experiment] = prepare) -> Replay:
+    """A finished run, ready to be trained again; `prepare` as in `open_run`.
 
     Raises ConfigError when it is not finished or its config has been changed, and like `load_model` and `prepare_again`
     for files that are damaged or not those of the run.
@@ -105,7 +105,7 @@ def open_replay(folder: Path, ranks: MPIRanks | None = None) -> Replay:
         raise ConfigError(
             f"{folder}: is {facts['status']} after {facts['epochs_done']} epochs; only a finished run can be replayed"
         )
-    experiment = prepare_again(folder, facts, ranks=ranks)
+    experiment = prepare_again(folder, facts, prepare=prepare)
     check_unchanged(folder, load_model(folder).config, experiment.model.config)
     changed = differences(facts, experiment.environment())
     return Replay(folder, experiment, read_lines(folder), changes_since(facts, changed))

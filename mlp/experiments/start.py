@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlp.errors import ConfigError, DataError, FileError
 from mlp.experiments import checkpoint
+from mlp.experiments.assemble import prepare
 from mlp.experiments.checkpoint import load_checkpoint
 from mlp.experiments.config.load import dump_config, load_config
 from mlp.experiments.experiment import Experiment
@@ -18,8 +19,6 @@ from mlp.experiments.storage import lock
 from mlp.experiments.storage.files import temporary_path
 from mlp.experiments.storage.metrics_csv import truncate_metrics
 from mlp.experiments.storage.run_json import empty_folder, new_folder, now, read_facts, remove_files, remove_folders
-from mlp.parallel.mpi import MPIRanks
-from mlp.parallel.together import prepare_on_all
 from mlp.records import Progress
 
 
@@ -60,8 +59,10 @@ def start_run(experiment: Experiment, *, out: Path | None, argv: Sequence[str]) 
     return run
 
 
-def open_run(folder: Path, overrides: Sequence[str] = (), ranks: MPIRanks | None = None) -> Run:
+def open_run(folder: Path, overrides: Sequence[str] = (), *, prepare: Callable[..., Experiment] = prepare) -> Run:
     """Open a run directory to go on with it; `overrides` may set training.epochs and nothing else.
+
+    `prepare` is called as `mlp.experiments.assemble.prepare` is, which several processes do together.
 
     Raises ConfigError for other overrides, when the config has been changed since or when another process is writing to
     the directory, FileError when it is not that of a run or its files are damaged, DataError when a data file is
@@ -77,7 +78,7 @@ def open_run(folder: Path, overrides: Sequence[str] = (), ranks: MPIRanks | None
     try:
         remove_files(folder, [temporary_path(folder / name).name for name in FILES])  # left by a kill
         facts = read_facts(folder)
-        run = Run(folder, prepare_again(folder, facts, overrides, ranks), facts, held)
+        run = Run(folder, prepare_again(folder, facts, overrides, prepare=prepare), facts, held)
         if (folder / checkpoint.NAME).exists():
             run.progress = load_checkpoint(folder, run.experiment)
         elif run.facts["epochs_done"]:
@@ -140,11 +141,15 @@ def changes_since(facts: Mapping[str, Any], now: Sequence[str]) -> list[str]:
 
 
 def prepare_again(
-    folder: Path, facts: Mapping[str, Any], overrides: Sequence[str] = (), ranks: MPIRanks | None = None
+    folder: Path,
+    facts: Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    prepare: Callable[..., Experiment] = prepare,
 ) -> Experiment:
     """What the run of this directory, with these facts, started from. Raises DataError when a data file has changed."""
     before = list(facts["sha256"].values())
-    experiment = prepare_on_all(ranks, load_config(folder / "config.yaml", overrides), advise=False)
+    experiment = prepare(load_config(folder / "config.yaml", overrides), advise=False)
     if len(before) != len(experiment.sha256):
         raise DataError(
             f"{folder}: the config names {len(experiment.sha256)} data files, but the run started with {len(before)}"

@@ -1,4 +1,4 @@
-"""The engine of several ranks: MPI, by mpi4py, where mpiexec (or the like) has started more than one process.
+"""Connect several ranks by MPI (mpi4py), where mpiexec or the like has started more than one process.
 
 mpi4py is loaded here and nowhere else, and only then.
 """
@@ -6,11 +6,12 @@ mpi4py is loaded here and nowhere else, and only then.
 from __future__ import annotations
 
 import os
-import platform
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from mlp.types import Array
+from mlp.parallel.ranks import Ranks
+from mlp.types import Array
+
+T = TypeVar("T")
 
 LAUNCHERS = (
     ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),  # mpiexec of Open MPI
@@ -21,66 +22,53 @@ FIRST_OF_MACHINE = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCA
 
 
 def launched() -> tuple[int, int]:
-    """The number of this process and how many there are, by what its launcher has put into the environment."""
+    """The number of this process and of all, by what its launcher has put into the environment."""
     for rank, size in LAUNCHERS:
         if os.environ.get(rank, "").isdecimal() and os.environ.get(size, "").isdecimal():
             return int(os.environ[rank]), int(os.environ[size])
     return 0, 1
 
 
-class MPIRanks:
-    """The processes of an MPI communicator, as `train` asks for them (see `mlp.parallel.ranks.Ranks`), and what goes
-    between them before and after training.
-
-    `training` says that the other ranks are in the training loop, where nothing but its sums is heard.
-    """
+class MPIRanks(Ranks):
+    """The processes of an MPI communicator."""
 
     def __init__(self, communicator: Any) -> None:
         self.communicator = communicator
-        self.rank: int = communicator.Get_rank()
-        self.size: int = communicator.Get_size()
-        self.host = platform.node()
-        self.stop = False
-        self.training = False
+        self.rank = communicator.Get_rank()
+        self.size = communicator.Get_size()
 
     def sum(self, array: Array) -> None:
         from mpi4py import MPI
 
         self.communicator.Allreduce(MPI.IN_PLACE, array, op=MPI.SUM)
 
-    def start(self, job: str, content: Any) -> None:
-        """Rank 0: have the others do this job (see `mlp.cli.serve`)."""
-        self.training = job == "train"
-        self.communicator.bcast((job, content), root=0)
+    def broadcast(self, value: T) -> T:
+        return self.communicator.bcast(value, root=0)
 
-    def next_job(self) -> tuple[str, Any]:
-        """The other ranks: wait for it."""
-        return self.communicator.bcast(None, root=0)
+    def gather(self, value: T) -> list[T]:
+        return self.communicator.allgather(value)
 
-    def gather(self, value: Any = None) -> list[Any] | None:
-        """The values of all ranks, on rank 0; None on the others."""
-        return self.communicator.gather(value, root=0)
+    def wait(self) -> None:
+        self.communicator.Barrier()
 
     def abort(self, code: int) -> None:
-        """End the processes of all ranks now, whatever they wait for; the launcher ends with this exit code."""
         self.communicator.Abort(code)
 
     def library(self) -> str:
-        """The MPI that is running, with its version: its sums have an order of their own."""
         from mpi4py import MPI
 
         return MPI.Get_library_version().rstrip("\0").partition("\n")[0].partition(",")[0]
 
 
-def connect() -> MPIRanks | None:
-    """All ranks, where this process is one of several, otherwise None.
+def connect() -> Ranks:
+    """The ranks that a launcher has started together with this process; without one the process is alone.
 
     Raises MPIError when mpi4py is missing or is not for the MPI that started them; of the processes on one machine, the
     first has a message.
     """
     _, size = launched()
     if size == 1:
-        return None
+        return Ranks()
     import threadpoolctl  # noqa: F401 (what `share_cores` needs: it is to fail before MPI has begun, if it does)
 
     try:
@@ -101,14 +89,6 @@ def connect() -> MPIRanks | None:
 
 class MPIError(RuntimeError):
     """Several processes were started to work together, and cannot reach each other."""
-
-
-class RankFailed(RuntimeError):
-    """What another rank met before training, with the exit code that it stands for."""
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def share_cores(processes: int) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mlp.errors import DataError
 from mlp.tables.csv_files import MAX_LABEL, MISSING
-from mlp.tables.rows import choose_columns, distinct, positions, slices
+from mlp.tables.rows import choose_columns, slices
 from mlp.tables.table import Table, choose_names
 from mlp.text import listed, quoted
 from mlp.types import Array
@@ -82,13 +82,11 @@ def label_texts(source: str, Y: Array) -> Array:
     """Labels of any one kind as text, of Y's shape."""
     if Y.dtype.kind not in "biufU":
         raise DataError(f"{source}: has dtype {Y.dtype}, expected labels that are text or real numbers")
-    if not Y.size:
-        return Y.astype(str)
-    labels = distinct(Y.reshape(-1))
+    labels, places = np.unique(Y.reshape(-1), return_inverse=True)
     if Y.dtype.kind == "U":
         check_characters(source, labels)
     texts = np.array([label_text(source, label) for label in labels.tolist()], dtype=str)
-    return texts[positions(labels, Y.reshape(-1))].reshape(Y.shape)
+    return texts[places].reshape(Y.shape)
 
 
 def label_text(source: str, value: Any) -> str:

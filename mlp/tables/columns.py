@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mlp.errors import DataError
-from mlp.tables.rows import distinct, examples, pieces, positions, slices
+from mlp.tables.rows import examples, pieces, slices
 from mlp.text import listed
 from mlp.types import Array, Examples
 
@@ -141,7 +141,7 @@ class Classes:
         Raises DataError for a single class, for more than MOST_CLASSES, for numbers that are not whole (a regression?),
         and for one number written in two ways, such as 1 and 1.0.
         """
-        labels = distinct(written).tolist()
+        labels = np.unique(written).tolist()
         try:
             numbers = [float(label) for label in labels]
         except ValueError:
@@ -170,7 +170,7 @@ class Classes:
 
         Raises DataError, naming them, for labels that training never saw.
         """
-        found = distinct(written)
+        found, places = np.unique(written, return_inverse=True)
         index = {label: k for k, label in enumerate(self.labels)}
         unknown = [label for label in found.tolist() if label not in index]
         if unknown:
@@ -179,7 +179,7 @@ class Classes:
                 f"whose classes are {listed(self.labels)}"
             )
         codes = np.array([index[label] for label in found.tolist()], np.min_scalar_type(len(self.labels)))
-        return codes[positions(found, written)]
+        return codes[places]
 
 
 def one_hot(codes: Array, size: int) -> Array:

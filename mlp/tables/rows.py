@@ -65,17 +65,3 @@ def slices(X: Examples) -> Iterator[slice]:
 def pieces(X: Examples) -> Iterator[Array]:
     """All rows of X in order, as arrays of about PIECE numbers."""
     return (X[rows] for rows in slices(X))
-
-
-def distinct(values: Array) -> Array:
-    """The distinct ones of N values, sorted; np.unique, which needs several copies, is given pieces."""
-    found = [np.unique(values[start : start + PIECE]) for start in range(0, len(values), PIECE)]
-    return np.unique(np.concatenate(found))
-
-
-def positions(known: Array, values: Array) -> Array:
-    """Where each of N values is among the known ones, sorted, in the smallest type of integers that will do."""
-    codes = np.empty(len(values), np.min_scalar_type(len(known)))
-    for start in range(0, len(values), PIECE):
-        codes[start : start + PIECE] = np.searchsorted(known, values[start : start + PIECE])
-    return codes

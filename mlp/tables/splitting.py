@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 
 from mlp.errors import DataError
-from mlp.tables.rows import distinct, positions
 from mlp.types import Array
 
 SplitMethod = Literal["stratified", "shuffled", "file_order"]
@@ -72,9 +71,8 @@ def spread_classes(order: Array, labels: Array) -> Array:
 
 def distinct_rows(labels: Array) -> Array:
     """For each row of labels (N x K), which of the distinct rows it is, in their sorted order."""
-    codes: Array = np.zeros(len(labels), np.int64)
-    for column in labels.T:
-        values = distinct(column)
-        codes = codes.astype(np.int64) * len(values) + positions(values, column)
-        codes = positions(distinct(codes), codes)
+    codes = np.zeros(len(labels), np.int64)
+    for column in labels.T:  # much faster than np.unique of whole rows
+        values, places = np.unique(column, return_inverse=True)
+        _, codes = np.unique(codes * len(values) + places, return_inverse=True)
     return codes

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import processes
 import pytest
+from processes import wait_for
 from small_runs import ADAM, ALL_AT_ONCE, SGD, assert_same, write_problem
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
@@ -28,27 +29,6 @@ def config(tmp_path, monkeypatch):
 
 def facts(folder):
     return json.loads(Path(folder, "run.json").read_text())
-
-
-def wait_for(process, minibatch, folder="run"):
-    """Until a checkpoint of at least so many minibatches is there."""
-    from mlp.errors import FileError
-    from mlp.experiments.storage.archive import read_arrays
-
-    deadline = time.monotonic() + 60
-    while True:
-        assert process.poll() is None, process.communicate()
-        if time.monotonic() > deadline:
-            process.kill()
-            pytest.fail(f"no checkpoint of {minibatch} minibatches")
-        try:
-            header, _ = read_arrays(Path(folder, "last.npz"), "mlp checkpoint")
-            done = 5 * header["epoch"] + (header["unfinished"] or {"minibatches": 0})["minibatches"]
-        except FileError:
-            done = 0
-        if done >= minibatch:
-            return
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize(

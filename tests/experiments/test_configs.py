@@ -14,6 +14,7 @@ from mlp.cli.commands import cli
 from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import load_config
 from mlp.experiments.storage.run_json import read_facts
+from mlp.records import Progress
 from mlp.tables.splitting import split_rows
 
 
@@ -75,6 +76,21 @@ def test_the_mnist_config_names_its_network_and_tests_on_the_official_rows():
     split = config.data.split
     train, valid, test = split_rows(70000, split.valid, split.test, method=split.method, rng=np.random.default_rng(0))
     assert (train[0], train[-1], valid[0], valid[-1], test[0], test[-1]) == (0, 54999, 55000, 59999, 60000, 69999)
+
+
+def test_layers_whose_values_are_computed_again_end_with_the_same_bits():
+    """`recompute` in a config saves memory and changes no bit; one may stand inside another."""
+    layers = "{units: 5, activation: tanh}, {units: 4}"
+    thetas = []
+    for written in (f"[{layers}, {{units: 3}}]", f"[{{recompute: [{layers}, {{recompute: [{{units: 3}}]}}]}}]"):
+        overrides = [f"network.layers={written}", "training.epochs=3"]
+        run = prepare(load_config(ROOT / "configs/iris.yaml", overrides))
+        assert len(list(run.epochs(Progress()))) == 3
+        thetas.append(run.model.network.theta)
+        summary = CliRunner().invoke(cli, ["summary", str(ROOT / "configs/iris.yaml"), "--set", overrides[0]])
+        assert "76 parameters" in summary.output
+        assert ("1.3.1" in summary.output) == (len(thetas) == 2)
+    np.testing.assert_array_equal(*thetas)
 
 
 @pytest.mark.long

@@ -25,6 +25,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from mlp.cli.commands import cli
 from mlp.experiments.config.load import load_config
+from mlp.experiments.config.yaml_text import FLOAT, INT, dump_yaml, parse_yaml
 
 HYPOTHESIS_FILES = tempfile.TemporaryDirectory()  # its plugin for pytest would make a folder in the checkout
 atexit.register(HYPOTHESIS_FILES.cleanup)
@@ -261,6 +262,18 @@ def test_changed_configs(tree, flow):
 @given(st.booleans().flatmap(lambda flow: damaged(yaml_bytes(CONFIG, flow))))
 def test_damaged_configs(content):
     check_config(content)
+
+
+plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+plain |= (
+    st.sampled_from([text for text in (*WORDS, *TEXTS) if text.isascii()]) | st.from_regex(FLOAT) | st.from_regex(INT)
+)
+
+
+@examples(300)
+@given(st.dictionaries(st.text(), plain | st.lists(plain)))
+def test_what_is_written_is_read_back(tree):
+    assert parse_yaml(dump_yaml(tree).encode(), "c.yaml").data == tree
 
 
 KEYS = ["training.epochs", "training.schedule", "training.seed", "optimizer", "optimizer.name", "network.layers",

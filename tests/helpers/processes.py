@@ -3,6 +3,13 @@
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mlp.errors import FileError
+from mlp.experiments.storage.archive import read_arrays
 
 PLAIN = [sys.executable, "-c", "from mlp.cli.commands import main; main()"]
 
@@ -50,3 +57,21 @@ def finish(process, timeout=60):
 
 def run(*argv, **changes):
     return finish(start(*argv, **changes))
+
+
+def wait_for(process, minibatch, folder="run"):
+    """Until a checkpoint of at least so many minibatches is there."""
+    deadline = time.monotonic() + 60
+    while True:
+        assert process.poll() is None, process.communicate()
+        if time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"no checkpoint of {minibatch} minibatches")
+        try:
+            header, _ = read_arrays(Path(folder, "last.npz"), "mlp checkpoint")
+            done = 5 * header["epoch"] + (header["unfinished"] or {"minibatches": 0})["minibatches"]
+        except FileError:
+            done = 0
+        if done >= minibatch:
+            return
+        time.sleep(0.005)

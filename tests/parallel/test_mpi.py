@@ -1,4 +1,4 @@
-"""Ranks as processes, started by mpiexec: what they train, who writes and speaks, and how they end together."""
+"""Ranks as processes that mpiexec starts: they train one network, rank 0 writes and prints, and all end together."""
 
 import json
 import os
@@ -15,10 +15,10 @@ import processes
 import pytest
 import threadpoolctl
 from click.testing import CliRunner
+from processes import wait_for
 from small_runs import ADAM, ALL_AT_ONCE, outcome, write_problem
-from test_stopping import wait_for
 
-from mlp.cli import serve as other_ranks
+from mlp.cli import ranks as cli_ranks
 from mlp.cli.commands import cli
 from mlp.experiments import machine
 from mlp.experiments.model import load_model
@@ -408,7 +408,7 @@ def test_one_process_is_no_business_of_mpi(monkeypatch, env):
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    assert mpi.connect() is None
+    assert mpi.connect().size == 1
 
 
 @pytest.mark.parametrize(
@@ -467,29 +467,6 @@ def test_what_a_rank_cannot_import_ends_it_before_mpi_begins(monkeypatch, capsys
     monkeypatch.setenv("PMI_SIZE", "2")
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     with pytest.raises(SystemExit) as done:
-        other_ranks.run_command(lambda ranks: None)
+        cli_ranks.run_on_ranks(cli)
     assert done.value.code == 2
     assert "threadpoolctl" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("broken", [False, True], ids=["told", "nothing can be told"])
-def test_a_rank_that_fails_ends_all_even_if_it_cannot_say_why(monkeypatch, capfd, broken):
-    class Ranks:
-        rank, host = 1, "there"
-
-        def next_job(self):
-            raise ValueError("no such job")
-
-        def abort(self, code):
-            raise SystemExit(code)
-
-    def no_explanation(error):
-        raise ImportError("no yaml")
-
-    monkeypatch.setattr(other_ranks.signal, "signal", lambda *_: None)
-    if broken:
-        monkeypatch.setattr(other_ranks, "explain", no_explanation)
-    with pytest.raises(SystemExit) as done:
-        other_ranks.serve(Ranks())
-    assert done.value.code == 1
-    assert "unexpected ValueError: no such job" in capfd.readouterr().err

@@ -1,5 +1,6 @@
 """Several ranks in one process, as threads that sum in turn: what they end with is what one rank ends with."""
 
+import copy
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,31 +19,44 @@ from mlp import (
     SquaredError,
     train,
 )
-from mlp.parallel.ranks import Parts, RanksDiffer
+from mlp.minibatches import alone
+from mlp.parallel.agreement import everywhere
+from mlp.parallel.ranks import Parts, Ranks, RanksDiffer
 
 
-class ThreadRanks:
-    """The ranks of one process; `arrays` is what they show each other."""
+class ThreadRanks(Ranks):
+    """The ranks of one process; `shown` is what they show each other."""
 
-    def __init__(self, rank, size, arrays, barrier):
-        self.rank, self.size, self.stop = rank, size, False
-        self.arrays, self.barrier = arrays, barrier
+    def __init__(self, rank, size, shown, barrier):
+        self.rank, self.size = rank, size
+        self.shown, self.barrier = shown, barrier
+
+    def gather(self, value):
+        self.shown[self.rank] = copy.deepcopy(value)
+        self.barrier.wait(30)
+        values = list(self.shown)
+        self.barrier.wait(30)
+        return values
+
+    def broadcast(self, value):
+        return copy.deepcopy(self.gather(value)[0])
 
     def sum(self, array):
         assert array.flags.c_contiguous
-        self.arrays[self.rank] = array.copy()
-        self.barrier.wait(30)
-        array[...] = sum(self.arrays[1:], start=self.arrays[0])
-        self.barrier.wait(30)
+        first, *others = self.gather(array)
+        array[...] = sum(others, start=first)
+
+    def wait(self):
+        raise InterruptedError("waits for another rank to end it")
 
 
 def on_ranks(size, work):
     """What `work(ranks)` returns, or raises, on each of so many ranks."""
-    arrays, barrier = [None] * size, threading.Barrier(size)
+    shown, barrier = [None] * size, threading.Barrier(size)
 
     def one(rank):
         try:
-            return work(ThreadRanks(rank, size, arrays, barrier))
+            return work(ThreadRanks(rank, size, shown, barrier))
         except Exception as error:
             return error
 
@@ -71,8 +85,8 @@ CASES = {
     "momentum, clip, penalty": dict(
         make=lambda: SGD(0.3, momentum=0.9, nesterov=True), epochs=4, batch_size=8, clip=0.2, l2=1e-2
     ),
-    "Adam, weights decay, bars of parameters alone": dict(
-        make=lambda: Adam(0.02, weight_decay=0.1), epochs=4, batch_size=7, keep_every=2, train_loss="epoch_end"
+    "Adam, weights decay": dict(
+        make=lambda: Adam(0.02), weight_decay=0.1, epochs=4, batch_size=7, train_loss="epoch_end"
     ),
     "fewer examples than ranks": dict(make=lambda: SGD(0.1), epochs=2, batch_size=2),
     "one example": dict(make=lambda: Adam(0.01), epochs=1, batch_size=1),
@@ -80,7 +94,7 @@ CASES = {
 }
 
 
-def training(case, ranks=None, dtype=np.float64, loss=None):
+def training(case, workers=alone, dtype=np.float64, loss=None):
     """The records of a case, and the network that it ends with."""
     options = CASES[case].copy()
     network, optimizer = make_network(dtype), options.pop("make")()
@@ -93,7 +107,7 @@ def training(case, ranks=None, dtype=np.float64, loss=None):
         valid=valid,
         metrics={"accuracy": accuracy},
         rng=np.random.default_rng(1),
-        ranks=ranks,
+        workers=workers,
         **options,
     )
     return list(records), network
@@ -105,19 +119,18 @@ def numbers(record):
 
 def difference(network, other):
     """The largest difference of a parameter, relative to the largest parameter."""
-    pairs = list(zip(network.parameters().values(), other.parameters().values(), strict=True))
-    return max(np.abs(a - b).max() for a, b in pairs) / max(np.abs(b).max() for _, b in pairs)
+    return np.abs(network.theta - other.theta).max() / np.abs(other.theta).max()
 
 
 def bits(network):
-    return [W.tobytes() for W in network.parameters().values()]
+    return network.theta.tobytes()
 
 
 @pytest.mark.parametrize("size", [2, 3, 5])
 @pytest.mark.parametrize("case", CASES)
 def test_ranks_end_with_the_weights_that_one_process_gives(case, size):
     records, network = training(case)
-    results = on_ranks(size, lambda ranks: training(case, ranks))
+    results = on_ranks(size, lambda ranks: training(case, Parts(ranks)))
     for rank_records, rank_network in results:
         assert bits(rank_network) == bits(results[0][1])
         assert difference(rank_network, network) < 1e-12
@@ -131,14 +144,14 @@ def test_ranks_end_with_the_weights_that_one_process_gives(case, size):
 def test_in_single_precision_too():
     """A few hundred roundings of 6e-8 each, where nothing amplifies them."""
     _, network = training("momentum, clip, penalty", dtype=np.float32)
-    for _, rank_network in on_ranks(3, lambda ranks: training("momentum, clip, penalty", ranks, np.float32)):
-        assert all(W.dtype == np.float32 for W in rank_network.parameters().values())
+    for _, rank_network in on_ranks(3, lambda ranks: training("momentum, clip, penalty", Parts(ranks), np.float32)):
+        assert rank_network.theta.dtype == np.float32
         assert 0 < difference(rank_network, network) < 2e-5
 
 
 def test_one_rank_is_one_process():
     _, network = training("momentum, clip, penalty")
-    ((_, rank_network),) = on_ranks(1, lambda ranks: training("momentum, clip, penalty", ranks))
+    ((_, rank_network),) = on_ranks(1, lambda ranks: training("momentum, clip, penalty", Parts(ranks)))
     assert bits(rank_network) == bits(network)
 
 
@@ -150,7 +163,14 @@ def test_a_step_along_the_mean_over_all_examples():
     def work(ranks):
         network = Network([Layer(W, b, "identity")])
         loop = train(
-            network, SquaredError(), SGD(1.0), (X, Y), rng=np.random.default_rng(4), epochs=1, batch_size=7, ranks=ranks
+            network,
+            SquaredError(),
+            SGD(1.0),
+            (X, Y),
+            rng=np.random.default_rng(4),
+            epochs=1,
+            batch_size=7,
+            workers=Parts(ranks),
         )
         record = next(loop.minibatches())
         return network.layers[0], record
@@ -166,29 +186,12 @@ def test_a_step_along_the_mean_over_all_examples():
 @pytest.mark.parametrize("B", [1, 2, 3, 4, 5, 7, 16])
 def test_every_row_is_one_ranks(B, size):
     rows = np.arange(100, 100 + B)
-    parts = [Parts(ThreadRanks(rank, size, [], None), make_network()) for rank in range(size)]
+    parts = [Parts(ThreadRanks(rank, size, [], None)) for rank in range(size)]
     counts = [stop - start for start, stop in (part.bounds(B) for part in parts)]
     assert max(counts) - min(counts) <= 1
-    owned = [part.rows(rows) for part in parts]
+    owned = [part.share(rows) for part in parts]
     assert np.array_equal(np.concatenate([rows for rows, n in zip(owned, counts, strict=True) if n]), rows)
     assert all(len(rows) == max(1, n) for rows, n in zip(owned, counts, strict=True))
-
-
-def test_layers_of_two_precisions():
-    def work(ranks):
-        layers = [Layer(np.ones((3, 4), np.float32), np.zeros((3, 1), np.float32), "tanh"), make_network().layers[-1]]
-        network = Network([layers[0], Layer(layers[1].W[:, :3], layers[1].b, "identity")])
-        list(
-            train(
-                network, SquaredError(), SGD(0.1), make_data()[0], rng=np.random.default_rng(0), epochs=2, ranks=ranks
-            )
-        )
-        return network
-
-    (one,) = on_ranks(1, work)
-    for network in on_ranks(2, work):
-        assert [W.dtype for W in network.parameters().values()] == [np.float32, np.float32, np.float64, np.float64]
-        assert difference(network, one) < 1e-6
 
 
 def test_a_wish_of_one_rank_stops_all_after_the_same_minibatch():
@@ -198,14 +201,15 @@ def test_a_wish_of_one_rank_stops_all_after_the_same_minibatch():
 
     def work(ranks):
         network, progress, rng = make_network(), Progress(), np.random.default_rng(1)
-        optimizer = SGD(0.3, momentum=0.9)
+        optimizer, workers = SGD(0.3, momentum=0.9), Parts(ranks)
         seen = []
         loop = train(
-            network, SoftmaxCrossEntropy(), optimizer, data, rng=rng, progress=progress, ranks=ranks, **options
+            network, SoftmaxCrossEntropy(), optimizer, data, rng=rng, progress=progress, workers=workers, **options
         )
         for record in loop.minibatches():
             seen.append(record)
-            ranks.stop = ranks.rank == 1 and len(seen) == 5  # three minibatches, the epoch, and one more
+            if ranks.rank == 1 and len(seen) == 5:  # three minibatches, the epoch, and one more
+                workers.stop()
         return network, progress, rng, optimizer, len(seen)
 
     whole = make_network()
@@ -220,27 +224,23 @@ def test_a_wish_of_one_rank_stops_all_after_the_same_minibatch():
 def test_divergence_is_met_by_all_at_once(value, place):
     """With the place that one process finds, whoever has the row that began it."""
 
-    def work(ranks):
+    def work(workers):
         (X, Y), _ = make_data()
         X = X.copy()
         X[17] = value
         layers = [Layer(np.ones((3, 4)), np.zeros((3, 1)), "identity")]
         loop = train(
-            Network(layers), SquaredError(), SGD(0.1), (X, Y), rng=np.random.default_rng(3), epochs=2, ranks=ranks
+            Network(layers), SquaredError(), SGD(0.1), (X, Y), rng=np.random.default_rng(3), epochs=2, workers=workers
         )
         with pytest.raises(DivergedError) as caught:
             list(loop)
         return caught.value
 
-    alone = work(None)
-    assert place in str(alone)
-    for error in on_ranks(3, work):
-        assert str(error) == str(alone)
-        assert (error.epoch, error.minibatch, error.largest_input) == (
-            alone.epoch,
-            alone.minibatch,
-            alone.largest_input,
-        )
+    wanted = work(alone)
+    assert place in str(wanted)
+    for error in on_ranks(3, lambda ranks: work(Parts(ranks))):
+        assert str(error) == str(wanted)
+        assert vars(error) == vars(wanted)
 
 
 def test_scores_are_those_of_rank_0():
@@ -255,7 +255,7 @@ def test_scores_are_those_of_rank_0():
 
     case = "all examples, early stopping"
     records, _ = training(case)
-    for rank_records, _ in on_ranks(2, lambda ranks: training(case, ranks, loss=Differs(ranks.rank))):
+    for rank_records, _ in on_ranks(2, lambda ranks: training(case, Parts(ranks), loss=Differs(ranks.rank))):
         np.testing.assert_allclose([r.valid_loss for r in rank_records], [r.valid_loss for r in records], rtol=1e-11)
 
 
@@ -265,10 +265,10 @@ def test_weights_that_come_apart_are_noticed():
             super().__init__(0.1)
             self.rank = rank
 
-        def step(self, network, bars):
-            super().step(network, bars)
+        def step(self, theta, theta_bar, eta):
+            super().step(theta, theta_bar, eta)
             if self.rank == 2:
-                network.layers[1].W[3, 2] = np.nextafter(network.layers[1].W[3, 2], 1)
+                theta[5] = np.nextafter(theta[5], 1)
 
     def work(ranks):
         loop = train(
@@ -278,10 +278,25 @@ def test_weights_that_come_apart_are_noticed():
             make_data()[0],
             rng=np.random.default_rng(0),
             epochs=2,
-            ranks=ranks,
+            workers=Parts(ranks),
         )
         return list(loop)
 
     for error in on_ranks(3, work):
         assert isinstance(error, RanksDiffer)
         assert str(error).startswith("after epoch 1: the weights are not the same on all ranks")
+
+
+def test_the_first_rank_that_fails_tells_it_and_the_others_wait_for_the_end():
+    def work(ranks):
+        return everywhere(ranks, lambda: [10, 20, 30, 40][ranks.rank] if ranks.rank in good else {}[ranks.rank])
+
+    good = range(4)
+    assert on_ranks(4, work) == [10, 20, 30, 40]
+    good = (0, 2)
+    assert [type(error) for error in on_ranks(4, work)] == [
+        InterruptedError,
+        KeyError,
+        InterruptedError,
+        InterruptedError,
+    ]

@@ -6,7 +6,7 @@ import pytest
 from mlp.errors import DataError
 from mlp.metrics import accuracy, binary_accuracy, confusion_matrix, mae, r2, rmse
 from mlp.tables.columns import Classes, Scaler
-from mlp.tables.splitting import split_rows
+from mlp.tables.splitting import distinct_rows, split_rows
 from mlp.tables.target import OtherKind
 from mlp.tables.targets import MulticlassTarget, MultilabelTarget, RegressionTarget
 
@@ -94,6 +94,13 @@ def test_stratified_counts_the_combinations_of_several_target_columns():
     for part in split(80, 0.2, 0.3, "stratified", labels=labels):
         _, counts = np.unique(labels[part], axis=0, return_counts=True)
         assert counts.tolist() == [len(part) / 4] * 4
+
+
+@pytest.mark.parametrize("K", [1, 2, 3])
+def test_distinct_rows_are_numbered_in_sorted_order(K):
+    labels = np.random.default_rng(0).integers(0, 12, size=(500, K)).astype(str)
+    _, wanted = np.unique(labels, axis=0, return_inverse=True)
+    assert np.array_equal(distinct_rows(labels), wanted.reshape(-1))
 
 
 def test_a_stratified_split_draws_the_rows_of_a_class():

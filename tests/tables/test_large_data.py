@@ -27,7 +27,6 @@ from mlp.tables import array_files, read_table
 from mlp.tables import rows as rows_module
 from mlp.tables.columns import Scaler
 from mlp.tables.rows import PIECE, Rows, choose_columns, choose_rows, pieces
-from mlp.tables.splitting import distinct_rows, split_rows
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 N, D = 700, 5
@@ -214,28 +213,6 @@ def test_statistics_in_pieces_are_those_of_the_whole():
     scaler = Scaler.fit(X, "abcd")
     np.testing.assert_allclose(scaler.mean, X.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(scaler.std, X.std(axis=0), rtol=1e-12)
-
-
-def test_a_stratified_split_in_pieces(monkeypatch):
-    labels = np.random.default_rng(0).integers(0, 5, size=(1000, 2)).astype(str)
-    wanted = split_rows(1000, 0.2, 0.1, method="stratified", rng=np.random.default_rng(3), labels=labels)
-    monkeypatch.setattr(rows_module, "PIECE", 64)
-    found = split_rows(1000, 0.2, 0.1, method="stratified", rng=np.random.default_rng(3), labels=labels)
-    for one, other in zip(found, wanted, strict=True):
-        assert np.array_equal(one, other)
-
-
-def test_distinct_rows_beyond_what_a_byte_counts():
-    """129 to 255 combinations of the first columns are numbered in one byte, and more come with the next column."""
-    rng = np.random.default_rng(0)
-    combinations = rng.permutation(256)[:200]
-    bits = (combinations[:, None] >> np.arange(8)) & 1
-    labels = np.concatenate([np.c_[bits, np.full(200, last)] for last in (0, 1)])[rng.permutation(400)]
-    _, wanted = np.unique(labels, axis=0, return_inverse=True)
-    assert np.array_equal(distinct_rows(labels.astype(str)), wanted.reshape(-1))
-    labels = np.stack([rng.integers(0, 2, 900), rng.permutation(900) % 400], axis=1)
-    _, wanted = np.unique(labels, axis=0, return_inverse=True)
-    assert np.array_equal(distinct_rows(labels), wanted.reshape(-1))
 
 
 def test_an_evaluation_needs_as_many_targets_as_inputs():

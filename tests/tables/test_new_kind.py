@@ -122,7 +122,7 @@ def test_every_command_knows_a_new_loss_and_a_new_target(counts):
 
 
 def test_its_checks_and_notes_are_made(counts):
-    assert "FAIL" not in mlp("check", "c.yaml")
+    assert " 0 FAIL" in mlp("check", "c.yaml")
     done = CliRunner().invoke(cli, ["train", "c.yaml", "--set", "optimizer.learning_rate=1e-9", "--no-plot"])
     assert "does not beat the most frequent count ('visits': share" in done.stderr
 

@@ -160,8 +160,8 @@ class Dumper(yaml.SafeDumper):
 
 
 def represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    other = INT.fullmatch(text) or FLOAT.fullmatch(text)
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if other else None)
+    other = INT.fullmatch(text) or FLOAT.fullmatch(text) or "\x85" in text  # a line end, which PyYAML leaves as it is
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if other else None)
 
 
 Dumper.add_representer(str, represent_text)

@@ -67,7 +67,9 @@ class Steps:
 
     def step(self, i: int) -> Any:
         record = next(self.records)
-        return next(self.records).cost if isinstance(record, EpochRecord) else record.cost
+        while isinstance(record, EpochRecord):
+            record = next(self.records)
+        return record.cost
 
     def finish(self) -> None:
         """A step returns when it is done."""
