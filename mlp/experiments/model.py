@@ -193,15 +193,17 @@ def load_model(path: Path | str) -> Model:
     header, arrays = read_arrays(path, KIND)
     try:
         return model_of(header, arrays)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileError(f"{path}: does not hold a model: {error}") from None
 
 
 def model_of(header: dict[str, Any], arrays: dict[str, Array]) -> Model:
     """The model of a file's header and arrays. Raises ValueError, naming the key or the array, where there is none."""
     check_model_header(header)
-    network, inputs, target = network_of(header["layers"], arrays), header["inputs"], header["target"]
-    shapes = dict.fromkeys(("input_mean", "input_std"), (len(inputs),)) | TARGETS[target["kind"]].shapes(target)
+    network, target = network_of(header["layers"], arrays), target_of(header["target"], arrays)
+    inputs = header["inputs"]
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("input_mean", "input_std"), (len(inputs),))
+    shapes |= {name: array.shape for name, array in target.arrays().items()}
     check_arrays(arrays, shapes | {name: W.shape for name, W in network.parameters().items()})
     for name in shapes:
         if name.endswith("_std") and not (arrays[name] > 0).all():
@@ -211,15 +213,15 @@ def model_of(header: dict[str, Any], arrays: dict[str, Array]) -> Model:
         loss=LOSSES[header["loss"]],
         inputs=tuple(inputs),
         input_scaler=Scaler(arrays["input_mean"], arrays["input_std"]),
-        target=target_of(target, arrays),
+        target=target,
         epoch=header["epoch"],
         config=header["config"],
     )
     n_in, n_out = sizes(network.layers)
-    if n_in not in (None, len(inputs)) or n_out not in (None, found.target.size):
+    if n_in not in (None, len(inputs)) or n_out not in (None, target.size):
         raise ValueError(
             f"a network of {n_in} inputs and {n_out} outputs, but {len(inputs)} input columns and "
-            f"{found.target.size} outputs for the target"
+            f"{target.size} outputs for the target"
         )
     return found
 
@@ -246,5 +248,7 @@ def network_of(headers: list[dict[str, Any]], arrays: dict[str, Array]) -> Netwo
 def target_of(header: dict[str, Any], arrays: dict[str, Array]) -> Target:
     try:
         return TARGETS[header["kind"]].from_header(arrays, **without_kind(header))
+    except KeyError as error:
+        raise ValueError(f"missing array {error} of the target") from None
     except ValueError as error:
         raise ValueError(f"target.{error}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from reprlib import repr as brief
 from typing import Any, ClassVar, Self
 
@@ -58,16 +58,11 @@ class Target(ABC):
         """Its arrays, for a model file."""
         return {}
 
-    @classmethod
-    def shapes(cls, header: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-        """The shapes of the arrays that belong to a header, by name."""
-        return {}
-
     from_header: ClassVar[Callable[..., Any]]
-    """A classmethod: the target of `arrays`, by position, and the keys of `header` but `kind`, by name.
+    """A classmethod that makes the target of `arrays()`, by position, and of `header()` without the kind, by keywords.
 
-    It raises ValueError, naming the key, for what `header` does not make. A file that is a stranger's may say that, so
-    no more is sure than what the annotations of the arguments say, and that `arrays` has those of `shapes`.
+    Both may be a stranger's: no more is sure of the header than what the annotations say, and some arrays may be
+    missing (KeyError), unknown or of any shape. Raises ValueError, naming the key, for what makes no target.
     """
 
     @abstractmethod

@@ -190,13 +190,12 @@ class RegressionTarget(Target):
         return {"target_mean": self.scaler.mean, "target_std": self.scaler.std}
 
     @classmethod
-    def shapes(cls, header: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-        return dict.fromkeys(("target_mean", "target_std"), (len(header["names"]),))
-
-    @classmethod
     def from_header(cls, arrays: Mapping[str, Array], /, names: list[Any]) -> Self:
         check_names("names", names)
-        return cls(tuple(names), Scaler(arrays["target_mean"], arrays["target_std"]))
+        mean, std = arrays["target_mean"], arrays["target_std"]
+        if {mean.shape, std.shape} != {(len(names),)}:
+            raise ValueError(f"names: {len(names)}, but target_mean and target_std of shapes {mean.shape}, {std.shape}")
+        return cls(tuple(names), Scaler(mean, std))
 
     def encode(self, written: Array, where: str) -> Examples:
         return self.scaler.encode(written, self.names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from reprlib import repr as brief
 from typing import Annotated, Any, TypeVar
 
@@ -34,35 +34,42 @@ def validated(model: type[T], data: Any, above: str = "") -> T:
         first = error.errors(include_url=False, include_context=False)[0]
         key = ".".join(map(str, (above, *first["loc"]) if above else first["loc"]))
         what = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "value_error":
-            raise ValueError(what) from None  # which names its key
+        if first["type"] == "value_error" and len(first["loc"]) == 1:  # of a function below, which names the key
+            raise ValueError(f"{above}.{what}" if above else what) from None
         got = "" if first["type"] == "missing" else f", got {brief(first['input'])}"
         raise ValueError(f"{key or 'it'}: {what}{got}") from None
 
 
-def check_kind(key: str, header: Any, kinds: Mapping[str, Any], known: Mapping[Any, Any]) -> dict[str, Any]:
-    """The header of one of these kinds, with the keys and values that the `from_header` of its class takes."""
+def check_kind(key: str, header: Any, kinds: Mapping[str, Any]) -> None:
+    """Raises ValueError unless the header is of one of these kinds, with what the `from_header` of its class takes."""
     kind = header.get("kind") if isinstance(header, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
         raise wrong(f"{key}.kind", kind, " or ".join(kinds))
-    model: type[Section] = create_model(kind, __base__=Section, **keys_of(kinds[kind].from_header, known))
-    validated(model, without_kind(header), key)
-    return header
+    validated(arguments_of(kinds[kind]), without_kind(header), key)
 
 
-def check_layers(key: str, headers: list[Any]) -> list[Any]:
-    for number, header in enumerate(headers):
-        inside = Annotated[list[Any], AfterValidator(partial(check_layers, f"{key}.{number}.layers"))]
-        check_kind(f"{key}.{number}", header, LAYERS, {list[Entry]: inside})
-    return headers
-
-
-def check_target(header: Any) -> dict[str, Any]:
-    return check_kind("target", header, TARGETS, {})
+@cache
+def arguments_of(kind: Any) -> type[Section]:
+    """The keys of the header of a class, where layers may be inside it."""
+    return create_model(kind.__name__, __base__=Section, **keys_of(kind.from_header, {list[Entry]: Layers}))
 
 
 def without_kind(header: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in header.items() if key != "kind"}
+
+
+def check_layers(headers: list[Any]) -> list[Any]:
+    for number, header in enumerate(headers):
+        check_kind(f"layers.{number}", header, LAYERS)
+    return headers
+
+
+Layers = Annotated[list[Any], Field(min_length=1, max_length=MAX_LAYERS), AfterValidator(check_layers)]
+
+
+def check_target(header: Any) -> Any:
+    check_kind("target", header, TARGETS)
+    return header
 
 
 def check_small(key: str, data: Any) -> Any:
@@ -86,9 +93,7 @@ def check_inputs(names: list[Any]) -> list[Any]:
 class ModelHeader(Section):
     """What a model file says beside its arrays."""
 
-    layers: Annotated[
-        list[Any], Field(min_length=1, max_length=MAX_LAYERS), AfterValidator(partial(check_layers, "layers"))
-    ]
+    layers: Layers
     loss: str
     inputs: Annotated[list[Any], AfterValidator(check_inputs)]
     target: Annotated[Any, AfterValidator(check_target)]
