@@ -1,1 +1,1 @@
-"""From a YAML config to a run directory: config, run, model file, plots."""
+"""Make runs from YAML configs: data, model and training of a config, and the run directory that keeps them."""

@@ -1,4 +1,4 @@
-"""Assemble what training needs from a config: tables read, rows split, columns scaled, a network of the right size."""
+"""Assemble an experiment from a config: read tables, split rows, scale columns, make a network of the right size."""
 
 from __future__ import annotations
 

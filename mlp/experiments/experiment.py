@@ -1,4 +1,4 @@
-"""An experiment: a config made into everything that training needs, and what the training gives."""
+"""Hold everything that the training of a config needs, and train it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ MAX_LABEL = 200  # characters; an array of text has room for its longest label i
 
 @dataclass(frozen=True)
 class Table:
-    """N examples: X is N x D numbers, perhaps `Rows`; Y is N x K, text for labels, else numbers. K may be 0."""
+    """N examples: X is N x D numbers, perhaps as `Rows`; Y is N x K, text for labels or numbers, and K may be 0."""
 
     source: str
     inputs: tuple[str, ...]

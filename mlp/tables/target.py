@@ -21,7 +21,7 @@ Metric = Callable[[Array, Array], float]
 class Target(ABC):
     """Encodes target columns for the network, and reads its outputs.
 
-    Written targets are N x the number of columns: text where `takes_labels` is true, else numbers. Encoded they are
+    Written targets are N x the number of columns: text where `takes_labels` is true, or numbers. Encoded they are
     Y, N x `size` at rest and `size` x N for losses and metrics; predictions P are as Y.
     """
 

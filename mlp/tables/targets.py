@@ -26,7 +26,7 @@ MAX_LABELS = 2**24  # characters in a column's labels, each padded to the longes
 
 @dataclass(frozen=True)
 class LabelTarget(Target):
-    """Columns of classes, each with its labels in the order of their codes: what both kinds have in common."""
+    """Columns of classes, each with its labels in the order of their codes; the base of multiclass and multilabel."""
 
     columns: dict[str, tuple[str, ...]]
 

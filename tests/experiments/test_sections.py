@@ -67,6 +67,19 @@ def test_ranges_hold_where_there_may_be_nothing():
         model(most=3.0)
 
 
+def test_a_name_of_a_table_may_be_missing():
+    Name = Annotated[str, OneOf({"steep": {}, "gentle": {}})]
+    hash(Name)  # though the table has none
+
+    def maybe(way: Name | None = None):
+        pass
+
+    model = create_model("Maybe", __base__=Section, **keys_of(maybe, {}))
+    assert [model().way, model(way="steep").way] == [None, "steep"]
+    with pytest.raises(ValidationError, match="'steep', 'gentle'"):
+        model(way="flat")
+
+
 def test_every_layer_has_its_section_and_is_marked_by_a_key_of_it():
     assert list(KINDS_OF_LAYER) == list(LAYERS)
     assert all(row in kind.model_fields for row, kind in KINDS_OF_LAYER.items())
