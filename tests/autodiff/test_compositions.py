@@ -11,6 +11,9 @@ from mlp.autodiff import Graph, inner
 inv = np.linalg.inv
 
 VALUES = {
+    "tril": np.tril,
+    "triu": np.triu,
+    "mean": np.mean,
     "vec": lambda A: A.reshape((-1, 1), order="F"),
     "transposed_product": lambda A, B: np.einsum("ki,kj->ij", A, B),
     "bilinear_form": lambda X, A, Y: np.tensordot(np.tensordot(X, A, (0, 0)), Y, (-1, 0)),
@@ -29,6 +32,8 @@ VALUES = {
         a * np.linalg.matrix_power(A, n) for n, a in enumerate(coefficients)
     ),
     "eigenvalues": lambda A: np.sort(np.linalg.eigvals(A).real),
+    "eigenvalues_symmetric": np.linalg.eigvalsh,
+    "singular_values": lambda A: np.linalg.svd(A)[1],
     "spectral_norm": lambda A: np.linalg.norm(A, 2),
     "nuclear_norm": lambda A: np.linalg.norm(A, "nuc"),
 }
@@ -81,14 +86,12 @@ def matrix_polynomial(C_bar, A, coefficients):
 
 def spectral_norm(c_bar, A):
     """A_bar = c_bar u v^T of the largest singular value's vectors (Giles 2008, sec. 5.2)."""
-    U, _, Vt = np.linalg.svd(A, full_matrices=False)
-    return (c_bar * np.outer(U[:, 0], Vt[0]),)
+    return singular_values(c_bar * np.eye(min(A.shape))[0], A)
 
 
 def nuclear_norm(c_bar, A):
     """A_bar = c_bar U V^T (Giles 2008, sec. 3.2, with every s_bar = c_bar)."""
-    U, _, Vt = np.linalg.svd(A, full_matrices=False)
-    return (c_bar * U @ Vt,)
+    return singular_values(c_bar * np.ones(min(A.shape)), A)
 
 
 def eigenvalues(d_bar, A):
@@ -98,7 +101,28 @@ def eigenvalues(d_bar, A):
     return (inv(U).T * d_bar @ U.T,)
 
 
+def eigenvalues_symmetric(w_bar, S):
+    """S_bar = V diag(w_bar) V^T (Giles 2008, sec. 3.1)."""
+    V = np.linalg.eigh(S)[1]
+    return (V * w_bar @ V.T,)
+
+
+def singular_values(s_bar, A):
+    """A_bar = U diag(s_bar) V^T (Giles 2008, sec. 3.2)."""
+    U, _, Vt = np.linalg.svd(A, full_matrices=False)
+    return (U * s_bar @ Vt,)
+
+
+def mean(C_bar, A, axis=None, keepdims=False):
+    """A_bar = C_bar 1^T / n, n the number of elements in a mean."""
+    C_bar = np.reshape(C_bar, np.mean(A, axis, keepdims=True).shape)
+    return (np.ones(A.shape) * C_bar * C_bar.size / A.size,)
+
+
 BARS = {
+    "tril": lambda C_bar, A, k=0: (np.tril(C_bar, k),),  # note, masking
+    "triu": lambda C_bar, A, k=0: (np.triu(C_bar, k),),
+    "mean": mean,
     "vec": lambda C_bar, A: (C_bar.reshape(A.shape, order="F"),),
     "transposed_product": lambda C_bar, A, B: (B @ C_bar.T, A @ C_bar),  # note, Check your understanding
     "bilinear_form": bilinear_form,
@@ -115,6 +139,8 @@ BARS = {
     "frobenius_norm": lambda c_bar, A: (c_bar * A / np.linalg.norm(A),),  # Giles 2008, sec. 5.1
     "matrix_polynomial": matrix_polynomial,
     "eigenvalues": eigenvalues,
+    "eigenvalues_symmetric": eigenvalues_symmetric,
+    "singular_values": singular_values,
     "spectral_norm": spectral_norm,
     "nuclear_norm": nuclear_norm,
 }
@@ -134,6 +160,8 @@ class Case:
         self.function = getattr(ad, name)
         self.inputs = [A.astype(dtype) for A in inputs]
         self.dots = [rng.normal(size=A.shape).astype(dtype) for A in inputs]
+        if name == "eigenvalues_symmetric":
+            self.dots = [A_dot + A_dot.T for A_dot in self.dots]
         graph = Graph()
         nodes = [graph.input(A) for A in self.inputs]
         C = self.function(*nodes, **self.options)
@@ -275,12 +303,14 @@ def test_norms_made_of_singular_values():
         ("trace_quadratic_form", [(2, 3), (3, 3)]),
         ("trace_quadratic_form", [(3, 2), (1, 3)]),
         ("trace_inverse", [(2, 3)]),
+        ("tril", [(3,)]),
+        ("triu", [(2, 3, 3)]),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(name, shapes, kind):
     arrays = [np.ones(shape) + (np.eye(*shape) if len(shape) == 2 else 0) for shape in shapes]
     graph = Graph()
-    with pytest.raises(ValueError, match=r"shapes|shape|mismatch"):
+    with pytest.raises(ValueError, match=r"shape|mismatch"):
         getattr(ad, name)(*(map(graph.input, arrays) if kind == "nodes" else arrays))
 
 

@@ -24,8 +24,6 @@ PLAIN = {
     "determinant": lambda A: np.prod(np.linalg.eigvals(A)).real,
     "log_abs_determinant": lambda A: np.log(np.abs(np.linalg.eigvals(A))).sum(),
     "matrix_exponential": lambda A: np.linalg.matrix_power(power_series(A / 64), 64),
-    "eigenvalues_symmetric": np.linalg.eigvalsh,
-    "singular_values": lambda A: np.linalg.svd(A)[1],
     "cholesky": np.linalg.cholesky,
 }
 
@@ -88,7 +86,7 @@ def test_an_ill_conditioned_matrix_is_not_singular(name):
 
 
 SQUARE_ONLY = ["inverse", "determinant", "log_abs_determinant", "trace", "matrix_exponential"]
-SQUARE_ONLY += ["eigh", "eigenvalues_symmetric", "eig", "cholesky"]
+SQUARE_ONLY += ["eigh", "eig", "cholesky"]
 
 
 @pytest.mark.parametrize(
@@ -100,17 +98,10 @@ def test_what_is_not_square_is_refused(name, A):
         value(name, A)
 
 
-@pytest.mark.parametrize(
-    ("name", "shapes"),
-    [
-        ("solve", [(3, 3), (2, 3)]),
-        ("solve", [(3, 3), (3, 3, 3)]),
-    ],
-)
-def test_shapes_that_do_not_fit_are_refused(name, shapes):
-    arrays = [np.ones(shape) + (np.eye(*shape) if len(shape) == 2 else 0) for shape in shapes]
-    with pytest.raises(ValueError, match=f"^{name}: shapes .* do not fit in"):
-        value(name, *arrays)
+@pytest.mark.parametrize("shape", [(2, 3), (3, 3, 3)])
+def test_shapes_that_do_not_fit_are_refused(shape):
+    with pytest.raises(ValueError, match=r"^solve: shapes .* do not fit in A\^-1 B"):
+        value("solve", np.eye(3), np.ones(shape))
 
 
 def test_log_abs_determinant_where_the_determinant_overflows():

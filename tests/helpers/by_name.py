@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mlp.autodiff.rules.table import OPERATIONS
+from mlp.autodiff.rules import OPERATIONS
 
 
 def value(name, *inputs, **options):
