@@ -151,5 +151,5 @@ COMPOSITIONS = {
 }
 
 # These refuse complex matrices. (The Cholesky factor of complex input is computed without LAPACK.)
-NOT_ANALYTIC = {"eig", "eigh", "svd"}
-NOT_ANALYTIC_COMPOSITIONS = {"eigenvalues", "eigenvalues_symmetric", "singular_values", "spectral_norm", "nuclear_norm"}
+NOT_ANALYTIC = {"eig", "eigh", "svd", "eigenvalues", "eigenvalues_symmetric"}
+NOT_ANALYTIC |= {"singular_values", "spectral_norm", "nuclear_norm"}
