@@ -8,6 +8,8 @@ import pytest
 from by_name import close, forward, value
 from samples_linear_algebra import SAMPLES, symmetric
 
+from mlp.autodiff import OPERATIONS
+
 
 def power_series(A):
     """exp(A), term after term, for a norm so small that 60 of them are plenty."""
@@ -62,21 +64,31 @@ SINGULAR = {
     "nearly": np.diag([1.0, 1.0, 1e-16]),
     "zero": np.zeros((3, 3)),
 }
-B32 = np.arange(6.0).reshape(3, 2)
+B = np.arange(6.0).reshape(3, 2)
 INVERTING = {
     "inverse": lambda A: (A,),
-    "solve": lambda A: (A, B32),
+    "solve": lambda A: (A, B),
     "determinant": lambda A: (A,),
     "log_abs_determinant": lambda A: (A,),
+    "solve_transposed": lambda A: (A, B),
+    "solve_right": lambda A: (B.T, A),
+    "trace_inverse": lambda A: (A,),
+    "inverse_quadratic_form": lambda A: (B, A),
 }
 
 
 @pytest.mark.parametrize("A", SINGULAR.values(), ids=SINGULAR)
 @pytest.mark.parametrize("name", INVERTING)
 def test_singular_matrices_are_refused(name, A):
-    with pytest.raises(ValueError, match=f"^{name}: the matrix is singular") as error:
+    operation = name if name in OPERATIONS else "(solve|inverse)"
+    with pytest.raises(ValueError, match=f"^{operation}: the matrix is singular") as error:
         value(name, *INVERTING[name](A))
     assert type(error.value) is ValueError  # not its subclass LinAlgError
+
+
+def test_a_triangle_may_be_singular_where_the_matrix_is_not():
+    with pytest.raises(ValueError, match=r"^solve: the matrix is singular"):
+        value("solve_triangular", np.array([[1.0, 5, 5], [1, 0, 5], [1, 1, 1]]), B)
 
 
 @pytest.mark.parametrize("name", INVERTING)
