@@ -50,7 +50,7 @@ def minus_abs(A: Array) -> Array:
 def exp_minus_abs(A: Array) -> Array:
     """exp(-|a|), and 0 where that is below TINY."""
     E = np.exp(minus_abs(A))
-    E *= abs(E) > TINY
+    E *= E.real > TINY
     return E
 
 

@@ -5,11 +5,14 @@ number, so the 1/B is in the seed and nowhere else. F holds the outputs of a lin
 softmax function belong to their losses, where value and slope simplify, and `predict` applies them.
 
 A loss of your own is any object with `cost`, `seed` and `predict` (and a `name`, for messages); it may offer
-`cost_and_seed` too, where the two share work.
+`cost_and_seed` too, where the two share work. For configs it is one class with what `NamedLoss` lists, and one row in
+LOSSES.
 """
 
 from __future__ import annotations
 
+import math
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,6 +37,23 @@ class Loss(Protocol):
         """The inverse link of F: what the network says about Y, of F's shape."""
 
 
+class NamedLoss(Loss, Protocol):
+    """What a config asks of a loss besides: what the loss says of itself.
+
+    `task` is classification or regression, `target` the kind of target that the loss needs (see `mlp.tables.targets`),
+    `unit` the unit of its cost. `chance` is the cost of knowing nothing, in words `chance_words`; a loss before
+    training of more than `far` times it means that something is not scaled.
+    """
+
+    task: str
+    target: str
+    unit: str
+    chance_words: str
+    far: float
+
+    def chance(self, Y: Array) -> float: ...
+
+
 def check_shapes(F: Array, Y: Array) -> None:
     if F.shape != Y.shape or F.ndim != 2 or F.shape[1] == 0:
         raise ValueError(
@@ -50,6 +70,14 @@ class SquaredError:
     """
 
     name = "squared_error"
+    task, target = "regression", "regression"
+    unit = "half squared error"
+    chance_words = "half the variance of the targets"
+    far = 100.0  # outputs s times too large cost s^2 times as much
+
+    def chance(self, Y: Array) -> float:
+        """1/2 sum_k var Y_k: what the mean of each target costs."""
+        return float(Y.var(axis=1, dtype=np.float64).sum()) / 2
 
     def cost(self, F: Array, Y: Array) -> Any:
         check_shapes(F, Y)
@@ -73,6 +101,14 @@ class LogisticCrossEntropy:
     """
 
     name = "logistic_cross_entropy"
+    task, target = "classification", "multilabel"
+    unit = "cross-entropy, nats"
+    chance_words = "chance, K log 2"
+    far = 5.0  # a cross-entropy grows like its logits
+
+    def chance(self, Y: Array) -> float:
+        """K log 2: what the probability 1/2 costs."""
+        return len(Y) * math.log(2)
 
     def cost(self, F: Array, Y: Array) -> Any:
         return self.cost_and_seed(F, Y)[0]
@@ -103,6 +139,14 @@ class SoftmaxCrossEntropy:
     """
 
     name = "softmax_cross_entropy"
+    task, target = "classification", "multiclass"
+    unit = "cross-entropy, nats"
+    chance_words = "chance, log K"
+    far = 5.0  # a cross-entropy grows like its logits
+
+    def chance(self, Y: Array) -> float:
+        """log K: what the probability 1/K for each class costs."""
+        return math.log(len(Y))
 
     def cost(self, F: Array, Y: Array) -> Any:
         check_shapes(F, Y)
@@ -115,8 +159,9 @@ class SoftmaxCrossEntropy:
         """Both from one exp: with Z = F - max_k F_k, E = exp(Z) and S = sum_k E_k, log P = Z - log S and P = E / S."""
         check_shapes(F, Y)
         Z, E, S = shifted(F)
-        T = Y.sum(axis=0)
-        c = (np.vdot(T, np.log(S)) - np.vdot(Y, Z)) / F.shape[1]
+        T = np.add.reduce(Y, axis=0)
+        c: Any = np.vdot(T, np.log(S))
+        c = (c - np.vdot(Y, Z)) / F.shape[1]
         E *= (T / S).astype(E.dtype)
         E -= Y
         E /= F.shape[1]
@@ -138,10 +183,10 @@ def shifted(F: Array) -> tuple[Array, Array, Array]:
     S is summed in double precision, so that log S keeps its digits where S is close to 1.
     """
     check_classes(F)
-    Z = F - F.max(axis=0)
+    Z = F - np.maximum.reduce(F, axis=0)
     E = np.exp(Z)
-    E *= abs(E) > TINY
-    return Z, E, E.sum(axis=0, dtype=np.result_type(E, np.float64))
+    E *= E.real > TINY
+    return Z, E, np.add.reduce(E, axis=0, dtype=np.float64 if E.dtype.kind == "f" else None)
 
 
 def log_softmax(F: Array) -> Array:
@@ -163,17 +208,29 @@ def check_classes(F: Array) -> None:
 
 
 def cost_and_seed(loss: Loss, F: Array, Y: Array) -> tuple[Any, Array]:
-    """c and F_bar, by the loss's own `cost_and_seed` if it has one.
-
-    A subclass that has a `cost` or a `seed` of its own, but not both at once, is asked for them one by one.
-    """
-    for kind in type(loss).__mro__:
-        if "cost_and_seed" in vars(kind):
-            both: Any = loss
-            return both.cost_and_seed(F, Y)
-        if "cost" in vars(kind) or "seed" in vars(kind):
-            break
+    """c and F_bar, by the loss's own `cost_and_seed` if it has one."""
+    if offers_both(type(loss)):
+        both: Any = loss
+        return both.cost_and_seed(F, Y)
     return loss.cost(F, Y), loss.seed(F, Y)
 
 
-LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SquaredError(), LogisticCrossEntropy(), SoftmaxCrossEntropy())}
+@cache
+def offers_both(kind: type) -> bool:
+    """Whether a class has `cost_and_seed`, and no base of its that is older than a `cost` or a `seed` of its own."""
+    for each in kind.__mro__:
+        if "cost_and_seed" in vars(each):
+            return True
+        if "cost" in vars(each) or "seed" in vars(each):
+            return False
+    return False
+
+
+NAMED: tuple[NamedLoss, ...] = (SoftmaxCrossEntropy(), LogisticCrossEntropy(), SquaredError())
+LOSSES = {loss.name: loss for loss in NAMED}
+"""By name; the first one of a task is its default."""
+
+
+def losses_for(*, task: str | None = None, target: str | None = None) -> list[str]:
+    """The names of the losses for a task, or for a kind of target; the first one is the default."""
+    return [name for name, loss in LOSSES.items() if task in (None, loss.task) and target in (None, loss.target)]

@@ -224,11 +224,12 @@ class Network(Stack):
         return Views(vector, [{name: of[id(layer), name] for name in layer.parameters} for layer in self.layers])
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy, or a pickle, has the layers and lays out a theta of its own."""
-        return {"layers": self.layers}
+        """What a copy, or a pickle, takes along: all but theta, which it lays out anew."""
+        return {name: value for name, value in vars(self).items() if name not in ("vector", "places", "own")}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__init__(state["layers"])  # type: ignore[misc]
+        vars(self).update(state)
+        self.lay_out()
 
 
 def fits(array: Array, view: Array) -> bool:

@@ -7,7 +7,7 @@ place; `state()` and `load_state(state, theta)` are asked for only by a run that
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,10 +42,11 @@ class Base:
         Raises ValueError when theta is of another size than at the step before.
         """
         for name in self.vectors:
-            if self.steps == 0:
+            vector = getattr(self, name)
+            if vector.size != theta.size:
+                if self.steps:
+                    raise ValueError(f"theta has shape {theta.shape}, but {name} has {vector.shape}")
                 setattr(self, name, np.zeros_like(theta))
-            elif getattr(self, name).shape != theta.shape:
-                raise ValueError(f"theta has shape {theta.shape}, but {name} has {getattr(self, name).shape}")
         self.steps += 1
         if self.steps % STEPS_BETWEEN_SWEEPS == 0:
             for array in (theta, *(getattr(self, name) for name in self.vectors)):
@@ -161,9 +162,9 @@ class Adam(Base):
 OPTIMIZERS: dict[str, Any] = {"sgd": SGD, "adam": Adam}
 
 
-def blocks(size: int) -> Iterator[slice]:
+def blocks(size: int) -> list[slice]:
     """Slices of at most BLOCK elements that cover a vector."""
-    return (slice(start, start + BLOCK) for start in range(0, size, BLOCK))
+    return [slice(start, start + BLOCK) for start in range(0, size, BLOCK)]
 
 
 def flush(array: Array) -> None:

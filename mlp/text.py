@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 LONGEST = 450  # characters of a message
@@ -70,3 +71,8 @@ def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> str:
         for row in rows
     ]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def closest(word: str, choices: Iterable[str]) -> list[str]:
+    """The choice that a word was perhaps meant for, in a list that is empty where none is close."""
+    return difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.6)

@@ -1,9 +1,12 @@
-"""How fast: the same training work for mlp, PyTorch, JAX, Keras, scikit-learn and the bare matrix products.
+"""Benchmark: the same training work for mlp, PyTorch, JAX, Keras, scikit-learn and the bare matrix products.
 
-Every competitor has a process of its own, all are asked in turns, in an order that changes from round to round, and
-ratios are taken within a round: what else the machine does hits all of them. All have the same initial weights and
-minibatches in float32 and the same processors, and must reach the losses that float64 gives for 100 steps; who does
-not is left out, and the exit code is 1. Peers that are not installed are skipped: `pip install -e '.[benchmark]'`.
+Each competitor has a process of its own. All are asked in turns, in an order that changes from round to round, and
+ratios are taken within a round, so that what else the machine does hits all of them. All have the same initial weights
+and minibatches in float32 and the same processors, and must reach the losses that float64 gives for 100 steps; one that
+does not is left out, and the exit code is 1. Peers that are not installed are skipped: `pip install -e '.[benchmark]'`.
+
+    steps     a minibatch: forward, loss, backward, optimizer    late      a late epoch against an early one
+    epoch     60,000 rows, each library in its usual loop        startup   fresh processes       memory   peaks of runs
 
     python scripts/benchmark.py all --out scripts/pictures       (a quarter of an hour; nothing else should run)
     python scripts/benchmark.py steps epoch --quick
@@ -16,19 +19,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
-from benchmarking import epochs, startup, steps, targets, trainings, work
+from benchmarking import epochs, late, memory, startup, steps, targets, work
 from benchmarking.competitors import EPOCHS, STEPS, Competitor, why_absent
 from benchmarking.machine import describe_machine, others
 from benchmarking.pictures import draw
 from benchmarking.results import Row, write_csv
 
-PARTS = ("steps", "epoch", "startup", "memory", "growth")
+PARTS = ("steps", "epoch", "late", "startup", "memory")
 QUICK_NETWORKS, QUICK_BATCHES = ("64-32-10", "784-256-128-10"), (32, 128)
-Entry = TypeVar("Entry")
 
 
 def say(text: str) -> None:
@@ -47,10 +48,6 @@ def present(competitors: Sequence[Competitor], wanted: Sequence[str]) -> list[Co
         else:
             say(f"{competitor.name}: {reason}, skipped")
     return found
-
-
-def chosen(asked: tuple[Entry, ...], quick: bool, few: Sequence[Entry], all_of_them: Sequence[Entry]) -> list[Entry]:
-    return list(asked or (few if quick else all_of_them))
 
 
 def processors_here() -> int:
@@ -85,15 +82,15 @@ def main(
     optimizers: tuple[str, ...],
     out: Path | None,
 ) -> None:
-    """Measure PARTs: steps, epoch, startup, memory, growth, or all; tables go to stdout, progress to stderr."""
+    """Measure PARTs: steps, epoch, late, startup, memory, or all; tables go to stdout, progress to stderr."""
     parts = PARTS if "all" in parts else parts
     processors = min(threads or processors_here(), processors_here())
     rounds = rounds or (5 if quick else 15)
     cells = [
         work.Cell(network, batch, optimizer)
-        for optimizer in chosen(optimizers, quick, work.OPTIMIZERS, work.OPTIMIZERS)
-        for network in chosen(networks, quick, QUICK_NETWORKS, work.NETWORKS)
-        for batch in chosen(batches, quick, QUICK_BATCHES, work.BATCHES)
+        for optimizer in optimizers or work.OPTIMIZERS
+        for network in networks or (QUICK_NETWORKS if quick else work.NETWORKS)
+        for batch in batches or (QUICK_BATCHES if quick else work.BATCHES)
     ]
     busy = others()
     if busy is not None and busy > 0.2:
@@ -121,21 +118,21 @@ def main(
         else:
             click.echo("\n".join(describe_machine(processors, {})))
         if "epoch" in parts:
-            sizes = chosen(batches, quick, epochs.BATCHES[:1], epochs.BATCHES)
+            sizes = batches or (epochs.BATCHES[:1] if quick else epochs.BATCHES)
             count, turns = (12_000, 2) if quick else (epochs.ROWS, 5)
             taking_part = present(EPOCHS, names)
             show(
                 epochs.measure_epochs(taking_part, sizes, count, turns, processors, folder, say, wrong),
                 epochs.epochs_table,
             )
+        if "late" in parts:
+            show(late.measure_late(1000 if quick else 4000, 30 if quick else 60, say, wrong), late.late_table)
         if "startup" in parts:
             say("startup")
             show(startup.measure_startup(3 if quick else 15), startup.startup_table)
         if "memory" in parts:
             counts = (15_000, 30_000) if quick else (15_000, 30_000, 60_000, 120_000)
-            show(trainings.measure_memory(counts, folder, say), trainings.memory_table)
-        if "growth" in parts:
-            show(trainings.measure_growth(2 if quick else 4, folder, say), trainings.growth_table)
+            show(memory.measure_memory(counts, folder, say), memory.memory_table)
 
     measured = targets.targets(rows)
     if measured:

@@ -1,7 +1,7 @@
-"""What matrix products are worth: the reverse sweep through a Cholesky decomposition, unblocked against blocked.
+"""Time the reverse sweep through a Cholesky decomposition, unblocked against blocked.
 
-Both differentiate the same factorization and give the same S_bar (Murray 2016, arXiv 1602.07527). The unblocked one
-works on vectors and their outer products and waits for memory; the blocked one spends its time in matrix products,
+Both differentiate the same factorization and give the same S_bar (Murray 2016, arXiv 1602.07527). The unblocked sweep
+works on vectors and their outer products, and waits for memory. The blocked one spends its time in matrix products,
 which compute far more with each number that they fetch.
 
     python scripts/cholesky.py --largest 2048

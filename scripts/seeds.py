@@ -19,10 +19,10 @@ from mlp.experiments.config.load import load_config
 
 def score(config: Path, seed: int) -> dict[str, float]:
     """Loss and metrics of the best epoch on the last split that the config has."""
-    prepared, progress = prepare(load_config(config, [f"training.seed={seed}"])), Progress()
-    for _ in prepared.epochs(progress):
+    experiment, progress = prepare(load_config(config, [f"training.seed={seed}"])), Progress()
+    for _ in experiment.epochs(progress):
         pass
-    return list(prepared.scores(progress).values())[-1]
+    return list(experiment.scores(progress).values())[-1]
 
 
 @click.command()

@@ -1,4 +1,9 @@
-"""The functions to write expressions with, one for each operation: on nodes they record, on arrays they compute."""
+"""The functions to write expressions with: on nodes they record, on arrays they compute.
+
+Most record one operation of the table. Those at the end are compositions and need no rule of their own: the sweeps
+chain the rules of their parts, as the note asks of its reader. The closed formulas of Giles (2008) are their tests.
+Arguments stand in the order of the formula: `solve_right(B, A)` is B A^-1.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +11,27 @@ import inspect
 from collections.abc import Callable, Sequence
 from numbers import Real
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mlp.autodiff.graph import Node, record
+from mlp.autodiff.rules.preconditions import fit, is_square
 from mlp.autodiff.rules.table import OPERATIONS
 
 
 def of_one(name: str) -> Callable[[Any], Any]:
     """The function of one input, and no options, that records the operation of this name."""
-    operation = OPERATIONS[name]
-
-    def function(A: Any, /) -> Any:
-        return record(operation, A)
-
-    return described(function, name)
+    return described(lambda A, /: record(OPERATIONS[name], A), name)
 
 
 def of_two(name: str) -> Callable[[Any, Any], Any]:
     """The function of two inputs, and no options, that records the operation of this name."""
-    operation = OPERATIONS[name]
-
-    def function(A: Any, B: Any, /) -> Any:
-        return record(operation, A, B)
-
-    return described(function, name)
+    return described(lambda A, B, /: record(OPERATIONS[name], A, B), name)
 
 
 def described(function: Any, name: str) -> Any:
-    """The function with the name of its operation, and what its value says of itself where that is not NumPy's."""
+    """The function, named after its operation, with the signature and the docstring of the operation's value."""
     operation = OPERATIONS[name]
     ours = None
     if isinstance(operation.value, FunctionType):
@@ -87,7 +85,7 @@ absolute = of_one("absolute")
 # Products, rearranging, picking and summing.
 matmul = of_two("matmul")
 transpose = of_one("transpose")
-vec = of_one("vec")
+trace = of_one("trace")
 
 
 def reshape(A: Any, shape: int | tuple[int, ...]) -> Any:
@@ -130,41 +128,15 @@ def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
     return record(OPERATIONS["concatenate"], *arrays, axis=axis)
 
 
-# Linear algebra. Where two inputs are asked for, they stand in the order of the formula: solve_right(B, A) is B A^-1.
+# Linear algebra.
 inverse = of_one("inverse")
 determinant = of_one("determinant")
 log_abs_determinant = of_one("log_abs_determinant")
 solve = of_two("solve")
-solve_transposed = of_two("solve_transposed")
-solve_right = of_two("solve_right")
-solve_triangular = of_two("solve_triangular")
-transposed_product = of_two("transposed_product")
-quadratic_form = of_two("quadratic_form")
-inverse_quadratic_form = of_two("inverse_quadratic_form")
-trace = of_one("trace")
-trace_inverse = of_one("trace_inverse")
-trace_product = of_two("trace_product")
-trace_matrix_product = of_two("trace_matrix_product")
-trace_quadratic_form = of_two("trace_quadratic_form")
-squared_frobenius_norm = of_one("squared_frobenius_norm")
-frobenius_norm = of_one("frobenius_norm")
 matrix_exponential = of_one("matrix_exponential")
-eigenvalues = of_one("eigenvalues")
 eigenvalues_symmetric = of_one("eigenvalues_symmetric")
 singular_values = of_one("singular_values")
-spectral_norm = of_one("spectral_norm")
-nuclear_norm = of_one("nuclear_norm")
 cholesky = of_one("cholesky")
-
-
-def bilinear_form(X: Any, A: Any, Y: Any) -> Any:
-    """X^T A Y of matrices, or x^T A y of vectors."""
-    return record(OPERATIONS["bilinear_form"], X, A, Y)
-
-
-def matrix_polynomial(A: Any, coefficients: Sequence[float]) -> Any:
-    """The sum over n of a_n A^n of a square matrix, with constant coefficients (a_0, a_1, ...), the lowest first."""
-    return record(OPERATIONS["matrix_polynomial"], A, coefficients=coefficients)
 
 
 def eigh(S: Any) -> tuple[Any, ...]:
@@ -182,11 +154,123 @@ def svd(A: Any) -> tuple[Any, ...]:
     return parts(record(OPERATIONS["svd"], A))
 
 
-def part(C: Any, k: int) -> Any:
-    """The k-th of several results, C[k]."""
-    return record(OPERATIONS["part"], C, k=k) if isinstance(C, Node) else C[k]
-
-
 def parts(C: Any) -> tuple[Any, ...]:
     """All results of an operation that has several, each a node where the operation was recorded."""
-    return tuple(part(C, k) for k in range(len(C.value))) if isinstance(C, Node) else C
+    return tuple(record(OPERATIONS["part"], C, k=k) for k in range(len(C.value))) if isinstance(C, Node) else C
+
+
+# Compositions, of nodes or arrays.
+
+
+def vec(A: Any) -> Any:
+    """The columns of A under each other, in one column."""
+    return reshape(transpose(A), (-1, 1))
+
+
+def transposed_product(A: Any, B: Any) -> Any:
+    """A^T B."""
+    return A.T @ B
+
+
+def bilinear_form(X: Any, A: Any, Y: Any) -> Any:
+    """X^T A Y of matrices, or x^T A y of vectors."""
+    return X.T @ A @ Y
+
+
+def quadratic_form(B: Any, A: Any) -> Any:
+    """B^T A B of matrices, or b^T A b of a vector."""
+    return B.T @ A @ B
+
+
+def inverse_quadratic_form(B: Any, A: Any) -> Any:
+    """B^T A^-1 B of matrices, or b^T A^-1 b of a vector."""
+    return B.T @ solve(A, B)
+
+
+def solve_transposed(A: Any, B: Any) -> Any:
+    """A^-T B."""
+    return solve(transpose(A), B)
+
+
+def solve_right(B: Any, A: Any) -> Any:
+    """B A^-1."""
+    return transpose(solve(transpose(A), transpose(B)))
+
+
+def solve_triangular(L: Any, B: Any) -> Any:
+    """L^-1 B for a lower triangular L; elements above its diagonal are not read."""
+    return solve(tril(L), B)
+
+
+def trace_product(A: Any, B: Any) -> Any:
+    """tr(A^T B), the sum of A_ij B_ij: the inner product <A, B>."""
+    fit("trace_product", "tr(A^T B)", A.shape == B.shape, A, B)
+    return sum(A * B)
+
+
+def trace_matrix_product(A: Any, B: Any) -> Any:
+    """tr(A B), the sum of A_ij B_ji."""
+    return trace_product(A, B.T)
+
+
+def trace_quadratic_form(B: Any, A: Any) -> Any:
+    """tr(B^T A B)."""
+    return trace_product(B, A @ B)
+
+
+def trace_inverse(A: Any) -> Any:
+    """tr(A^-1)."""
+    return trace(inverse(A))
+
+
+def squared_frobenius_norm(A: Any) -> Any:
+    """|A|_F^2 = tr(A^T A), the sum of A_ij^2."""
+    return sum(square(A))
+
+
+def frobenius_norm(A: Any) -> Any:
+    """|A|_F. Raises ValueError for A = 0, the tip of a cone, where there is no derivative."""
+    largest = np.abs(A.value if isinstance(A, Node) else A).max(initial=0)
+    if largest == 0:
+        raise ValueError("frobenius_norm: the matrix is 0, where the norm has no derivative")
+    return largest * sqrt(squared_frobenius_norm(A / largest))  # the squares neither overflow nor vanish
+
+
+def spectral_norm(A: Any) -> Any:
+    """|A|_2, the largest singular value of a real A; without a derivative where that is there twice, or 0."""
+    return singular_values(A)[0]
+
+
+def nuclear_norm(A: Any) -> Any:
+    """|A|_*, the sum of all singular values of a real A; without a derivative where one is 0."""
+    return sum(singular_values(A))
+
+
+def eigenvalues(A: Any) -> Any:
+    """d of a real A = U diag(d) U^-1 with real and distinct eigenvalues d, in ascending order."""
+    return eig(A)[0]
+
+
+def matrix_polynomial(A: Any, coefficients: Sequence[float]) -> Any:
+    """The sum over n of a_n A^n of a square matrix, with constant coefficients (a_0, a_1, ...), the lowest first.
+
+    It is computed by Horner's rule, C = A C + a_n I from the highest n down. ValueError when there is no coefficient.
+    """
+    value = A.value if isinstance(A, Node) else A
+    is_square("matrix_polynomial", value)
+    if len(coefficients) == 0:
+        raise ValueError("matrix_polynomial: needs at least one coefficient")
+    identity = np.eye(len(value), dtype=value.dtype)
+    C = 0 * identity
+    for a in reversed(coefficients):
+        C = A @ C + float(a) * identity
+    return C
+
+
+HELPERS = (of_one, of_two, described, parts)
+if not TYPE_CHECKING:  # mypy reads no list that is computed, and takes every name that is defined here
+    __all__ = [
+        name
+        for name, function in globals().items()
+        if isinstance(function, FunctionType) and function.__module__ == __name__ and function not in HELPERS
+    ]

@@ -7,14 +7,15 @@
     forward_mode({u: 1.0})[z]      the note's z_dot = dz/du: one sweep, every dot, one input direction
     reverse_mode(z)[u]             the note's u_bar = dz/du: one sweep, every bar, one output
 
-A node is recorded after its parents, so the order of recording is an order of computation, and its reverse one of
-backpropagation: both modes are a loop over a list. Nothing is stored on the nodes; twice gives the same.
+A node is recorded after its parents. So the order of recording is an order of computation, and its reverse is an order
+of backpropagation: both modes are a loop over a list. Nothing is stored on the nodes, so a second sweep gives the same.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -24,35 +25,34 @@ from mlp.autodiff.operation import Operation
 from mlp.autodiff.rules.table import OPERATIONS
 
 
+def operator(name: str) -> Callable[[Any, Any], Any]:
+    """The method for an operator of nodes: `u + v`, or `u + 2`."""
+    return lambda node, other: record(OPERATIONS[name], node, other)
+
+
+def reflected(name: str) -> Callable[[Any, Any], Any]:
+    """The same where the node is on the right: `2 + u`."""
+    return lambda node, other: record(OPERATIONS[name], other, node)
+
+
+@dataclass(eq=False, repr=False, slots=True)
 class Node:
-    """A quantity of a graph: its value, the operation that made it (None for an input) and its parents.
+    """A quantity of a graph: its value, the operation that made it (None for an input) and its parents' indices.
 
     Arithmetic on nodes records new ones: + - * / ** @, -x, abs(x), x.T, x[index] and the functions of `mlp.autodiff`.
-    The other operand may be a number or an array, which is then a constant of the graph. A value cannot be assigned to:
-    what was computed from it would be wrong.
+    The other operand may be a number or an array, which is then a constant of the graph. A value is read-only: what was
+    computed from it would become wrong.
     """
 
     __array_ufunc__ = None  # array + node asks the node, instead of looping over the array
-    __slots__ = ("graph", "index", "name", "operation", "options", "parents", "value")
 
-    def __init__(
-        self,
-        graph: Graph,
-        value: Any,
-        operation: Operation | None,
-        parents: tuple[Node, ...],
-        options: dict[str, Any],
-        name: str,
-    ) -> None:
-        self.graph = graph
-        self.index = len(graph.nodes)
-        if isinstance(value, np.ndarray):
-            value.setflags(write=False)
-        self.value = value
-        self.operation = operation
-        self.parents = tuple(parent.index for parent in parents)
-        self.options = options
-        self.name = name
+    graph: Graph
+    index: int
+    value: Any
+    operation: Operation | None
+    parents: tuple[int, ...]
+    options: dict[str, Any]
+    name: str
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -71,43 +71,17 @@ class Node:
         kind = "input" if self.operation is None else self.operation.name
         return f"Node({self.name or self.index}: {kind}, shape {self.shape})"
 
-    def __add__(self, other: Any) -> Any:
-        return record(OPERATIONS["add"], self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return record(OPERATIONS["add"], other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return record(OPERATIONS["subtract"], self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return record(OPERATIONS["subtract"], other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return record(OPERATIONS["multiply"], self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return record(OPERATIONS["multiply"], other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return record(OPERATIONS["divide"], self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return record(OPERATIONS["divide"], other, self)
-
-    def __matmul__(self, other: Any) -> Any:
-        return record(OPERATIONS["matmul"], self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return record(OPERATIONS["matmul"], other, self)
+    __add__, __radd__ = operator("add"), reflected("add")
+    __sub__, __rsub__ = operator("subtract"), reflected("subtract")
+    __mul__, __rmul__ = operator("multiply"), reflected("multiply")
+    __truediv__, __rtruediv__ = operator("divide"), reflected("divide")
+    __matmul__, __rmatmul__ = operator("matmul"), reflected("matmul")
+    __rpow__ = reflected("positive_power")
 
     def __pow__(self, other: Any) -> Any:
         if isinstance(other, Real):
             return record(OPERATIONS["power"], self, exponent=float(other))
         return record(OPERATIONS["positive_power"], self, other)
-
-    def __rpow__(self, other: Any) -> Any:
-        return record(OPERATIONS["positive_power"], other, self)
 
     def __neg__(self) -> Any:
         return record(OPERATIONS["negative"], self)
@@ -147,7 +121,9 @@ class Graph:
         options: dict[str, Any],
         name: str = "",
     ) -> Node:
-        node = Node(self, value, operation, parents, options, name)
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+        node = Node(self, len(self.nodes), value, operation, tuple(parent.index for parent in parents), options, name)
         self.nodes.append(node)
         return node
 

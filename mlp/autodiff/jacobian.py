@@ -1,4 +1,4 @@
-"""All partial derivatives of a function, from its propagation rules: small functions only, and the reason why."""
+"""All partial derivatives of a small function, from its propagation rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlp.autodiff.graph import Graph, Node, forward_mode, reverse_mode
 from mlp.autodiff.operation import Array
 
 LIMIT = 1_000_000
-"""The largest number of elements that is formed without asking: 8 MB, a function of 31 x 31 matrices."""
+"""The most elements that are formed unless a larger `limit` is given: 8 MB, a function of 31 x 31 matrices."""
 
 
 def jacobian(f: Callable[[Any], Any], A: Any, *, mode: str = "reverse", limit: int = LIMIT) -> Array:
@@ -20,11 +20,11 @@ def jacobian(f: Callable[[Any], Any], A: Any, *, mode: str = "reverse", limit: i
 
     A rule gives A_bar_ij = sum_kl C_bar_kl dC_kl/dA_ij. With C_bar = 1 at one k, l and 0 elsewhere, A_bar is
     J[k, l, :, :]: one sweep for each element of C ("reverse"). With A_dot = 1 at one i, j, C_dot is J[:, :, i, j]: one
-    sweep for each element of A ("forward"). Both give the same; the mode with fewer sweeps is the faster.
+    sweep for each element of A ("forward"). Both give the same; the mode with fewer sweeps is faster.
 
     Raises ValueError for more than `limit` elements: N x N matrices have N^4 of them, and most matrix functions cost
-    less. Whoever wants A_bar needs one sweep of the propagation rule, and none of the elements. Raises ValueError also
-    when f does not return one node computed from its input, or for another mode.
+    less. A_bar needs one sweep of the propagation rule, and none of these elements. Raises ValueError also when f does
+    not return one node computed from its input, and for another mode.
     """
     graph = Graph()
     parent = graph.input(A, "A")

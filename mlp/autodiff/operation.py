@@ -1,8 +1,8 @@
-"""One differentiable operation: a value and the two rules that carry derivatives across it. Rules know no graph.
+"""One differentiable operation: a value, and the two rules that carry derivatives across it.
 
-The rules are those of the note's "Standard results" and of Giles (2008): for C = f(A, B, ...), the forward rule turns
-A_dot, B_dot into C_dot, and the reverse rule turns C_bar into A_bar, B_bar. They belong together by the identity that
-every rule is tested with, <C_bar, C_dot> = <A_bar, A_dot> + <B_bar, B_dot> + ..., where <X, Y> = sum of X * Y.
+The rules are those of the note's "Standard results" and of Giles (2008). For C = f(A, B, ...), the forward rule turns
+A_dot, B_dot into C_dot, and the reverse rule turns C_bar into A_bar, B_bar. One identity ties them together, and tests
+every rule: <C_bar, C_dot> = <A_bar, A_dot> + <B_bar, B_dot> + ..., where <X, Y> is the sum of X * Y.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Dots = tuple[Any, ...]
+"""The dots, or the bars, of an operation's inputs."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """C = value(A, B, ..., **options), with both rules and where they come from; all of them mandatory.
+    """C = value(A, B, ..., **options), with both rules and their source.
 
     - `value(*inputs, **options)` returns C and leaves its inputs as they are;
     - `forward(dots, C, *inputs, **options)` returns C_dot, of C's shape, from the tuple of input dots;
     - `reverse(C_bar, C, *inputs, **options)` returns the tuple of input bars, each of its input's shape. They never
-      share memory with C_bar, so that whoever holds them may add to them in place;
+      share memory with C_bar, so that the caller may add to them in place;
     - `source` says where the rules are written down.
 
     An operation with several results has a tuple for C, and for C_dot and C_bar too.
@@ -33,7 +35,7 @@ class Operation:
     name: str
     value: Callable[..., Any]
     forward: Callable[..., Any]
-    reverse: Callable[..., tuple[Any, ...]]
+    reverse: Callable[..., Dots]
     source: str
 
 

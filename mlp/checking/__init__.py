@@ -1,4 +1,4 @@
-"""Numerical checks of a rule, a layer, a loss or a whole network, one's own included.
+"""Check a rule, a layer, a loss, an optimizer, a loop or a whole network in numbers, one's own included.
 
     results = check_layer(layer, X)
     print(table(results))

@@ -1,58 +1,77 @@
-"""Private copies in float64: what is checked stays bitwise as it was, and any parameter can be another array."""
+"""Copy networks in float64: what is checked stays bitwise as it was, and parameters can be replaced."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from mlp.checking.results import calling
+from mlp.network import Network
 from mlp.types import Array
 
-Reader = Callable[[Any], dict[str, Array]]
+
+def copy_of(network: Network, dtype: Any = np.float64) -> Network:
+    """A copy with parameters of this type; it has seen no data if the network has not."""
+    own = copy.deepcopy(network)
+    for layer in own.layers:
+        for name in layer.parameters:
+            setattr(layer, name, getattr(layer, name).astype(dtype))
+    own.lay_out()
+    return own
 
 
-def layer_parameters(layer: Any) -> dict[str, Array]:
-    return {name: getattr(layer, name) for name in layer.parameters}
-
-
-def network_parameters(network: Any) -> dict[str, Array]:
-    return network.parameters()
+def weight_names(network: Network) -> set[str]:
+    """The names of what a penalty and weight decay act on."""
+    places = network.named(np.arange(network.theta.size))
+    return {name for name, place in places.items() if (place < network.n_weights).any()}
 
 
 class Private:
-    """A deep copy of a layer or a network whose parameters are float64; `read` gives them by name.
+    """A copy of a network in float64, never called, from which more copies are made.
 
-    Parameters are replaced wherever the copy refers to them, however deep, which is what `copy.deepcopy` does with the
-    objects that its memo names. An array that two layers share is still one array. No method of the copy itself is ever
-    called, so that each `fresh` one has seen no data.
+    Parameters go by their names in the network; with `alone`, for a network of one layer, without its number.
     """
 
-    def __init__(self, thing: Any, read: Reader) -> None:
-        self.read = read
-        old = read(thing)
-        memo: dict[int, Any] = {id(array): np.array(array, dtype=np.float64) for array in old.values()}
-        self.unused = copy.deepcopy(thing, memo)
-        self.parameters = read(self.unused)
-        self.variants: dict[Any, Any] = {}
+    def __init__(self, network: Network, *, alone: bool = False) -> None:
+        self.alone, self.unused = alone, copy_of(network)
+        self.parameters = self.named(self.unused.theta)
+        self.variants: dict[bool, Network] = {}
 
-    def fresh(self, replaced: Mapping[str, Array] | None = None) -> Any:
-        """Another copy, with the same arrays for parameters, or with copies of other ones for some."""
-        memo: dict[int, Any] = {id(array): array for array in self.parameters.values()}
-        memo |= {id(self.parameters[name]): np.array(x) for name, x in (replaced or {}).items()}
-        return copy.deepcopy(self.unused, memo)
+    def named(self, theta: Array) -> dict[str, Array]:
+        """The parts of a vector of theta's size by the names of the parameters."""
+        parts = self.unused.named(theta)
+        return {name.removesuffix("1"): part for name, part in parts.items()} if self.alone else parts
 
-    def variant(self, values: Mapping[str, Array]) -> Any:
-        """A copy with these values, real or complex, in the place of its parameters of these names."""
-        key = tuple((name, np.iscomplexobj(x)) for name, x in values.items())
-        if key not in self.variants:
-            self.variants[key] = self.fresh(values)
-        variant = self.variants[key]
-        arrays = self.read(variant)
-        for name, x in values.items():
-            arrays[name][...] = x
-        return variant
+    def fresh(self, dtype: Any = np.float64) -> Network:
+        return copy_of(self.unused, dtype)
+
+    def variant(self, arrays: Mapping[str, Array]) -> Network:
+        """A copy with these arrays, real or complex, in the place of its parameters of these names."""
+        kind = any(map(np.iscomplexobj, arrays.values()))
+        if kind not in self.variants:
+            self.variants[kind] = self.fresh(np.complex128 if kind else np.float64)
+        own = self.variants[kind]
+        own.theta = self.unused.theta
+        for name, part in self.named(own.theta).items():
+            part[...] = arrays.get(name, part)
+        return own
+
+
+def layer_bars(layer: Any, values: Any, H_bar: Array) -> dict[str, Array]:
+    """Copies of the bars of a layer's parameters and of H_in."""
+    with calling("backward"):
+        bars = layer.backward(values, H_bar, input_bar=True)
+        return {name: float64(getattr(bars, f"{name}_bar")) for name in (*layer.parameters, "H_in")}
+
+
+def off_zero(network: Network, rng: np.random.Generator) -> None:
+    """Set parameters that are all 0 to something else: weight decay on them would not show."""
+    for parameter in network.parameters().values():
+        if not parameter.any():
+            parameter += 0.1 * rng.normal(size=parameter.shape)
 
 
 def long_double(arrays: Mapping[str, Array]) -> dict[str, Array]:
@@ -60,12 +79,14 @@ def long_double(arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def float64(values: Any) -> Array:
+    """A copy in float64."""
     return np.array(values, dtype=np.float64)
 
 
-def two_columns(*arrays: Array) -> tuple[Array, ...]:
-    """The arrays, or a single column twice: with B = 1 a forgotten sum over the minibatch would not show."""
-    return tuple(np.repeat(array, 2, axis=1) if array.shape[1] == 1 else array for array in arrays)
+def two_columns(*arrays: Any) -> tuple[Array, ...]:
+    """Copies in float64, a single column twice: with B = 1 a forgotten sum over the minibatch would not show."""
+    copies = map(float64, arrays)
+    return tuple(np.repeat(array, 2, axis=1) if array.shape[1] == 1 else array for array in copies)
 
 
 def other_columns(X: Array) -> Array:

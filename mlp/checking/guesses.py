@@ -1,4 +1,4 @@
-"""Which mistake a wrong bar looks like."""
+"""Guess which mistake a wrong bar looks like, from its pattern and from the bars that usual mistakes give."""
 
 from __future__ import annotations
 
@@ -8,21 +8,30 @@ from typing import Any
 
 import numpy as np
 
+from mlp.checking.copies import layer_bars
 from mlp.types import Array
 
 CLOSE = 1e-5  # how well a pattern must fit, relative to the norm; what passes as a bar is at most 1e-6 off
 
+STATE = "something is kept from call to call: these are the bars of another forward pass"
+FORGOTTEN = "the slope g'(A) is forgotten"
+AT_H = "the slope is taken at H instead of A"
+NOT_THE_SLOPE = "the slope of the activation is not the derivative of its value"
+W_FOR_W_T = "W where Wᵀ belongs"
+OVERWRITTEN = "H_in is used twice, and one use overwrites the other instead of adding to it"
+DECAY_ON_B = "weight decay on b, which the cost of the penalty leaves out"
+
 
 @dataclass(frozen=True)
 class Suspects:
-    """Wrong bars that known mistakes give: `instead` of the right bar, or `added` to it; by what to say about them."""
+    """Wrong bars of known mistakes, `instead` of the right bar or `added` to it, by the words for the mistake."""
 
     instead: Mapping[str, Array] = field(default_factory=dict)
     added: Mapping[str, Array] = field(default_factory=dict)
 
 
 def close(X: Any, Y: Any, within: float = CLOSE) -> bool:
-    """Equal up to rounding, relative to the norm, and not both 0."""
+    """Whether two arrays are equal up to rounding, relative to the norm, and not both 0."""
     if np.shape(X) != np.shape(Y):
         return False
     size = max(float(np.linalg.norm(X)), float(np.linalg.norm(Y)))
@@ -32,7 +41,7 @@ def close(X: Any, Y: Any, within: float = CLOSE) -> bool:
 def guess(
     found: Array, wanted: Array, bar: Array, take: Callable[[Array], Array], columns: int, suspects: Suspects
 ) -> str:
-    """What the mistake may be, or "" where nothing fits.
+    """Name the mistake that a bar looks like, or "" where nothing fits.
 
     `found` and `wanted` are the elements that were compared, `bar` is the whole array that `found` is from, `take`
     picks the compared elements out of such an array, and `columns` is B (0 where there is no minibatch).
@@ -54,7 +63,7 @@ def guess(
 
 
 def factor(found: Array, wanted: Array, columns: int, within: float) -> str:
-    """Found is a constant times wanted."""
+    """Recognize a constant factor."""
     square = float(np.sum(wanted * wanted))
     k = float(np.sum(found * wanted)) / square if square > 0 else 0.0
     if k == 0 or not np.isfinite(k) or not close(found, k * wanted, within):
@@ -76,7 +85,7 @@ def factor(found: Array, wanted: Array, columns: int, within: float) -> str:
 
 
 def line(found: Array, wanted: Array, bar: Array) -> str:
-    """All is right but one element, one row or one column."""
+    """Recognize one wrong element, row or column, where all else is right."""
     if bar.ndim != 2 or found.size != bar.size:
         return ""
     wrong = np.abs(found - wanted).reshape(bar.shape) > CLOSE * np.linalg.norm(wanted)
@@ -87,3 +96,56 @@ def line(found: Array, wanted: Array, bar: Array) -> str:
         if len(lines) == 1 and bar.shape[1 - axis] > 2:
             return f"{name} {lines[0]} alone is wrong"
     return ""
+
+
+def layer_suspects(
+    fresh: Callable[[], Any], H_in: Array, other: Array, H_bar: Array, found: Mapping[str, Array]
+) -> dict[str, Suspects]:
+    """List, for each array of a layer, wrong bars that would be explained; `found` are those in question.
+
+    `fresh()` is the layer before it saw any data, and `other` the input that it saw before H_in.
+    """
+    instead: dict[str, dict[str, Array]] = {name: {} for name in found}
+    added: dict[str, dict[str, Array]] = {name: {} for name in found}
+    layer = fresh()
+    if is_dense(layer):
+        for name, bars in dense_mistakes(layer, H_in, H_bar).items():
+            for array, bar in bars.items():
+                instead[array][name] = bar
+        if H_bar.shape == H_in.shape:  # H = ... + H_in, as in a residual layer
+            added["H_in"][OVERWRITTEN] = -H_bar
+            instead["H_in"][OVERWRITTEN] = H_bar
+    right, stale = (layer_bars(own, own.forward(x.copy()), H_bar) for own, x in ((fresh(), H_in), (fresh(), other)))
+    for name, bar in found.items():
+        if not close(bar, right[name]):  # without other data before it, the bar is another one
+            instead[name][STATE] = stale[name]
+    return {name: Suspects(instead[name], added[name]) for name in found}
+
+
+def is_dense(layer: Any) -> bool:
+    """Whether it looks like the note's layer, H = g(W H_in + b 1^T)."""
+    return all(hasattr(layer, name) for name in ("W", "b", "g")) and np.ndim(layer.W) == 2 and callable(layer.g)
+
+
+def dense_mistakes(layer: Any, H_in: Array, H_bar: Array) -> dict[str, dict[str, Array]]:
+    """The bars of b, W and H_in with each mistake in the equations of `mlp.Layer.backward`."""
+    A = layer.W @ H_in + layer.b
+    H = layer.g(A)
+    A_bar = slope(layer.g, A) * H_bar
+    wrong = {FORGOTTEN: H_bar, AT_H: slope(layer.g, H) * H_bar}
+    if hasattr(layer.g, "slope"):
+        wrong[NOT_THE_SLOPE] = layer.g.slope(A, H) * H_bar
+    mistakes = {
+        name: {"b": bar.sum(axis=1, keepdims=True), "W": bar @ H_in.T, "H_in": layer.W.T @ bar}
+        for name, bar in wrong.items()
+        if not close(bar, A_bar)
+    }
+    if layer.W.shape[0] == layer.W.shape[1]:
+        mistakes[W_FOR_W_T] = {"H_in": layer.W @ A_bar}
+    return mistakes
+
+
+def slope(g: Any, A: Array) -> Array:
+    """g'(A) by central differences: the layer's own slope may be the mistake."""
+    h = 1e-5
+    return np.asarray((g(A + h) - g(A - h)) / (2 * h))

@@ -1,4 +1,4 @@
-"""Checks of the coding of labels: every row of Y marks the label that is written in its row of the table."""
+"""Check the coding of labels: every row of Y marks the label that is written in its row of the table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OTHER_ROW = "every row has the label of the row next to it"
 
 
 def check_labels(Y: Array, written: Sequence[str], labels: Sequence[str], *, name: str = "Y") -> list[Result]:
-    """Y, N x K, against the N labels as they are written, where output k stands for `labels[k]`.
+    """Compare Y, N x K, with the N labels as they are written, where output k stands for `labels[k]`.
 
     One-hot for K labels; for two of them Y may also be one column, 1 for the second.
     """

@@ -1,23 +1,22 @@
-"""Checks of a training loop, by running one epoch of it with an optimizer that only looks."""
+"""Check a training loop: run one epoch of it with an optimizer that only looks."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from mlp.checking.copies import Private, float64, network_parameters
-from mlp.checking.guesses import close
+from mlp.checking.copies import copy_of, float64, off_zero, weight_names
+from mlp.checking.guesses import DECAY_ON_B, close
+from mlp.checking.identities import ALL, EXACT, identity
+from mlp.checking.optimizer import check_decay
 from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result
-from mlp.checking.together import ALL, EXACT, identity
 from mlp.types import Array
 
 SHORT = "the last, short minibatch is divided by the full B"
 EARLIER = "the values of an earlier forward pass are used in backward"
-DECAY_ON_B = "weight decay on b, which the penalty leaves out"
 NO_PENALTY = "the derivative of the penalty, l2 W, is missing"
 MEAN_OF_MEANS = "the minibatches' costs are averaged without weighing them by their rows"
 OTHER_ROWS = "inputs have the targets of other rows: are both shuffled in the same order?"
@@ -33,33 +32,43 @@ def check_loop(
     *,
     batch_size: int | None = None,
     l2: float = 0.0,
+    weight_decay: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> list[Result]:
-    """All checks of a training loop that is called like `mlp.train`, on data = (X, Y), N x D and N x K.
+    """Check a training loop that is called like `mlp.train`, on data = (X, Y), N x D and N x K.
 
     `loop(network, loss, optimizer, data, rng=..., epochs=1, batch_size=..., l2=...)` runs with an optimizer that
     changes nothing, so every minibatch can be computed again: its rows have to be rows of the data, each once in the
     epoch and with its own targets; its bars those of its mean cost plus penalty; and the epoch's cost (`train_loss` of
-    the last record that the loop yields, if it does) the mean over all rows. Biases that are all 0 are first set to
-    something else, or weight decay on them would not show. The default batch size leaves a short minibatch. The network
-    is left bitwise as it was; what the loop raises is raised.
+    the last record that the loop yields, if it does) the mean over all rows. With a `weight_decay` it runs once more,
+    and nothing but weights may change. Biases that are all 0 are first set to something else, or weight decay on them
+    would not show. The default batch size leaves a short minibatch. The network is left bitwise as it was; what the
+    loop raises is raised.
     """
     rng = np.random.default_rng(0) if rng is None else rng
     X, Y = map(float64, data)
     batch_size = batch_size or uneven(len(X))
-    own = Private(network, network_parameters).fresh()
+    own = copy_of(network)
     off_zero(own, rng)
     watch = Watch(own, loss)
-    records = list(
-        loop(watch.network(), watch, watch, (X.copy(), Y.copy()), rng=rng, epochs=1, batch_size=batch_size, l2=l2)
-    )
-    if not watch.steps:
+
+    def run(**options: Any) -> list[Any]:
+        epoch = {"rng": rng, "epochs": 1, "batch_size": batch_size, "l2": l2, **options}
+        return list(loop(own, watch, watch, (X.copy(), Y.copy()), **epoch))
+
+    records, steps = run(), watch.steps
+    if not steps:
         reason = "the loop never called optimizer.step after network.forward and loss.seed"
         return [Result("steps", "minibatches", INCONCLUSIVE, np.nan, EXACT, reason)]
-    results = [check_rows(watch, X, Y), *check_steps(own, loss, watch, l2)]
+    results = [check_rows(steps, X, Y), *check_steps(own, loss, steps, l2)]
     reported = getattr(records[-1], "train_loss", None) if records else None
     if reported is not None:
-        results += check_reported(own, loss, watch, X, Y, float(reported))
+        results += check_reported(own, loss, steps, X, Y, float(reported))
+    if weight_decay:
+        before = own.theta.copy()
+        run(weight_decay=weight_decay)
+        decay, parameters = own.named(own.theta - before), own.named(before)
+        results += check_decay(decay, parameters, weight_names(own), "without a step, an epoch")
     return results
 
 
@@ -69,40 +78,31 @@ def uneven(N: int) -> int:
     return B if N % B else B + 1
 
 
-def off_zero(network: Any, rng: np.random.Generator) -> None:
-    for parameter in network.parameters().values():
-        if not parameter.any():
-            parameter += 0.1 * rng.normal(size=parameter.shape)
-
-
 @dataclass(frozen=True)
 class Step:
-    """What a loop did for one minibatch: the inputs and targets that it used, and the bars that it steps along."""
+    """One minibatch of a loop: the inputs and targets that it used, and the bars that it steps along."""
 
     X: Array
     Y: Array
-    bars: dict[str, Array]
+    theta_bar: Array
 
 
 class Watch:
-    """The loss and the optimizer of a loop in one, and its network: they take notes and change nothing."""
+    """The loss and the optimizer of a loop in one: it notes what they and the network get, and changes nothing."""
 
-    def __init__(self, own: Any, loss: Any) -> None:
-        self.own, self.loss = own, loss
-        self.name, self.learning_rate = loss.name, 0.1
+    learning_rate = 0.1
+
+    def __init__(self, network: Any, loss: Any) -> None:
+        self.loss, self.name, self.predict = loss, loss.name, loss.predict
         self.X = self.Y = np.zeros((0, 0))
         self.steps: list[Step] = []
-
-    def network(self) -> Any:
-        """The network, with a forward that notes its input."""
-        watched, forward = copy.copy(self.own), self.own.forward
+        forward = network.forward
 
         def noting(X: Array, *arguments: Any, **options: Any) -> Any:
             self.X = X.copy()
             return forward(X, *arguments, **options)
 
-        watched.forward = noting
-        return watched
+        network.forward = noting
 
     def cost(self, F: Array, Y: Array) -> Any:
         return self.loss.cost(F, Y)
@@ -111,19 +111,14 @@ class Watch:
         self.Y = Y.copy()
         return np.asarray(self.loss.seed(F, Y))
 
-    def predict(self, F: Array) -> Array:
-        return np.asarray(self.loss.predict(F))
-
-    def step(self, network: Any, bars: Any) -> None:
-        if not (self.X.size and self.X.shape[1:] == self.Y.shape[1:]):
-            return  # it was computed by other means, so that nobody knows of what these are the bars
-        copied = {name: np.array(bar, dtype=np.float64) for name, _, bar in network.with_bars(bars)}
-        self.steps.append(Step(self.X, self.Y, copied))
+    def step(self, theta: Array, theta_bar: Array, eta: float) -> None:
+        if self.X.size and self.X.shape[1:] == self.Y.shape[1:]:  # or nobody knows of what these are the bars
+            self.steps.append(Step(self.X, self.Y, float64(theta_bar)))
 
 
-def check_rows(watch: Watch, X: Array, Y: Array) -> Result:
-    """Every row of the data once, each with its own targets."""
-    seen_X, seen_Y = (np.concatenate([getattr(s, name) for s in watch.steps], axis=1).T for name in ("X", "Y"))
+def check_rows(steps: list[Step], X: Array, Y: Array) -> Result:
+    """Check that every row of the data is used once, with its own targets."""
+    seen_X, seen_Y = (np.concatenate([getattr(step, name) for step in steps], axis=1).T for name in ("X", "Y"))
     what, check = "rows", "minibatches"
     reason, guess = "", ""
     if not same_rows(seen_X, X):
@@ -136,65 +131,59 @@ def check_rows(watch: Watch, X: Array, Y: Array) -> Result:
         reason, guess = "the pairs of inputs and targets are not those of the data", OTHER_ROWS
     if reason:
         return Result(what, check, FAIL, np.inf, 0.0, reason, guess)
-    sizes = ", ".join(str(step.X.shape[1]) for step in watch.steps)
+    sizes = ", ".join(str(step.X.shape[1]) for step in steps)
     return Result(what, check, PASS, 0.0, 0.0, f"each of {len(X)} rows once, in minibatches of {sizes}")
 
 
 def same_rows(one: Array, other: Array) -> bool:
-    """Are they the same rows in any order?"""
+    """Whether they are the same rows in any order."""
     return sorted(one.tolist()) == sorted(other.tolist())
 
 
-def check_steps(own: Any, loss: Any, watch: Watch, l2: float) -> list[Result]:
-    """The bars of every minibatch; of the failures, those of the first minibatch that has any."""
-    parameters = own.parameters()
-    decay = {name: l2 * x if name in own.penalized else np.zeros_like(x) for name, x in parameters.items()}
-    largest = max(step.X.shape[1] for step in watch.steps)
+def check_steps(own: Any, loss: Any, steps: list[Step], l2: float) -> list[Result]:
+    """Check the bars of every minibatch; of the failures, tell those of the first minibatch that has any."""
+    everywhere = l2 * own.theta
+    decay = np.where(np.arange(everywhere.size) < own.n_weights, everywhere, 0.0)
+    largest = max(step.X.shape[1] for step in steps)
     worst = 0.0
-    for k, step in enumerate(watch.steps):
+    for k, step in enumerate(steps):
         n = step.X.shape[1]
         data = data_bars(own, loss, step.X, step.Y)
-        pairs = {name: (step.bars[name], data[name] + decay[name]) for name in data}
+        found, right = own.named(step.theta_bar), own.named(data + decay)
+        pairs = {name: (bar, right[name]) for name, bar in found.items()}
         results = identity("minibatches", pairs, ("the loop has", "right is"), columns=n)
         worst = max(worst, results[0].error)
         if results[0].verdict == PASS:
             continue
-        suspects = {SHORT: {name: data[name] * n / largest + decay[name] for name in data}}
-        suspects |= {
-            DECAY_ON_B: {name: data[name] + l2 * parameters[name] for name in data if name not in own.penalized}
-        }
-        suspects |= {NO_PENALTY: data}
-        for earlier in watch.steps[:k]:
+        suspects = {SHORT: data * n / largest + decay, DECAY_ON_B: data + everywhere, NO_PENALTY: data}
+        for earlier in steps[:k]:
             if earlier.X.shape == step.X.shape:
-                stale = data_bars(own, loss, step.X, step.Y, earlier.X)
-                suspects[EARLIER] = {name: stale[name] + decay[name] for name in data}
-        where = f"minibatch {k + 1} of {len(watch.steps)}, {n} rows"
+                suspects[EARLIER] = data_bars(own, loss, step.X, step.Y, earlier.X) + decay
+        named = {cause: own.named(theta_bar) for cause, theta_bar in suspects.items()}
+        where = f"minibatch {k + 1} of {len(steps)}, {n} rows"
         return [
             replace(
                 r,
                 reason=f"{where}, {r.reason}",
-                guess=next((s for s, bars in suspects.items() if close(bars.get(r.what), step.bars[r.what])), r.guess),
+                guess=next((cause for cause, bars in named.items() if close(bars[r.what], found[r.what])), r.guess),
             )
             for r in results
         ]
-    return [Result(ALL, "minibatches", PASS, worst, EXACT, f"the bars of {len(watch.steps)} steps")]
+    return [Result(ALL, "minibatches", PASS, worst, EXACT, f"the bars of {len(steps)} steps")]
 
 
-def data_bars(own: Any, loss: Any, X: Array, Y: Array, kept: Array | None = None) -> dict[str, Array]:
+def data_bars(own: Any, loss: Any, X: Array, Y: Array, kept: Array | None = None) -> Array:
     """The bars of the mean cost of a minibatch; with `kept`, from the values of another input, which is a mistake."""
     values = own.forward(X)
     seed = loss.seed(values[-1].H, Y)
-    bars = own.backward(values if kept is None else own.forward(kept), seed)
-    return {name: np.array(bar, dtype=np.float64) for name, _, bar in own.with_bars(bars)}
+    return float64(own.backward(values if kept is None else own.forward(kept), seed).theta_bar)
 
 
-def check_reported(own: Any, loss: Any, watch: Watch, X: Array, Y: Array, reported: float) -> list[Result]:
-    """The cost of the epoch is the mean over its rows, as no step changed anything: minibatches weigh by their rows."""
-    costs = [float(loss.cost(own.forward(step.X)[-1].H, step.Y)) for step in watch.steps]
-    right = float(loss.cost(own.forward(X.T)[-1].H, Y.T))
-    pair = (np.asarray(reported), np.asarray(right))
-    (result,) = identity(
-        "epoch", {"c": pair}, ("train_loss is", "the mean over all rows"), good="the mean over all rows"
-    )
+def check_reported(own: Any, loss: Any, steps: list[Step], X: Array, Y: Array, reported: float) -> list[Result]:
+    """Check that the cost of the epoch is the mean over its rows: minibatches weigh by their rows."""
+    costs = [float(loss.cost(own.forward(step.X)[-1].H, step.Y)) for step in steps]
+    pairs = {"c": (reported, float(loss.cost(own.forward(X.T)[-1].H, Y.T)))}
+    words = ("train_loss is", "the mean over all rows")
+    (result,) = identity("epoch", pairs, words, good=words[1])
     unweighted = result.verdict == FAIL and close(reported, float(np.mean(costs)))
     return [replace(result, what="c", guess=MEAN_OF_MEANS if unweighted else result.guess)]

@@ -1,14 +1,14 @@
-"""Derivatives from values of a function alone: the complex step where it can be trusted, else central differences.
+"""Compute derivatives from values of a function: by the complex step where it can be trusted, else by differences.
 
 The complex step, Im f(x + i h v) / h, is exact to rounding for analytic functions, however small the derivative is. But
-NumPy has functions that take complex numbers and lose or bend the derivative without a word (`abs`, `sign`, `maximum`,
-`linalg.norm`, `.conj()`), so it is believed only where central differences say the same in random directions.
+some functions of NumPy take complex numbers and lose or bend the derivative without a word (`abs`, `sign`, `maximum`,
+`linalg.norm`, `.conj()`). So it is believed only where central differences say the same in random directions.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ AGREEMENT = 1e-8  # of a complex step with central differences, relative
 EPS = float(np.finfo(np.float64).eps)
 COMPLEX_STEP = 1e-20
 STEPS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)  # of central differences, relative to the values
+OUTSIDE = (ValueError, ArithmeticError, np.linalg.LinAlgError)  # what a function raises outside of its domain
 
 Function = Callable[[Any], Any]
 
@@ -41,12 +42,15 @@ class Slope(NamedTuple):
 
     @property
     def doubt(self) -> float:
-        """What differs by more is surely different. Where several kinks meet, their bends may nearly cancel."""
+        """The most that the value may be off. Where several kinks meet, their bends may nearly cancel."""
         return 1000 * self.bend + 3 * self.noise if np.isfinite(self.value) else np.inf
 
 
+UNKNOWN = Slope(np.nan, np.inf, np.inf)
+
+
 def step_sizes(x: Array, scale: float = 0.0) -> Array:
-    """What counts as a step of 1 at each element: its value or, for small elements, the root mean square of all.
+    """Sizes that count as a step of 1: the value of an element or, for small ones, the root mean square of all.
 
     Where all of x is 0 it is `scale`, or 1 if that is 0 too.
     """
@@ -59,46 +63,6 @@ def typical(x: Array) -> float:
     return size if np.isfinite(size) else 0.0
 
 
-def complex_slope(f: Function, x: Array, v: Array, base: float, size: float) -> float | None:
-    """Im f(x + i h v) / h, or None where f does not take complex numbers or is another function for them."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            value = f(x + 1j * COMPLEX_STEP * v)
-    except Exception:  # no complex version of a function, a cast, a refusal of its own: all mean the same here
-        return None
-    if not np.iscomplexobj(value) or not np.isfinite(value) or abs(value.real - base) > 1e-10 * size:
-        return None
-    return float(value.imag) / COMPLEX_STEP
-
-
-def central_slope(f: Function, x: Array, v: Array, base: float, size: float) -> Slope:
-    """The slope at t = 0 of f(x + t v), from the step t of STEPS that blurs the least.
-
-    (f(t) - f(-t)) / 2t at t and t/2, extrapolated to t = 0 (Richardson), is off by t^4. Right minus left slope is t f''
-    where f is smooth, so that at t it is twice what it is at t/2; at a kink it is not, and `bend` shows it. So does a
-    slope that a larger step contradicts, as where f is computed in float32 somewhere and stands still for small steps.
-    """
-    tried = []
-    for t in STEPS:
-        try:
-            up, down, half_up, half_down = (float(f(x + s * v)) for s in (t, -t, t / 2, -t / 2))
-        except (ValueError, ArithmeticError, np.linalg.LinAlgError):  # outside of the domain of f
-            continue
-        wide, near = (up - down) / (2 * t), (half_up - half_down) / t
-        turn = (up - 2 * base + down) / t - 2 * (half_up - 2 * base + half_down) / (t / 2)
-        slope = Slope((4 * near - wide) / 3, max(abs(wide - near), abs(turn)), 4 * EPS * size / t)
-        if np.isfinite(slope.blur):
-            tried.append(slope)
-            if slope.blur <= 1e-2 * TOLERANCE[CENTRAL] * abs(slope.value):
-                break
-    if not tried:
-        return Slope(np.nan, np.inf, np.inf)
-    best = min(tried, key=lambda slope: slope.blur)
-    contradiction = max(abs(slope.value - best.value) - 10 * slope.blur for slope in tried)
-    return best._replace(bend=max(best.bend, contradiction))
-
-
 class Derivative:
     """The derivative of a scalar f at x along any direction.
 
@@ -106,26 +70,62 @@ class Derivative:
     In the directions, a complex step has to agree with central differences.
     """
 
-    def __init__(self, f: Function, x: Array, size: float, directions: list[Array]) -> None:
+    def __init__(self, f: Function, x: Array, size: float, directions: Iterable[Array]) -> None:
         self.f, self.x, self.size = f, x, size
         self.base = float(f(x))
         self.method = COMPLEX if self.trusts_complex(directions) else CENTRAL
 
-    def trusts_complex(self, directions: list[Array]) -> bool:
-        """Do central differences say the same, as far as they can see?"""
+    def along(self, v: Array) -> Slope:
+        return self.exact(v) if self.method == COMPLEX else self.central(v)
+
+    def trusts_complex(self, directions: Iterable[Array]) -> bool:
+        """Whether central differences say the same, as far as they can see."""
         for v in directions:
-            exact = complex_slope(self.f, self.x, v, self.base, self.size)
-            if exact is None:
+            exact = self.exact(v).value
+            if not np.isfinite(exact):
                 return False
-            central = central_slope(self.f, self.x, v, self.base, self.size)
+            central = self.central(v)
             limit = AGREEMENT * max(abs(exact), abs(central.value)) + 1e-2 * central.bend + 10 * central.noise
             lost = exact == 0 and central.value != 0
             if lost or not abs(exact - central.value) <= limit:
                 return False
         return True
 
-    def along(self, v: Array) -> Slope:
-        if self.method == CENTRAL:
-            return central_slope(self.f, self.x, v, self.base, self.size)
-        exact = complex_slope(self.f, self.x, v, self.base, self.size)
-        return Slope(np.nan, np.inf, np.inf) if exact is None else Slope(exact)
+    def exact(self, v: Array) -> Slope:
+        """Im f(x + i h v) / h, unknown where f does not take complex numbers or is another function for them."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)
+                value = self.f(self.x + 1j * COMPLEX_STEP * v)
+        except Exception:  # no complex version of a function, a cast, a refusal of its own: all mean the same here
+            return UNKNOWN
+        if not np.iscomplexobj(value) or not np.isfinite(value) or abs(value.real - self.base) > 1e-10 * self.size:
+            return UNKNOWN
+        return Slope(float(value.imag) / COMPLEX_STEP)
+
+    def central(self, v: Array) -> Slope:
+        """The slope at t = 0 of f(x + t v), from the step t of STEPS that blurs the least.
+
+        (f(t) - f(-t)) / 2t at t and t/2, extrapolated to t = 0 (Richardson), is off by t^4. Right minus left slope is
+        t f'' where f is smooth, so that at t it is twice what it is at t/2; at a kink it is not, and `bend` shows it.
+        So does a slope that a larger step contradicts, as where f is computed in float32 somewhere and stands still for
+        small steps.
+        """
+        tried = []
+        for t in STEPS:
+            try:
+                up, down, half_up, half_down = (float(self.f(self.x + s * v)) for s in (t, -t, t / 2, -t / 2))
+            except OUTSIDE:
+                continue
+            wide, near = (up - down) / (2 * t), (half_up - half_down) / t
+            turn = (up - 2 * self.base + down) / t - 2 * (half_up - 2 * self.base + half_down) / (t / 2)
+            slope = Slope((4 * near - wide) / 3, max(abs(wide - near), abs(turn)), 4 * EPS * self.size / t)
+            if np.isfinite(slope.blur):
+                tried.append(slope)
+                if slope.blur <= 1e-2 * TOLERANCE[CENTRAL] * abs(slope.value):
+                    break
+        if not tried:
+            return UNKNOWN
+        best = min(tried, key=lambda slope: slope.blur)
+        contradiction = max(abs(slope.value - best.value) - 10 * slope.blur for slope in tried)
+        return best._replace(bend=max(best.bend, contradiction))

@@ -1,62 +1,53 @@
-"""Checks of an optimizer: a step goes downhill, and weight decay acts on weights alone."""
+"""Check an optimizer: a step goes downhill, and what shrinks weights leaves biases alone."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from mlp.checking.copies import Private, network_parameters
-from mlp.checking.loop import off_zero
+from mlp.checking.copies import copy_of, off_zero, weight_names
+from mlp.checking.guesses import DECAY_ON_B
+from mlp.checking.identities import ALL
 from mlp.checking.results import FAIL, PASS, Result, folded
-from mlp.checking.together import ALL
 from mlp.types import Array
 
 UPHILL = "the sign: W <- W - eta W_bar goes down, + goes up"
 NO_STEP = "the array does not move: is it left out of the step?"
-DECAY_ON_B = "weight decay on b"
 EVEN = 1e-6  # the step is a small difference of parameters, so rounding leaves more in it
 
 
 @np.errstate(all="ignore")
 def check_optimizer(optimizer: Any, network: Any, *, rng: np.random.Generator | None = None) -> list[Result]:
-    """All checks of a fresh optimizer, one's own included, on a network's parameters and random bars.
+    """Check a fresh optimizer, one's own included, on a network's parameters and random bars.
 
     Its first step, without its weight decay, has to go downhill in every array, <step, bar> < 0; and with all bars 0 it
-    has to leave alone what is not in `penalized`, and to shrink the rest by one factor or leave it too. Biases that are
-    all 0 are first set to something else, or weight decay on them would not show. Optimizer and network are left as
-    they were.
+    has to leave alone what is no weight, and to shrink the weights by one factor or leave them too. Biases that are all
+    0 are first set to something else, or weight decay on them would not show. Optimizer and network are left as they
+    were.
     """
     rng = np.random.default_rng(0) if rng is None else rng
-    own = Private(network, network_parameters).fresh()
+    own = copy_of(network)
     off_zero(own, rng)
-    bars = {name: rng.normal(size=x.shape) for name, x in own.parameters().items()}
-    still = steps_of(optimizer, own, {name: np.zeros_like(bar) for name, bar in bars.items()})
-    moved = steps_of(optimizer, own, bars)
-    first = [downhill(name, moved[name] - still[name], bar) for name, bar in bars.items()]
-    second = [decays(name, still[name], x, name in own.penalized) for name, x in own.parameters().items()]
-    decayed = [name for name, step in still.items() if np.any(step)]
+    theta_bar = rng.normal(size=own.theta.shape)
+    still = first_step(optimizer, own.theta, np.zeros_like(theta_bar))
+    moved = own.named(first_step(optimizer, own.theta, theta_bar) - still)
+    downhill = [goes_down(name, moved[name], bar) for name, bar in own.named(theta_bar).items()]
     return [
-        *folded(ALL, first, "<step, bar> is below 0 in every array"),
-        *folded(ALL, second, f"on {', '.join(decayed)} alone" if decayed else "none"),
+        *folded(ALL, downhill, "<step, bar> is below 0 in every array"),
+        *check_decay(own.named(still), own.parameters(), weight_names(own), "with all bars 0, a step"),
     ]
 
 
-def steps_of(optimizer: Any, network: Any, bars: Mapping[str, Array]) -> dict[str, Array]:
-    """What the first step adds to each parameter."""
-    optimizer, stepped = copy.deepcopy(optimizer), copy.deepcopy(network)
-    layers = [
-        SimpleNamespace(**{f"{name}_bar": bars[f"{name}{number}"].copy() for name in layer.parameters})
-        for number, layer in enumerate(stepped.layers, 1)
-    ]
-    optimizer.step(stepped, layers)
-    return {name: x - network.parameters()[name] for name, x in stepped.parameters().items()}
+def first_step(optimizer: Any, theta: Array, theta_bar: Array) -> Array:
+    """The change of theta by the first step."""
+    moved = theta.copy()
+    copy.deepcopy(optimizer).step(moved, theta_bar.copy(), optimizer.learning_rate)
+    return moved - theta
 
 
-def downhill(name: str, step: Array, bar: Array) -> Result:
+def goes_down(name: str, step: Array, bar: Array) -> Result:
     slope, norm = float(np.sum(step * bar)), float(np.linalg.norm(step) * np.linalg.norm(bar))
     if slope < 0:
         return Result(name, "downhill", PASS, 0.0, 0.0)
@@ -64,13 +55,21 @@ def downhill(name: str, step: Array, bar: Array) -> Result:
     return Result(name, "downhill", FAIL, slope / norm if norm else 0.0, 0.0, reason, guess)
 
 
-def decays(name: str, step: Array, x: Array, penalized: bool) -> Result:
-    """With all bars 0: no step, or the same fraction of every element less where the array is penalized."""
-    if not np.any(step):
-        return Result(name, "weight decay", PASS, 0.0, 0.0)
-    fraction = -float(np.sum(step * x)) / float(np.sum(x * x))
-    error = float(np.linalg.norm(step + fraction * x) / np.linalg.norm(step))
-    reason = f"with all bars 0, a step takes {fraction:.3g} of it away"
-    if not penalized:
-        return Result(name, "weight decay", FAIL, abs(fraction), 0.0, reason, DECAY_ON_B)
-    return Result(name, "weight decay", PASS if error <= EVEN and 0 < fraction < 1 else FAIL, error, EVEN, reason)
+def check_decay(steps: dict[str, Array], parameters: dict[str, Array], weights: set[str], when: str) -> list[Result]:
+    """Check what is added without any bars: nothing, or the same fraction of every weight less."""
+    results = []
+    for name, step in steps.items():
+        x, size = parameters[name], float(np.linalg.norm(step))
+        if not size:
+            results.append(Result(name, "weight decay", PASS, 0.0, 0.0))
+            continue
+        fraction = -float(np.sum(step * x)) / float(np.sum(x * x))
+        error = float(np.linalg.norm(step + fraction * x)) / size
+        reason = f"{when} takes {fraction:.3g} of it away"
+        if name in weights:
+            verdict = PASS if error <= EVEN and 0 < fraction < 1 else FAIL
+            results.append(Result(name, "weight decay", verdict, error, EVEN, reason))
+        else:
+            results.append(Result(name, "weight decay", FAIL, abs(fraction), 0.0, reason, DECAY_ON_B))
+    decayed = ", ".join(name for name, step in steps.items() if np.any(step))
+    return folded(ALL, results, f"on {decayed} alone" if decayed else "none")

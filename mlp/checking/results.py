@@ -1,4 +1,4 @@
-"""What a check found, and the table that tells it."""
+"""Tell what a check found: a verdict with its reason, and a table of several."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+
+from mlp.text import aligned
 
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
 
@@ -41,12 +43,12 @@ def failures(results: Sequence[Result]) -> list[Result]:
 
 
 class CallFailedError(Exception):
-    """What is checked raised something."""
+    """An exception that came from what is checked."""
 
 
 @contextmanager
 def calling(name: str) -> Iterator[None]:
-    """Around calls of what is checked, so that its exceptions are told from our own."""
+    """Mark calls of what is checked, so that its exceptions are told from our own."""
     try:
         yield
     except Exception as error:
@@ -54,7 +56,7 @@ def calling(name: str) -> Iterator[None]:
 
 
 def attempt(what: str, check: str, call: Callable[[], Sequence[Result]]) -> list[Result]:
-    """The results of a call; an exception of what is checked is a failure."""
+    """Make a call, and turn an exception of what is checked into a failure."""
     try:
         return list(call())
     except CallFailedError as error:
@@ -64,27 +66,24 @@ def attempt(what: str, check: str, call: Callable[[], Sequence[Result]]) -> list
 
 
 def folded(what: str, results: Sequence[Result], reason: str) -> list[Result]:
-    """What did not pass, or one PASS for all."""
+    """Keep what did not pass, or one PASS for all."""
     others = [result for result in results if result.verdict != PASS]
     worst = max(results, key=lambda result: result.error)
     return others or [Result(what, worst.check, PASS, worst.error, worst.tolerance, reason)]
 
 
 def table(results: Sequence[Result]) -> str:
-    """One row a result, the guess below it, and a last line that counts the verdicts."""
-    rows = [("verdict", "array", "check", "error", "limit", "")]
-    rows += [(r.verdict, r.what, r.check, f"{r.error:.1e}", f"{r.tolerance:.0e}", r.reason) for r in results]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    lines = []
-    for row, guess in zip(rows, ["", *(result.guess for result in results)], strict=True):
-        cells = [
-            cell.ljust(width) if i < 3 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row[:5], widths, strict=True))
-        ]
-        lines.append("  ".join([*cells, row[5]]).rstrip())
-        if guess:
-            lines.append(f"{'':{widths[0]}}  guess: {guess}")
-    return "\n".join([*lines, count(results)])
+    """A row for each result, the guess below it, and a last line that counts the verdicts."""
+    rows = [("verdict", "array", "check", "error", "limit")]
+    rows += [(r.verdict, r.what, r.check, f"{r.error:.1e}", f"{r.tolerance:.0e}") for r in results]
+    heading, *lines = aligned(rows, left=3).splitlines()
+    indent = " " * max(len(row[0]) for row in rows)
+    told = [heading]
+    for line, result in zip(lines, results, strict=True):
+        told.append(f"{line}  {result.reason}".rstrip())
+        if result.guess:
+            told.append(f"{indent}  guess: {result.guess}")
+    return "\n".join([*told, count(results)])
 
 
 def count(results: Sequence[Result]) -> str:
@@ -93,7 +92,7 @@ def count(results: Sequence[Result]) -> str:
 
 
 def apart(first: float, second: float) -> tuple[str, str]:
-    """Two numbers with six digits, or with as many as it takes to tell them apart."""
+    """Write two numbers with six digits, or with as many as it takes to tell them apart."""
     for digits in (6, 9, 12, 17):
         texts = f"{first:.{digits}g}", f"{second:.{digits}g}"
         if texts[0] != texts[1]:

@@ -1,39 +1,38 @@
-"""Does the checker catch what it has to catch, and pass what is right?"""
+"""Test the checker itself: it has to catch mistakes that are planted here, and to pass what the package ships."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from mlp.activations import ACTIVATIONS
-from mlp.checking import planted
+from mlp.autodiff.operation import Operation
+from mlp.checking.guesses import AT_H, DECAY_ON_B, FORGOTTEN, OVERWRITTEN, STATE, W_FOR_W_T
 from mlp.checking.labels import OFF_BY_ONE, check_labels
 from mlp.checking.layer import check_layer
 from mlp.checking.loop import SHORT, check_loop
-from mlp.checking.loss import WRONG_AXIS, check_loss
+from mlp.checking.loss import WRONG_AXIS, check_loss, softmax_of_examples
 from mlp.checking.network import check_network
 from mlp.checking.operation import check_operation
 from mlp.checking.optimizer import check_optimizer
 from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, failures
-from mlp.checking.state import IN_PLACE
-from mlp.checking.suspects import AT_H, FORGOTTEN, OVERWRITTEN, STATE, W_FOR_W_T
-from mlp.checking.sweep import DECAY_ON_B
-from mlp.layers.dense import Layer
+from mlp.checking.sweep import IN_PLACE
+from mlp.layers.dense import Layer, LayerBars, LayerValues
+from mlp.layers.recompute import Recompute
 from mlp.layers.reversible import Coupling, Reversible
-from mlp.losses import LOSSES, SquaredError
+from mlp.losses import LOSSES, SoftmaxCrossEntropy, SquaredError
 from mlp.network import Network
 from mlp.optimizers import SGD, Adam
 from mlp.penalties import L2Penalty
 from mlp.training import train
+from mlp.types import Array
 
 Check: TypeAlias = "Callable[[np.random.Generator], list[Result]]"  # in quotes: numpy.random is slow to load
 
 
-@dataclass(frozen=True)
-class Planted:
+class Planted(NamedTuple):
     """A mistake, the check that has to catch it, the array that it has to name and (part of) its guess."""
 
     name: str
@@ -42,22 +41,27 @@ class Planted:
     guess: str
 
 
+def dense(
+    rng: np.random.Generator, n_in: int, n_out: int, activation: str = "tanh", kind: type[Layer] = Layer
+) -> Layer:
+    return kind(rng.normal(size=(n_out, n_in)), rng.normal(size=(n_out, 1)), activation)
+
+
+# Where mistakes are planted
+
+
 def in_a_layer(kind: type[Layer], activation: str = "tanh", K: int = 4) -> Check:
-    """K inputs and 4 units: square, so that shapes give nothing away, or not."""
-    return lambda rng: check_layer(
-        kind(rng.normal(size=(4, K)), rng.normal(size=(4, 1)), activation), rng.normal(size=(K, 5)), rng=rng
-    )
+    """Check a layer with K inputs and 4 units: square, so that shapes give nothing away, or not."""
+    return lambda rng: check_layer(dense(rng, K, 4, activation, kind), rng.normal(size=(K, 5)), rng=rng)
 
 
 def in_a_network(kind: type[Layer] = Layer, penalty: L2Penalty | None = None) -> Check:
-    """The middle one of three layers is of this kind."""
+    """Check a network of three layers, the middle one of this kind."""
 
     def check(rng: np.random.Generator) -> list[Result]:
-        shapes = ((4, 3), (5, 4), (2, 5))
-        kinds: tuple[type[Layer], ...] = (Layer, kind, Layer)
-        layers = [k(rng.normal(size=s), rng.normal(size=(s[0], 1)), "tanh") for k, s in zip(kinds, shapes, strict=True)]
+        network = Network([dense(rng, 3, 4), dense(rng, 4, 5, kind=kind), dense(rng, 5, 2)])
         X, Y = rng.normal(size=(3, 6)), rng.normal(size=(2, 6))
-        return check_network(Network(layers), SquaredError(), X, Y, penalty=penalty, rng=rng)
+        return check_network(network, SquaredError(), X, Y, penalty=penalty, rng=rng)
 
     return check
 
@@ -66,41 +70,137 @@ def in_a_loss(loss: Any) -> Check:
     return lambda rng: check_loss(loss, rng.normal(size=(3, 5)), np.eye(3)[:, rng.integers(3, size=5)], rng=rng)
 
 
-def in_the_loop(rng: np.random.Generator) -> list[Result]:
-    network = Network([Layer(rng.normal(size=(2, 3)), rng.normal(size=(2, 1)), "tanh")])
-    data = rng.normal(size=(11, 3)), rng.normal(size=(11, 2))
-    return check_loop(planted.plain_loop, network, SquaredError(), data, batch_size=4, l2=0.1, rng=rng)
+# The mistakes, each with what is right beside it
 
 
-def in_the_labels(rng: np.random.Generator) -> list[Result]:
-    labels = ["cat", "dog", "owl"]
-    written = [labels[k] for k in (0, 2, 1, 1, 0)]
-    return check_labels(planted.one_hot_from_one(written, labels), written, labels)
+def wrong(kind: type[Any], **methods: Callable[..., Any]) -> type[Any]:
+    """The class with other methods."""
+    return type("Wrong", (kind,), methods)
+
+
+def wrong_bars(change: Callable[[Layer, LayerValues, Array, LayerBars], dict[str, Array]]) -> type[Layer]:
+    """A layer with other bars in the place of the right ones."""
+
+    class Wrong(Layer):
+        def backward(self, values: LayerValues, H_bar: Array, **options: Any) -> LayerBars:
+            bars = super().backward(values, H_bar, **options)
+            return bars._replace(**change(self, values, H_bar, bars))
+
+    return Wrong
+
+
+def bars_of(layer: Layer, values: LayerValues, A_bar: Array) -> dict[str, Array]:
+    """The bars that follow from A_bar."""
+    b_bar = A_bar.sum(axis=1, keepdims=True)
+    return {"A_bar": A_bar, "b_bar": b_bar, "W_bar": A_bar @ values.H_in.T, "H_in_bar": layer.W.T @ A_bar}
+
+
+W_BAR_TRANSPOSED = wrong_bars(lambda layer, values, H_bar, bars: {"W_bar": values.H_in @ bars.A_bar.T})  # A_bar H_in^T
+W_FOR_ITS_TRANSPOSE = wrong_bars(lambda layer, values, H_bar, bars: {"H_in_bar": layer.W @ bars.A_bar})  # W^T A_bar
+B_BAR_NOT_SUMMED = wrong_bars(lambda layer, values, H_bar, bars: {"b_bar": bars.A_bar})  # A_bar 1
+SLOPE_FORGOTTEN = wrong_bars(lambda layer, values, H_bar, bars: bars_of(layer, values, H_bar))  # g'(A) * H_bar
+SLOPE_AT_H = wrong_bars(  # the slope at A
+    lambda layer, values, H_bar, bars: bars_of(layer, values, layer.g.slope(values.H, layer.g(values.H)) * H_bar)
+)
+WRONG_AS_LOWEST = wrong_bars(  # the same W_bar
+    lambda layer, values, H_bar, bars: {"W_bar": -bars.W_bar} if bars.H_in_bar is None else {}
+)
+
+
+class EarlierValues(Layer):
+    kept: Any = None
+
+    def forward(self, H_in: Array) -> LayerValues:
+        self.kept = self.kept or super().forward(H_in)  # every time
+        return super().forward(H_in)
+
+    def backward(self, values: LayerValues, H_bar: Array, **options: Any) -> LayerBars:
+        return super().backward(self.kept, H_bar, **options)
+
+
+class Overwriting(Layer):
+    """H = g(W H_in + b 1^T) + H_in, as in a residual network, so that H_in is used twice."""
+
+    def forward(self, H_in: Array) -> LayerValues:
+        values = super().forward(H_in)
+        return values._replace(H=values.H + H_in)
+
+    def backward(self, values: LayerValues, H_bar: Array, **options: Any) -> LayerBars:
+        return super().backward(values._replace(H=self.g(values.A)), H_bar, **options)  # H_in_bar + H_bar
+
+
+def in_place(layer: Layer, H_in: Array) -> LayerValues:
+    A = layer.W @ H_in + layer.b
+    return LayerValues(H_in, A, np.maximum(A, 0, out=A))  # H is A, and A is gone
+
+
+def decay_on_b(penalty: L2Penalty, network: Network, theta_bar: Array) -> None:
+    theta_bar += penalty.strength * network.theta  # the first n_weights of both
+
+
+MEAN_COST_SUM_SEED = wrong(SquaredError, seed=lambda loss, F, Y: F - Y)()  # (F - Y) / B
+HALF_MISSING = wrong(SquaredError, cost=lambda loss, F, Y: ((F - Y) ** 2).sum() / F.shape[1])()  # / 2B
+WRONG_SOFTMAX = wrong(SoftmaxCrossEntropy, seed=lambda loss, F, Y: softmax_of_examples(F, Y))()  # of classes
+
+
+def scaled_by_the_full_B(
+    network: Any, loss: Any, optimizer: Any, data: Any, *, rng: Any, epochs: int, batch_size: int, l2: float
+) -> Iterator[None]:
+    X, Y = data
+    order = rng.permutation(len(X))
+    for start in range(0, len(X), batch_size):
+        rows = order[start : start + batch_size]
+        values = network.forward(X[rows].T)
+        F_bar = loss.seed(values[-1].H, Y[rows].T) * len(rows) / batch_size  # the seed as it is
+        theta_bar = network.backward(values, F_bar).theta_bar
+        L2Penalty(l2).add_to(network, theta_bar)
+        optimizer.step(network.theta, theta_bar, optimizer.learning_rate)
+    yield
+
+
+def in_a_loop(rng: np.random.Generator) -> list[Result]:
+    network, data = Network([dense(rng, 3, 2)]), (rng.normal(size=(11, 3)), rng.normal(size=(11, 2)))
+    return check_loop(scaled_by_the_full_B, network, SquaredError(), data, batch_size=4, l2=0.1, rng=rng)
+
+
+def in_an_operation(rng: np.random.Generator) -> list[Result]:
+    """Check a rule for C = A * A, where A is both parents."""
+    square = Operation(
+        "A * A",
+        value=lambda A: A * A,
+        forward=lambda dots, C, A: A * dots[0] + dots[0] * A,
+        reverse=lambda C_bar, C, A: (C_bar * A,),  # twice that
+        source="wrong on purpose",
+    )
+    return check_operation(square, [rng.normal(size=(3, 4))], rng=rng)
+
+
+def in_labels(rng: np.random.Generator) -> list[Result]:
+    labels, codes = ["cat", "dog", "owl"], rng.permutation([0, 1, 1, 2, 0])
+    Y = np.eye(3)[(codes + 1) % 3]  # codes
+    return check_labels(Y, [labels[k] for k in codes], labels)
 
 
 PLANTED = (
-    Planted("W_bar transposed", in_a_layer(planted.TransposedWBar), "W", "a transpose"),
-    Planted("W_bar transposed, W not square", in_a_layer(planted.TransposedWBar, K=3), "W", "a transpose"),
-    Planted("W for W^T in H_bar", in_a_layer(planted.WForWT), "H_in", W_FOR_W_T),
-    Planted("b_bar not summed", in_a_layer(planted.BBarNotSummed), "b", "the sum over the minibatch is missing"),
-    Planted("slope forgotten on one layer", in_a_network(planted.SlopeForgotten), "W2", FORGOTTEN),
-    Planted("slope taken at H instead of A", in_a_layer(planted.SlopeAtH, "logistic"), "W", AT_H),
-    Planted("mean and sum mixed between cost and seed", in_a_loss(planted.MeanCostSumSeed()), "F", "a factor B = 5"),
-    Planted("a factor 1/2 missing", in_a_loss(planted.HalfMissing()), "F", "a factor 1/2"),
-    Planted("the last short minibatch scaled by the full B", in_the_loop, "W1", SHORT),
-    Planted("overwriting instead of summing, in a layer", in_a_layer(planted.Overwriting), "H_in", OVERWRITTEN),
+    Planted("W_bar transposed", in_a_layer(W_BAR_TRANSPOSED), "W", "a transpose"),
+    Planted("W_bar transposed, W not square", in_a_layer(W_BAR_TRANSPOSED, K=3), "W", "a transpose"),
+    Planted("W for W^T in H_bar", in_a_layer(W_FOR_ITS_TRANSPOSE), "H_in", W_FOR_W_T),
+    Planted("b_bar not summed", in_a_layer(B_BAR_NOT_SUMMED), "b", "the sum over the minibatch is missing"),
+    Planted("slope forgotten on one layer", in_a_network(SLOPE_FORGOTTEN), "W2", FORGOTTEN),
+    Planted("slope taken at H instead of A", in_a_layer(SLOPE_AT_H, "logistic"), "W", AT_H),
+    Planted("mean and sum mixed between cost and seed", in_a_loss(MEAN_COST_SUM_SEED), "F", "a factor B = 5"),
+    Planted("a factor 1/2 missing", in_a_loss(HALF_MISSING), "F", "a factor 1/2"),
+    Planted("the last short minibatch scaled by the full B", in_a_loop, "W1", SHORT),
+    Planted("overwriting instead of summing, in a layer", in_a_layer(Overwriting), "H_in", OVERWRITTEN),
+    Planted("overwriting instead of summing, in an operation", in_an_operation, "A", "one of two uses"),
+    Planted("softmax over the wrong axis", in_a_loss(WRONG_SOFTMAX), "F", WRONG_AXIS),
+    Planted("weight decay on b", in_a_network(penalty=wrong(L2Penalty, add_to=decay_on_b)(0.1)), "b2", DECAY_ON_B),
+    Planted("values of an earlier forward used in backward", in_a_network(EarlierValues), "W2", STATE),
+    Planted("wrong only where training leaves H_in_bar out", in_a_layer(WRONG_AS_LOWEST), "W", "the sign"),
     Planted(
-        "overwriting instead of summing, in an operation",
-        lambda rng: check_operation(planted.OVERWRITING_SQUARE, [rng.normal(size=(3, 4))], rng=rng),
-        "A",
-        "one of two uses",
+        "ReLU applied in place on the stored A", in_a_layer(wrong(Layer, forward=in_place), "relu", 3), "A", IN_PLACE
     ),
-    Planted("softmax over the wrong axis", in_a_loss(planted.WrongAxis()), "F", WRONG_AXIS),
-    Planted("weight decay on b", in_a_network(penalty=planted.DecayOnB(0.1)), "b2", DECAY_ON_B),
-    Planted("values of an earlier forward used in backward", in_a_network(planted.EarlierValues), "W2", STATE),
-    Planted("wrong only where training leaves H_in_bar out", in_a_layer(planted.WrongAsLowest), "W", "the sign"),
-    Planted("ReLU applied in place on the stored A", in_a_layer(planted.InPlace, "relu", 3), "A", IN_PLACE),
-    Planted("labels off by one", in_the_labels, "Y", OFF_BY_ONE),
+    Planted("labels off by one", in_labels, "Y", OFF_BY_ONE),
 )
 
 
@@ -122,27 +222,23 @@ def caught(mistake: Planted, seed: int) -> Result:
 def shipped(seed: int) -> Iterator[Result]:
     """The package's own: layers, losses, networks with them, the optimizers and the loop."""
     rng = np.random.default_rng(seed)
-
-    def dense(K_in: int, K_out: int, activation: str) -> Layer:
-        return Layer(rng.normal(size=(K_out, K_in)), rng.normal(size=(K_out, 1)), activation)
-
     for name in ACTIVATIONS:
-        yield summary(f"layer with {name}", check_layer(dense(3, 4, name), rng.normal(size=(3, 5)), rng=rng))
-    couplings = [Coupling(dense(2, 2, "tanh")), Coupling(dense(2, 2, "tanh"), swap=True)]
-    for layer in (couplings[0], Reversible(couplings)):
+        yield summary(f"layer with {name}", check_layer(dense(rng, 3, 4, name), rng.normal(size=(3, 5)), rng=rng))
+    couplings = [Coupling(dense(rng, 2, 2)), Coupling(dense(rng, 2, 2), swap=True)]
+    for layer in (couplings[0], Reversible(couplings), Recompute([dense(rng, 4, 3), dense(rng, 3, 4)])):
         yield summary(type(layer).__name__, check_layer(layer, rng.normal(size=(4, 5)), rng=rng))
-    network = Network([dense(4, 6, "softplus"), dense(6, 3, "identity")])
+    network = Network([dense(rng, 4, 6, "softplus"), dense(rng, 6, 3, "identity")])
     X, Y = rng.normal(size=(4, 5)), np.eye(3)[:, [0, 2, 1, 1, 0]]
     for name, loss in LOSSES.items():
         yield summary(name, check_loss(loss, rng.normal(size=(3, 5)), Y, rng=rng))
         yield summary(f"network with {name}", check_network(network, loss, X, Y, 0.1, rng=rng))
-        yield summary(f"train with {name}", check_loop(train, network, loss, (X.T, Y.T), l2=0.1, rng=rng))
+        loop = check_loop(train, network, loss, (X.T, Y.T), l2=0.1, weight_decay=0.1, rng=rng)
+        yield summary(f"train with {name}", loop)
     optimizers: dict[str, Any] = {
         "SGD": SGD(),
         "SGD with momentum": SGD(momentum=0.9),
         "SGD with nesterov": SGD(momentum=0.9, nesterov=True),
         "Adam": Adam(),
-        "Adam with weight decay": Adam(weight_decay=0.1),
     }
     for name, optimizer in optimizers.items():
         yield summary(name, check_optimizer(optimizer, network, rng=rng))

@@ -96,12 +96,12 @@ def train(
         assert replay is not None
         replay_to_end(open_replay(replay, prepare=partial(prepare_on_all, ranks)), quiet=quiet)
         return
-    prepared = prepare_on_all(ranks, load_config(config, overrides))
-    run = start_run(prepared, out=out, argv=["mlp", *sys.argv[1:]])
+    experiment = prepare_on_all(ranks, load_config(config, overrides))
+    run = start_run(experiment, out=out, argv=["mlp", *sys.argv[1:]])
     if not quiet:
-        message(report.describe_data(prepared))
-        message(report.describe_network(prepared))
-        message(f"seed {prepared.loaded.config.training.seed}; writing to {run.folder}")
+        message(report.describe_data(experiment))
+        message(report.describe_network(experiment))
+        message(f"seed {experiment.loaded.config.training.seed}; writing to {run.folder}")
     train_to_end(run, plot=plot, quiet=quiet)
 
 
@@ -124,12 +124,12 @@ def resume(ranks: Ranks, run: Path, overrides: tuple[str, ...], plot: bool, quie
         train_along(ranks)
         return
     opened = open_run(run, overrides, prepare=partial(prepare_on_all, ranks))
-    notes = list(opened.prepared.loaded.notes)
-    epochs = opened.prepared.loaded.config.training.epochs
+    notes = list(opened.experiment.loaded.notes)
+    epochs = opened.experiment.loaded.config.training.epochs
     done = opened.finished and opened.facts["status"] == "finished" and opened.model_path.exists()
     if done:
         opened.lock.release()
-        opened.prepared.begin(opened.progress)  # other ranks wait for this, and see that nothing is left
+        opened.experiment.begin(opened.progress)  # other ranks wait for this, and see that nothing is left
         what = f"nothing to do, {why_finished(opened)}"
     else:
         notes += continue_run(opened, argv=["mlp", *sys.argv[1:]])
@@ -166,13 +166,13 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
     if data is not None:
         if split is not None:
             raise Failure("--split is for the run's own data; leave it out, or leave out DATA", 2)
-        source, examples = data, model.encode(model.read(data, answers=True), "evaluated")
+        source, examples = data, model.encode(model.read(data, with_targets=True), "evaluated")
     else:
         if not run.is_dir():
             raise Failure(f"{run}: is a model without its data; name a table to evaluate it on", 2)
-        prepared = prepare_again(run, read_facts(run))
-        check_unchanged(run, model.config, prepared.model.config)
-        splits = prepared.splits
+        experiment = prepare_again(run, read_facts(run))
+        check_unchanged(run, model.config, experiment.model.config)
+        splits = experiment.splits
         split = split or list(splits)[-1]
         if split not in splits:
             raise Failure(f"--split {split}: this run has only {', '.join(splits)}", 2)
@@ -208,7 +208,7 @@ def predict(run: Path, data: str, out: Path | None) -> None:
 
         check_output(out, [Path(data), run, *(run / name for name in FILES)])
     model = load_model(run)
-    table = model.read(data, answers=False)
+    table = model.read(data, with_targets=False)
     content = predictions_csv(model.predict(table.X, source=table.source)).encode()
     if out is None:
         click.echo(content, nl=False)
@@ -253,9 +253,9 @@ def summary(source: str, overrides: tuple[str, ...]) -> None:
 
     folder = Path(source)
     facts = read_facts(folder) if folder.is_dir() else None
-    prepared = prepare(load_config(source if facts is None else folder / "config.yaml", overrides))
-    result(report.describe_data(prepared))
-    result(report.describe_network(prepared))
+    experiment = prepare(load_config(source if facts is None else folder / "config.yaml", overrides))
+    result(report.describe_data(experiment))
+    result(report.describe_network(experiment))
     if facts is not None:
         status = facts["status"]
         if status == "running" and locked(folder) is False:
@@ -285,10 +285,10 @@ def check(config: str | None, overrides: tuple[str, ...], rows: int, self_test: 
     results: list[checking.Result] = []
     if config is not None:
         from mlp.experiments.assemble import prepare
-        from mlp.experiments.check import check_prepared
+        from mlp.experiments.check import check_experiment
         from mlp.experiments.config.load import load_config
 
-        results += check_prepared(prepare(load_config(config, overrides), advise=False), rows)
+        results += check_experiment(prepare(load_config(config, overrides), advise=False), rows)
     if self_test:
         results += checking.self_test()
     result(checking.table(results))

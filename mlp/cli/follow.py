@@ -17,7 +17,7 @@ from mlp.cli.errors import ChecksFailed, Failure
 from mlp.text import one_line
 
 if TYPE_CHECKING:
-    from mlp.experiments.experiment import Prepared
+    from mlp.experiments.experiment import Experiment
     from mlp.experiments.replay import Replay
     from mlp.experiments.run import Run
     from mlp.records import EpochRecord
@@ -27,8 +27,8 @@ BAR_COLUMNS = 50  # of a terminal line, for the bar itself with its counts and t
 
 def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
     """Run the epochs and print the outcome. A run that is stopped or fails says how to go on."""
-    tell_blas(run.prepared, quiet=quiet)
-    epochs = run.prepared.loaded.config.training.epochs
+    tell_blas(run.experiment, quiet=quiet)
+    epochs = run.experiment.loaded.config.training.epochs
     with stop_signals(run.stop) as received:  # also while picture and result are made
         try:
             with run, progress_bar(epochs - run.progress.epoch, quiet=quiet) as bar:
@@ -38,6 +38,9 @@ def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
         finally:
             if plot and run.progress.epoch and not run.lost:
                 draw_losses(run.folder)
+        waiting = run.experiment.waiting.note(run.experiment.threads())
+        if waiting and not quiet:
+            message(f"note: {waiting}")
         if not run.finished:
             number = received[0] if received else signal.SIGTERM  # another rank has received it
             word = "terminated" if number == signal.SIGTERM else "interrupted"
@@ -51,9 +54,9 @@ def show_outcome(run: Run, *, quiet: bool) -> None:
     from mlp.experiments.advice import model as advice
 
     if not quiet:
-        for note in advice.closing_advice(run.prepared, run.prepared.best_model(run.progress)):
+        for note in advice.closing_advice(run.experiment, run.experiment.best_model(run.progress)):
             message(f"note: {note}")
-    monitored = "validation" if "valid" in run.prepared.splits else "training"
+    monitored = "validation" if "valid" in run.experiment.splits else "training"
     result(
         f"best epoch {run.progress.best_epoch} of {run.progress.epoch} "
         f"({monitored} loss {report.number(run.progress.best_loss)}); its model: {run.model_path}"
@@ -65,7 +68,7 @@ def show_outcome(run: Run, *, quiet: bool) -> None:
 
 def replay_to_end(replay: Replay, *, quiet: bool) -> None:
     """Train again without writing anything, and compare. Exit code 5 when something differs."""
-    tell_blas(replay.prepared, quiet=quiet)
+    tell_blas(replay.experiment, quiet=quiet)
     with progress_bar(replay.epochs, quiet=quiet) as bar:
         follow(replay.records(), bar, replay.epochs, quiet=quiet)
     if replay.difference is None:
@@ -80,12 +83,10 @@ def replay_to_end(replay: Replay, *, quiet: bool) -> None:
     )
 
 
-def tell_blas(prepared: Prepared, *, quiet: bool) -> None:
+def tell_blas(experiment: Experiment, *, quiet: bool) -> None:
     """Say on which kernels and threads the matrix products run."""
-    from mlp.experiments.threads import describe_blas
-
     if not quiet:
-        message(describe_blas(prepared.thread_limit()))
+        message(experiment.threads().describe())
 
 
 def follow(records: Iterable[EpochRecord], bar: Any, epochs: int, *, quiet: bool) -> None:
@@ -123,10 +124,10 @@ def where(run: Run) -> str:
 
 def why_finished(run: Run) -> str:
     """Why there is nothing left to do: "all 40 epochs are done; to go on: ..."."""
-    epochs, progress = run.prepared.loaded.config.training.epochs, run.progress
+    epochs, progress = run.experiment.loaded.config.training.epochs, run.progress
     if progress.epoch >= epochs:
         return f"all {epochs} epochs are done; to go on: mlp resume {run.folder} --set training.epochs={2 * epochs}"
-    return f"it stopped early: {run.prepared.patience} epochs without a better one than {progress.best_epoch}"
+    return f"it stopped early: {run.experiment.patience} epochs without a better one than {progress.best_epoch}"
 
 
 def way_on(run: Run) -> str:

@@ -80,7 +80,7 @@ def train_along(ranks: Ranks) -> None:
     from mlp.parallel.agreement import prepare_on_all
     from mlp.records import Progress
 
-    prepared = prepare_on_all(ranks, None, advise=False)
-    with stop_signals(prepared.workers.stop), contextlib.suppress(DivergedError, RanksDiffer):  # all ranks meet these
-        for _ in prepared.epochs(Progress()):
+    experiment = prepare_on_all(ranks, None, advise=False)
+    with stop_signals(experiment.workers.stop), contextlib.suppress(DivergedError, RanksDiffer):  # all ranks meet these
+        for _ in experiment.epochs(Progress()):
             pass

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
 from mlp.experiments.storage.run_json import without_nan
 from mlp.records import EpochRecord
 from mlp.text import aligned, visible
@@ -19,15 +19,15 @@ from mlp.types import Array
 MOST_SHOWN = 12  # classes: of more only the number is told
 
 
-def describe_data(prepared: Prepared) -> str:
+def describe_data(experiment: Experiment) -> str:
     """The rows of each split, and of each class in it."""
-    config, target, rows = prepared.loaded.config, prepared.model.target, prepared.rows()
-    columns = len(prepared.model.inputs)
+    config, target, rows = experiment.loaded.config, experiment.model.target, experiment.rows()
+    columns = len(experiment.model.inputs)
     lines = [
         f"data: {visible(config.data.path)}: {sum(rows.values())} rows, {columns} input column{'s' * (columns != 1)}, "
         f"target {visible(', '.join(target.names))}"
     ]
-    counts = prepared.class_counts()
+    counts = experiment.class_counts()
     few = {column: labels for column, labels in target.labels.items() if len(labels) <= MOST_SHOWN}
     for column, labels in few.items():
         body = [[split, str(rows[split]), *map(str, found)] for split, found in counts[column].items()]
@@ -37,18 +37,20 @@ def describe_data(prepared: Prepared) -> str:
     lines += [
         f"classes of {visible(column)}: {len(labels)}" for column, labels in target.labels.items() if column not in few
     ]
-    return "\n".join([*lines, *(f"note: {note}" for note in (*prepared.loaded.notes, *prepared.notes))])
+    return "\n".join([*lines, *(f"note: {note}" for note in (*experiment.loaded.notes, *experiment.notes))])
 
 
-def describe_network(prepared: Prepared) -> str:
+def describe_network(experiment: Experiment) -> str:
     """Each layer with the shapes and the number of its parameters."""
     rows = [["layer", "", "shapes", "parameters"]]
-    for number, layer in enumerate(prepared.model.network.layers, 1):
+    for number, layer in enumerate(experiment.model.network.layers, 1):
         arrays = {name: getattr(layer, name) for name in layer.parameters}
         shapes = ", ".join(f"{name} {' x '.join(map(str, array.shape))}" for name, array in arrays.items())
         rows.append([str(number), repr(layer), shapes, f"{sum(array.size for array in arrays.values()):,}"])
-    total = prepared.model.network.theta.size
-    return f"{aligned(rows, left=3)}\n{total:,} parameters; the last layer is linear, loss: {prepared.model.loss.name}"
+    total = experiment.model.network.theta.size
+    return (
+        f"{aligned(rows, left=3)}\n{total:,} parameters; the last layer is linear, loss: {experiment.model.loss.name}"
+    )
 
 
 def describe_epoch(record: EpochRecord) -> str:

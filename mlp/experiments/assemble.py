@@ -1,10 +1,9 @@
-"""From a config to what training needs: tables read, rows split, columns scaled, a network of the right size."""
+"""Assemble what training needs from a config: tables read, rows split, columns scaled, a network of the right size."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,21 +12,23 @@ import numpy as np
 
 from mlp.errors import ConfigError, DataError
 from mlp.experiments.advice.model import opening_advice
-from mlp.experiments.build import check_memory, make_network, make_optimizer
+from mlp.experiments.build import make_network
 from mlp.experiments.config import schema
 from mlp.experiments.config.load import LoadedConfig
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
 from mlp.experiments.model import Model
-from mlp.losses import LOSSES
+from mlp.experiments.storage.files import irregular
+from mlp.losses import LOSSES, NamedLoss, losses_for
 from mlp.tables import Table, read_table
-from mlp.tables.columns import Scaler, split_rows
-from mlp.tables.rows import Rows
-from mlp.tables.targets import fit_target
+from mlp.tables.columns import Scaler
+from mlp.tables.splitting import split_rows
+from mlp.tables.target import OtherKind
+from mlp.tables.targets import TARGETS
 
 SPLITS: tuple[str, ...] = ("train", "valid", "test")
 
 
-def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
+def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
     """Read the data and build everything, from the config and its seed alone; nothing is written.
 
     `advise=False` leaves out the notes, for those who do not show them.
@@ -40,21 +41,20 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
     split_seed, weight_seed, shuffle_seed = np.random.SeedSequence(config.training.seed).spawn(3)
     tables, sha256 = read_splits(loaded, np.random.default_rng(split_seed))
     train = tables["train"]
-    n_in = len(train.inputs)
-    assert config.loss is not None
+    n_in, loss = len(train.inputs), chosen_loss(config)
     try:
-        target = fit_target(config.loss, train.targets, train.Y, standardize=config.data.standardize)
+        target = TARGETS[loss.target].fit(train.targets, train.Y, standardize=config.data.standardize)
         input_scaler = Scaler.fit(train.X, train.inputs) if config.data.standardize else Scaler.identity(n_in)
+    except OtherKind as error:
+        raise DataError(f"{train.source}: {error}, with loss: {' or '.join(losses_for(target=error.kind))}") from None
     except DataError as error:
         raise DataError(f"{train.source}: {error}") from None
     if config.network.inputs not in (None, n_in):
         message = f"is {config.network.inputs}, but {train.source} has {n_in} input columns"
         raise ConfigError(loaded.located("network.inputs", message))
-    sizes = [n_in, *(layer.units for layer in config.network.layers), target.size]
-    check_memory(loaded, sizes)
     model = Model(
-        network=make_network(config.network, sizes, np.random.default_rng(weight_seed)),
-        loss=LOSSES[config.loss],
+        network=make_network(config.network, n_in, target.size, np.random.default_rng(weight_seed)),
+        loss=loss,
         inputs=train.inputs,
         input_scaler=input_scaler,
         target=target,
@@ -62,14 +62,14 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Prepared:
     )
     splits = {name: model.encode(table, name) for name, table in tables.items()}
     rng = np.random.default_rng(shuffle_seed)
-    prepared = Prepared(loaded, model, splits, make_optimizer(config.optimizer), rng, sha256)
-    return replace(prepared, notes=opening_advice(prepared, tables)) if advise else prepared
+    experiment = Experiment(loaded, model, splits, config.optimizer.make(), rng, sha256)
+    return replace(experiment, notes=opening_advice(experiment, tables)) if advise else experiment
 
 
 def portable(config: schema.Config) -> dict[str, Any]:
     """The config as a model keeps it: without what changes no bit of it, so that the same weights are the same file.
 
-    That are the folders of the data; their files' names stay.
+    These are the folders of the data; their files' names stay.
     """
     plain = config.model_dump()
     for key in ("path", "valid_path", "test_path"):
@@ -78,25 +78,25 @@ def portable(config: schema.Config) -> dict[str, Any]:
     return plain
 
 
+def chosen_loss(config: schema.Config) -> NamedLoss:
+    assert config.loss is not None  # the default has been filled in
+    return LOSSES[config.loss]
+
+
 def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[str, Table], dict[str, str]]:
     """The tables of the splits that there are, in the order train, valid, test, and the hash of each file."""
-    data, classes = loaded.config.data, loaded.config.task == "classification"
-
+    data, labels = loaded.config.data, TARGETS[chosen_loss(loaded.config).target].takes_labels
     sha256: dict[str, str] = {}
 
     def read(key: str, inputs: list[str] | None) -> Table:
         path = getattr(data, key)
         try:
+            before = file_state(path)
             sha256[path] = file_hash(path)
             table = read_table(
-                path,
-                targets=data.target,
-                inputs=inputs,
-                labels=classes,
-                delimiter=data.delimiter,
-                header=data.header,
+                path, targets=data.target, inputs=inputs, labels=labels, delimiter=data.delimiter, header=data.header
             )
-            if file_hash(path) != sha256[path]:
+            if file_state(path) != before:
                 raise DataError(f"{path}: changed while it was read; try again when nothing writes to it")
             return table
         except DataError as error:
@@ -112,11 +112,7 @@ def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[st
         rows = split_rows(len(whole), fractions.valid, fractions.test, method=fractions.method, rng=rng, labels=whole.Y)
     except DataError as error:
         raise DataError(f"{whole.source}: {error}") from None
-    tables: dict[str, Table] = {
-        name: replace(whole, X=Rows(whole.X, chosen), Y=whole.Y[chosen])
-        for name, chosen in zip(SPLITS, rows, strict=True)
-        if len(chosen)
-    }
+    tables = {name: whole.rows(chosen) for name, chosen in zip(SPLITS, rows, strict=True) if len(chosen)}
     for name, path in (("valid", data.valid_path), ("test", data.test_path)):
         if path is not None:
             tables[name] = read(f"{name}_path", data.inputs if path.endswith(".npz") else list(whole.inputs))
@@ -124,17 +120,26 @@ def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[st
                 raise DataError(
                     f"{path}: {len(tables[name].inputs)} input columns, but {data.path} has {len(whole.inputs)}"
                 )
-    ordered = {name: tables[name] for name in SPLITS if name in tables}
-    return ordered, sha256
+    return {name: tables[name] for name in SPLITS if name in tables}, sha256
+
+
+def file_state(path: str) -> tuple[int, int, int]:
+    """What changes when a file is replaced or written to.
+
+    Raises DataError when it cannot be read, or is a pipe, which a resume could not read again.
+    """
+    try:
+        if kind := irregular(path):
+            raise DataError(f"{path}: {kind}; expected a table (.csv, .npy or .npz) that a resume can read again")
+        found = os.stat(path)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def file_hash(path: str) -> str:
-    """SHA-256 of a file. Raises DataError when it cannot be read, or is a pipe, which a resume could not read again."""
+    """SHA-256 of a file. Raises DataError when it cannot be read."""
     try:
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode):
-            kind = "is a directory" if stat.S_ISDIR(mode) else "is a pipe or a device, which a resume cannot read again"
-            raise DataError(f"{path}: {kind}; expected a table (.csv, .npy or .npz)")
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

@@ -1,61 +1,23 @@
-"""From sections of a config to the trainer's objects: network, optimizer, schedule."""
+"""Make the trainer's objects from sections of a config: the network, and the factor of the learning rate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import pairwise
-from typing import Any
-
 import numpy as np
 
-from mlp import schedules
-from mlp.errors import ConfigError
 from mlp.experiments.config import schema
-from mlp.experiments.config.load import LoadedConfig
-from mlp.layers.dense import Layer
+from mlp.layers.table import Maker
 from mlp.network import Network
-from mlp.optimizers import SGD, Adam
-from mlp.tables.memory import allowed_memory
+from mlp.schedules import Schedule, warm_up
 
 PRECISION = np.float32
 
 
-def check_memory(loaded: LoadedConfig, sizes: list[int]) -> None:
-    """Refuse a network that the memory cannot hold: weights, bars, two moments, best and saved copies."""
-    parameters = sum(n_out * (n_in + 1) for n_in, n_out in pairwise(sizes))
-    needed = 6 * parameters * np.dtype(PRECISION).itemsize
-    available = allowed_memory()
-    if available is not None and needed > available:
-        message = (
-            f"{parameters:,} parameters need about {needed / 2**30:,.1f} GiB to train; "
-            f"this process may use {available / 2**30:,.1f} GiB"
-        )
-        raise ConfigError(loaded.located("network.layers", message))
-
-
-def make_network(section: schema.NetworkSection, sizes: list[int], rng: np.random.Generator) -> Network:
+def make_network(section: schema.NetworkSection, n_in: int, n_out: int, rng: np.random.Generator) -> Network:
     """The hidden layers of the config and a linear output layer above them."""
-    kinds = [(layer.activation, layer.initialization) for layer in section.layers]
-    kinds.append(("identity", section.output.initialization))
-    return Network(
-        [
-            Layer.initialize(n_in, n_out, activation, rng=rng, scheme=scheme, dtype=PRECISION)
-            for n_in, n_out, (activation, scheme) in zip(sizes, sizes[1:], kinds, strict=False)
-        ]
-    )
+    entries = section.model_dump()["layers"]
+    output = {"units": n_out, "activation": "identity", **section.output.model_dump()}
+    return Network(list(Maker(rng, PRECISION).layers([*entries, output], n_in)))
 
 
-def make_optimizer(section: schema.SGDSection | schema.AdamSection) -> SGD | Adam:
-    options = section.model_dump(exclude={"name", "weight_decay"})
-    return SGD(**options) if section.name == "sgd" else Adam(**options)
-
-
-def make_schedule(section: Any) -> schedules.Schedule:
-    makers: dict[str, Callable[..., schedules.Schedule]] = {
-        "constant": schedules.constant,
-        "step": schedules.step,
-        "exponential": schedules.exponential,
-        "cosine": schedules.cosine,
-    }
-    schedule = makers[section.name](**section.model_dump(exclude={"name", "warm_up"}))
-    return schedules.warm_up(schedule, section.warm_up) if section.warm_up else schedule
+def make_schedule(section: schema.Schedule) -> Schedule:
+    return warm_up(section.make(), section.warm_up) if section.warm_up else section.make()

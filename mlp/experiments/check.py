@@ -1,43 +1,41 @@
-"""`mlp check`: the numerical checks on a config's own network, loss, optimizer, data and training loop."""
+"""Check a config's own data, loss, network, optimizer and training loop in numbers, for `mlp check`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
 from mlp.checking import FAIL, PASS, Result, check_labels, check_loop, check_loss, check_network, check_optimizer
 from mlp.experiments.assemble import read_splits
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
 from mlp.tables import Table
-from mlp.tables.columns import Classes, Scaler
 from mlp.tables.rows import slices
-from mlp.tables.targets import Binary, Exclusive, Target
 from mlp.training import train
 from mlp.types import Array, Examples
 
 DATA_TOLERANCE = 1e-6  # examples are float32
 
 
-def check_prepared(prepared: Prepared, rows: int) -> list[Result]:
+def check_experiment(experiment: Experiment, rows: int) -> list[Result]:
     """All checks of a config, as `what` says: of its data coding, loss, network, optimizer and training loop.
 
     The network, with its initial weights, and the loop see `rows` training rows from all over the table (all that there
     are, if there are fewer), the data coding is checked on all of them.
     """
-    model, l2 = prepared.model, prepared.loaded.config.training.l2
-    X, Y = prepared.splits["train"]
+    model, config = experiment.model, experiment.loaded.config
+    l2, weight_decay = config.training.l2, config.optimizer.weight_decay
+    X, Y = experiment.splits["train"]
     chosen = np.unique(np.linspace(0, len(X) - 1, rows).astype(int))
     X_few, Y_few = X[chosen].astype(np.float64), Y[chosen].astype(np.float64)
     F = model.network(X_few.T)
     return [
-        *named("data", check_data(training_table(prepared), X, Y, prepared)),
+        *named("data", check_data(training_table(experiment), X, Y, experiment)),
         *named("loss", check_loss(model.loss, F, Y_few.T)),
         *named("network", check_network(model.network, model.loss, X_few.T, Y_few.T, l2)),
-        *named("optimizer", check_optimizer(prepared.optimizer, model.network)),
-        *named("loop", check_loop(train, model.network, model.loss, (X_few, Y_few), l2=l2)),
+        *named("optimizer", check_optimizer(experiment.optimizer, model.network)),
+        *named("loop", check_loop(train, model.network, model.loss, (X_few, Y_few), l2=l2, weight_decay=weight_decay)),
     ]
 
 
@@ -45,46 +43,43 @@ def named(part: str, results: Iterable[Result]) -> list[Result]:
     return [replace(result, what=f"{part}: {result.what}") for result in results]
 
 
-def training_table(prepared: Prepared) -> Table:
+def training_table(experiment: Experiment) -> Table:
     """The training rows as they are written: read again, and split by the same seed."""
-    split_seed, *_ = np.random.SeedSequence(prepared.loaded.config.training.seed).spawn(3)
-    return read_splits(prepared.loaded, np.random.default_rng(split_seed))[0]["train"]
+    split_seed, *_ = np.random.SeedSequence(experiment.loaded.config.training.seed).spawn(3)
+    return read_splits(experiment.loaded, np.random.default_rng(split_seed))[0]["train"]
 
 
-def check_data(table: Table, X: Examples, Y: Examples, prepared: Prepared) -> Iterator[Result]:
+def check_data(table: Table, X: Examples, Y: Examples, experiment: Experiment) -> Iterator[Result]:
     """X and Y, as they are trained on, against the table that they were made from."""
-    yield decoded("inputs", table.inputs, prepared.model.input_scaler, X, table.X)
-    yield from check_targets(prepared.model.target, Y, table)
+    model, target = experiment.model, experiment.model.target
+    yield decoded("inputs", table.inputs, model.input_scaler.inverse, X, table.X)
+    if not target.takes_labels:
+        yield decoded(", ".join(target.names), target.names, lambda Y: target.decide(Y.T).T, Y, table.Y)
+    outputs = target.size // len(target.names)  # of each column
+    for k, (name, labels) in enumerate(target.labels.items()):
+        yield from labelled(name, labels, Y, table.Y[:, k], slice(k * outputs, (k + 1) * outputs))
 
 
-def check_targets(target: Target, Y: Examples, table: Table) -> Iterator[Result]:
-    if isinstance(target, Exclusive):
-        yield from labelled(target.classes, Y, table.Y[:, 0], lambda Y: Y)
-    elif isinstance(target, Binary):
-        for k, classes in enumerate(target.columns):
-            yield from labelled(classes, Y, table.Y[:, k], partial(np.take, indices=[k], axis=1))
-    else:
-        yield decoded(", ".join(target.names), target.names, target.scaler, Y, table.Y)
-
-
-def labelled(classes: Classes, Y: Examples, written: Array, cut: Callable[[Array], Array]) -> list[Result]:
+def labelled(name: str, labels: Sequence[str], Y: Examples, written: Array, columns: slice) -> list[Result]:
     """`check_labels`, in pieces: their one result, or those of the first piece that is not as it should be."""
     for rows in slices(Y):
-        results = check_labels(cut(Y[rows]), written[rows].tolist(), classes.labels, name=classes.name)
+        results = check_labels(Y[rows][:, columns], written[rows].tolist(), labels, name=name)
         if any(result.verdict != PASS for result in results):
             where = f"from row {rows.start}: " if rows.start else ""
             return [replace(result, reason=where + result.reason) for result in results]
     return [replace(result, reason=f"all {len(Y)} rows mark the label that is written") for result in results]
 
 
-def decoded(what: str, columns: Sequence[str], scaler: Scaler, coded: Examples, written: Examples) -> Result:
+def decoded(
+    what: str, columns: Sequence[str], decode: Callable[[Array], Array], coded: Examples, written: Examples
+) -> Result:
     """Numbers that were standardized, and back again, against the numbers of the table: column by column."""
     tiny = np.finfo(np.float64).tiny
     difference, size = np.zeros(len(columns)), np.zeros(len(columns))
     worst, places = np.full(len(columns), -1.0), np.zeros(len(columns), int)
     for rows in slices(written):
         wanted = written[rows].astype(np.float64)
-        off = np.abs(scaler.inverse(coded[rows]) - wanted)
+        off = np.abs(decode(coded[rows]) - wanted)
         difference = np.hypot(difference, np.linalg.norm(off, axis=0))
         size = np.hypot(size, np.linalg.norm(wanted, axis=0))
         places = np.where(off.max(axis=0) > worst, rows.start + off.argmax(axis=0), places)
@@ -95,6 +90,6 @@ def decoded(what: str, columns: Sequence[str], scaler: Scaler, coded: Examples, 
         return Result(what, "as written", PASS, error, DATA_TOLERANCE, f"all {len(written)} rows, back in their units")
     k = int(errors.argmax())
     row = slice(int(places[k]), int(places[k]) + 1)
-    is_coded = scaler.inverse(coded[row])[0, k]
+    is_coded = decode(coded[row])[0, k]
     reason = f"row {places[k]}, {columns[k]!r}: {written[row][0, k]:.6g} is written, {is_coded:.6g} is coded"
     return Result(what, "as written", FAIL, error, DATA_TOLERANCE, reason)

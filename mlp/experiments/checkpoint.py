@@ -1,4 +1,4 @@
-"""last.npz: the whole state of a run between two minibatches, and that state put back into a prepared run."""
+"""last.npz: the whole state of a run between two minibatches, and that state put back into a experiment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp.errors import ConfigError, FileError
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
 from mlp.experiments.storage.archive import archive_bytes, check_arrays, read_arrays
 from mlp.records import Progress, UnfinishedEpoch
 from mlp.text import shown
@@ -19,32 +19,32 @@ NAME = "last.npz"
 HARMLESS = ("training.epochs",)  # changes no bit of the epochs that are done
 
 
-def checkpoint_bytes(prepared: Prepared, progress: Progress) -> bytes:
+def checkpoint_bytes(experiment: Experiment, progress: Progress) -> bytes:
     """What last.npz holds: weights, the best epoch's weights, the optimizer's arrays, the generator, the sums of an
     unfinished epoch, and the config that they belong to.
 
     The generator's state is the one from before it shuffled an unfinished epoch, so that the order need not be kept.
     """
-    arrays = {"theta": prepared.model.network.theta}
+    arrays = {"theta": experiment.model.network.theta}
     if progress.best_theta is not None:
         arrays["best_theta"] = progress.best_theta
-    arrays |= {f"optimizer.{name}": state for name, state in prepared.optimizer.state().items()}
+    arrays |= {f"optimizer.{name}": state for name, state in experiment.optimizer.state().items()}
     part = progress.unfinished
     sums = asdict(part) if part is not None and part.minibatches > 0 else {}
-    rng = prepared.rng.bit_generator.state if part is None else part.rng_state
+    rng = experiment.rng.bit_generator.state if part is None else part.rng_state
     header = {
         "epoch": progress.epoch,
         "best_epoch": progress.best_epoch,
         "best_loss": progress.best_loss if progress.best_epoch else None,
         "unfinished": {name: value for name, value in sums.items() if name != "rng_state"} or None,
         "rng": rng,
-        "config": prepared.model.config,
+        "config": experiment.model.config,
     }
     return archive_bytes(KIND, header, arrays)
 
 
-def load_checkpoint(folder: Path, prepared: Prepared) -> Progress:
-    """Put the saved state into the prepared run, and return how far it is.
+def load_checkpoint(folder: Path, experiment: Experiment) -> Progress:
+    """Put the saved state into the experiment, and return how far it is.
 
     Raises FileError when it is damaged or does not fit, ConfigError when the config has changed since.
     """
@@ -52,20 +52,20 @@ def load_checkpoint(folder: Path, prepared: Prepared) -> Progress:
     header, arrays = read_arrays(path, KIND)
     if not isinstance(header.get("config"), dict):
         raise FileError(f"{path}: does not hold the state of this run: it has no config")
-    check_unchanged(folder, header["config"], prepared.model.config)
+    check_unchanged(folder, header["config"], experiment.model.config)
     progress = read_progress(path, header)
-    theta = prepared.model.network.theta
+    theta = experiment.model.network.theta
     state = {k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")}
     weights = {k: v for k, v in arrays.items() if not k.startswith("optimizer.")}
     names = ("theta", "best_theta") if progress.best_epoch else ("theta",)
     check_arrays(path, weights, {name: theta.shape for name in names})
     try:
-        optimizer = prepared.optimizer
+        optimizer = experiment.optimizer
         stepped = progress.epoch > 0 or (progress.unfinished is not None and progress.unfinished.minibatches > 0)
         if stepped and not state.get("steps"):
             raise ValueError("the arrays of the optimizer are missing")
         optimizer.load_state(state, theta)
-        prepared.rng.bit_generator.state = header["rng"]
+        experiment.rng.bit_generator.state = header["rng"]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileError(f"{path}: does not hold the state of this run: {error}") from None
     theta[...] = weights["theta"]

@@ -1,20 +1,19 @@
-"""A run before its first epoch: everything that training needs, and what it gives."""
+"""An experiment: a config made into everything that training needs, and what the training gives."""
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from mlp.evaluation import evaluate
-from mlp.experiments.allocator import keep_freed_memory
 from mlp.experiments.build import make_schedule
 from mlp.experiments.config.load import LoadedConfig
+from mlp.experiments.machine import Threads, Waiting, choose_threads, environment, keep_freed_memory
 from mlp.experiments.model import Model
-from mlp.experiments.threads import ThreadLimit, useful_threads
 from mlp.minibatches import Workers, alone
 from mlp.optimizers import SGD, Adam
 from mlp.records import EpochRecord, MinibatchRecord, Progress
@@ -24,13 +23,15 @@ from mlp.types import Array, Data
 
 
 @dataclass
-class Prepared:
-    """A run before its first epoch.
+class Experiment:
+    """Data, model, optimizer and generator of a config, ready to be trained.
 
     `splits` maps "train", "valid" and "test", those that there are, to (X, Y) of shapes N x D and N x K.
     `model.network` has its initial weights and `rng` is the generator that shuffles. `sha256` has the hash of each
-    data file, `notes` are sentences for the person who runs it, `workers` are the `processes` that train it
-    together, `mpi` is what sums their bars, and `begin` has them all go on from the first one's state.
+    data file, and `notes` are sentences for the person who runs it. `workers` are the processes that share each
+    minibatch (see `mlp.minibatches.Workers`), `processes` is their number and `mpi` what sums their bars. `waiting`
+    measures whether the threads of a training had processors; `begin` has all processes go on from the first one's
+    state.
     """
 
     loaded: LoadedConfig
@@ -43,17 +44,12 @@ class Prepared:
     workers: Workers = alone
     processes: int = 1
     mpi: str | None = None
+    waiting: Waiting = field(default_factory=Waiting)
     begin: Callable[[Progress], Progress] = lambda progress: progress
 
     @property
     def batch_size(self) -> int:
         return min(self.loaded.config.training.batch_size, len(self.splits["train"][0]))
-
-    @property
-    def sizes(self) -> list[int]:
-        """The widths of the network, from its inputs to its outputs."""
-        hidden = [layer.units for layer in self.loaded.config.network.layers]
-        return [len(self.model.inputs), *hidden, self.model.target.size]
 
     def rows(self) -> dict[str, int]:
         return {name: len(X) for name, (X, _) in self.splits.items()}
@@ -73,34 +69,48 @@ class Prepared:
         early_stopping = self.loaded.config.training.early_stopping
         return None if early_stopping is None else early_stopping.patience
 
-    def epochs(self, progress: Progress) -> Iterator[EpochRecord | MinibatchRecord]:
-        """Train as the config says, from where `progress` is (see `mlp.train`), on as many threads as are useful."""
+    def epochs(self, progress: Progress) -> Iterator[EpochRecord]:
+        """Train as the config says, from where `progress` is (see `mlp.train`)."""
+        return (record for record in self.minibatches(progress) if isinstance(record, EpochRecord))
+
+    def minibatches(self, progress: Progress) -> Iterator[EpochRecord | MinibatchRecord]:
+        """The same training in smaller steps."""
         keep_freed_memory()
-        training = self.loaded.config.training
-        epochs = train(
+        config = self.loaded.config
+        training = train(
             self.model.network,
             self.model.loss,
             self.optimizer,
             self.splits["train"],
             rng=self.rng,
-            epochs=training.epochs,
+            epochs=config.training.epochs,
             batch_size=self.batch_size,
             valid=self.splits.get("valid"),
             metrics=self.model.target.metrics(),
-            l2=training.l2,
-            schedule=make_schedule(training.schedule),
-            clip=training.clip,
+            l2=config.training.l2,
+            weight_decay=config.optimizer.weight_decay,
+            schedule=make_schedule(config.training.schedule),
+            clip=config.training.clip,
             patience=self.patience,
-            train_loss=training.train_loss,
+            train_loss=config.training.train_loss,
             progress=self.begin(progress),
-            weight_decay=self.loaded.config.optimizer.model_dump().get("weight_decay", 0.0),
             workers=self.workers,
         )
-        return self.thread_limit().each(epochs.minibatches())
+        with self.threads().limit(), self.waiting.measure():
+            yield from training.minibatches()
 
-    def thread_limit(self) -> ThreadLimit:
-        """The most BLAS threads that the products of a minibatch, or of a process's part of it, can use."""
-        return ThreadLimit(useful_threads(self.sizes, math.ceil(self.batch_size / self.processes)))
+    def threads(self) -> Threads:
+        """The BLAS threads that the products of a minibatch, or of this process's share of it, can use.
+
+        The largest of them, W H or one for its bars, has B K_in K_out multiplications.
+        """
+        B = len(self.workers.share(np.arange(self.batch_size)))
+        return choose_threads(B * max(W.size for W in self.model.network.parameters().values()))
+
+    def environment(self) -> dict[str, Any]:
+        """What this run computes with, for run.json."""
+        with self.threads().limit():
+            return environment(ranks=self.processes, mpi=self.mpi)
 
     def best_model(self, progress: Progress) -> Model:
         """The model with the best epoch's weights, or with those that the network has if no epoch is done yet."""
@@ -112,7 +122,7 @@ class Prepared:
     def scores(self, progress: Progress) -> dict[str, dict[str, float]]:
         """Loss and metrics of the best model on each split."""
         model = self.best_model(progress)
-        with self.thread_limit():
+        with self.threads().limit():
             return {
                 name: evaluate(model.network, model.loss, data, model.target.metrics())
                 for name, data in self.splits.items()

@@ -1,4 +1,4 @@
-"""A trained model: the network with everything that turns rows of a table into answers, and its file."""
+"""A trained model: the network with everything that turns rows of a table into predictions, and its file."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 
 from mlp.errors import DataError, FileError
-from mlp.evaluation import scores_of
+from mlp.evaluation import scores_of, sweep, targets
 from mlp.experiments.config.schema import Config
 from mlp.experiments.storage.archive import archive_bytes, check_arrays, read_arrays
 from mlp.experiments.storage.files import write_file
-from mlp.experiments.storage.model_header import check_header, expected_shapes, layer_header, target_header
+from mlp.experiments.storage.model_header import check_header, expected_shapes, layer_header
 from mlp.layers.dense import Layer
-from mlp.losses import LOSSES, Loss
-from mlp.minibatches import batches, columns
+from mlp.losses import LOSSES, NamedLoss
 from mlp.network import Network
 from mlp.tables import Table, read_table
-from mlp.tables.columns import Classes, Encoded, Scaler, in_memory_if_small
-from mlp.tables.rows import Rows, slices
-from mlp.tables.targets import Binary, Exclusive, Quantities, Target
+from mlp.tables.columns import Scaler
+from mlp.tables.rows import Rows
+from mlp.tables.target import Target
+from mlp.tables.targets import TARGETS
 from mlp.text import listed
 from mlp.types import Array, Batch, Data, Examples
 
@@ -33,14 +33,14 @@ MOST_CONFUSED = 1000  # of a confusion matrix: a million counts
 
 @dataclass(frozen=True)
 class Model:
-    """What `model.npz` holds: `predict` takes inputs as they are in a table and gives answers in the table's terms.
+    """What `model.npz` holds: `predict` takes inputs as they are in a table, and returns predictions in its terms.
 
     `inputs` are the names of the D input columns, in the network's order; `epoch` is the one that the weights are from
     and `config` the complete config of the run, as plain data.
     """
 
     network: Network
-    loss: Loss
+    loss: NamedLoss
     inputs: tuple[str, ...]
     input_scaler: Scaler
     target: Target
@@ -48,36 +48,34 @@ class Model:
     config: Any = None
 
     def predict(self, X: Examples, *, source: str = "the inputs") -> dict[str, Array]:
-        """Answers for X (N x D, in the columns' own units), as columns of length N.
+        """Predictions for X (N x D, in the columns' own units), as columns of length N.
 
-        For classes: the label, then a probability for each class. For quantities: the numbers in their own units.
-        Raises ValueError for another shape, and DataError, naming `source` and the columns, for values that are not
-        finite or too large for the model.
+        For classes: the label, then probabilities. For numbers: the numbers in their own units. Raises ValueError for
+        another shape, and DataError, naming `source` and the columns, for values that are not finite or too large for
+        the model.
         """
         X = X if isinstance(X, Rows) else np.asarray(X)
         if X.ndim != 2 or X.shape[1] != len(self.inputs):
             raise ValueError(f"X has shape {X.shape}, expected (N, {len(self.inputs)}): one example a row")
-        P = [P for _, P in self.outputs(self.standardize(source, X), source)]
+        P = [P for _, _, P in self.outputs(self.encode_inputs(X, source), source)]
         with np.errstate(over="ignore"):
-            answers = self.target.answers(np.concatenate(P, axis=1))
-        for name, column in answers.items():
+            found = self.target.predictions(np.concatenate(P, axis=1))
+        for name, column in found.items():
             if column.dtype.kind == "f" and not np.isfinite(column).all():
                 raise DataError(f"{source}: answers too large for {column.dtype} in {listed([name])}")
-        return answers
+        return found
 
-    def outputs(self, X: Examples, source: str) -> Iterator[tuple[Array, Array]]:
-        """The network's outputs F and their inverse link P (both K x B) for standardized X (N x D), batch by batch.
+    def outputs(self, X: Examples, source: str) -> Iterator[tuple[slice, Array, Array]]:
+        """For all rows of encoded X (N x D), batch by batch: which rows, outputs F, and P, what they say (K x B).
 
-        Raises DataError, at the end, when some have no finite answer.
+        Raises DataError, at the end, when some rows have no finite prediction.
         """
         bad: list[int] = []
-        dtype = self.network.theta.dtype
-        for rows in batches(len(X)):
+        for rows, F in sweep(self.network, X):
             with np.errstate(all="ignore"):
-                F = self.network(columns(X, rows, dtype))
                 P = self.loss.predict(F)
             bad += (rows.start + np.flatnonzero(~np.isfinite(P).all(axis=0))).tolist()
-            yield F, P
+            yield rows, F, P
         if bad:
             raise DataError(
                 f"{source}: no finite answer for {len(bad)} of {len(X)} rows, the first is row {bad[0]} (from 0): "
@@ -90,7 +88,8 @@ class Model:
         Counts are left out for more than MOST_CONFUSED classes: they grow with the square of that number. Raises
         DataError for data of another model.
         """
-        found, wanted = (data[0].shape[1], data[1].shape[1]), (len(self.inputs), self.target.size)
+        X, Y = data
+        found, wanted = (X.shape[1], Y.shape[1]), (len(self.inputs), self.target.size)
         if found != wanted:
             raise DataError(
                 f"{source}: {found[0]} input columns and {found[1]} outputs, but the model has {wanted[0]} and "
@@ -99,22 +98,21 @@ class Model:
         few = all(len(labels) <= MOST_CONFUSED for labels in self.target.labels.values())
         confusion: dict[str, Array] = {}
 
-        def scored() -> Iterator[Batch]:
-            for (F, P), rows in zip(self.outputs(data[0], source), batches(len(data[0])), strict=True):
-                Y = columns(data[1], rows, self.network.theta.dtype)
-                yield F, Y
-                for column, counts in self.target.confusion(P, Y).items() if few else ():
+        def outputs_and_targets() -> Iterator[Batch]:
+            for rows, F, P in self.outputs(X, source):
+                true = targets(Y, rows, F)
+                yield F, true
+                for column, counts in self.target.confusion(P, true).items() if few else ():
                     confusion[column] = confusion.get(column, 0) + counts
 
-        with np.errstate(all="ignore"):
-            scores = scores_of(self.loss, scored(), self.target.metrics())
-        return scores, confusion
+        return scores_of(self.loss, outputs_and_targets(), self.target.metrics()), confusion
 
-    def standardize(self, source: str, X: Examples) -> Examples:
-        """X (N x D) as the network sees it."""
-        encoded = in_memory_if_small(Encoded(X, self.input_scaler.transform, len(self.inputs)))
-        check_size(source, self.inputs, X, encoded)
-        return encoded
+    def encode_inputs(self, X: Examples, source: str) -> Examples:
+        """X (N x D) as the network sees it. Raises DataError for values that are too large."""
+        try:
+            return self.input_scaler.encode(X, self.inputs)
+        except DataError as error:
+            raise DataError(f"{source}: {error}") from None
 
     def encode(self, table: Table, where: str) -> Data:
         """A table's inputs and targets as the network sees them.
@@ -125,34 +123,31 @@ class Model:
             Y = self.target.encode(table.Y, where)
         except DataError as error:
             raise DataError(f"{table.source}: {error}") from None
-        if isinstance(self.target, Quantities):
-            check_size(table.source, table.targets, table.Y, Y)
-        return self.standardize(table.source, table.X), Y
+        return self.encode_inputs(table.X, table.source), Y
 
-    def read(self, path: Path | str, *, answers: bool) -> Table:
+    def read(self, path: Path | str, *, with_targets: bool) -> Table:
         """Read a table as the training data was read: same columns (others are left aside), delimiter and header.
 
-        The target columns are read only if `answers` is true. Without a header, a table that has as many columns as
-        the model has inputs is taken in order; so is the input array of a `.npz` file. Raises DataError, naming
-        the columns, when one is missing.
+        Without a header, a table that has as many columns as the model has inputs is taken in order; so is the input
+        array of a `.npz` file. Raises DataError, naming the columns, when one is missing.
         """
         trained = None if self.config is None else Config.model_validate(self.config).data
         inputs: Sequence[str] | None = self.inputs
-        targets: Sequence[str] = self.target.names
+        names: Sequence[str] = self.target.names
         if str(path).endswith(".npz"):  # names are of arrays there, not of columns
             inputs = None
             if trained is not None and trained.path.endswith(".npz"):
-                inputs, targets = trained.inputs, trained.target
+                inputs, names = trained.inputs, trained.target
         table = read_table(
             path,
             inputs=inputs,
-            targets=targets if answers else (),
-            labels=not isinstance(self.target, Quantities),
+            targets=names if with_targets else (),
+            labels=self.target.takes_labels,
             delimiter="," if trained is None else trained.delimiter,
             header=None if trained is None else trained.header,
         )
         for what, found, wanted in (("input", table.inputs, self.inputs), ("target", table.targets, self.target.names)):
-            if len(found) != len(wanted) and (answers or what == "input"):
+            if len(found) != len(wanted) and (with_targets or what == "input"):
                 raise DataError(f"{path}: {len(found)} {what} columns, but the model has {len(wanted)}")
         return table
 
@@ -167,14 +162,13 @@ class Model:
         """
         arrays = dict(self.network.parameters())
         arrays |= {"input_mean": self.input_scaler.mean, "input_std": self.input_scaler.std}
-        if isinstance(self.target, Quantities):
-            arrays |= {"target_mean": self.target.scaler.mean, "target_std": self.target.scaler.std}
+        arrays |= self.target.arrays()
         try:
             header = {
                 "layers": [layer_header(layer) for layer in self.network.layers],
                 "loss": self.loss.name,
                 "inputs": list(self.inputs),
-                "target": target_header(self.target),
+                "target": self.target.header(),
                 "epoch": self.epoch,
                 "config": self.config,
             }
@@ -182,25 +176,6 @@ class Model:
         except ValueError as error:
             raise FileError(f"this model cannot be saved: {error}") from None
         return archive_bytes(KIND, header, arrays)
-
-
-def check_size(source: str, names: Sequence[str], X: Examples, Z: Examples) -> None:
-    """Raises DataError where Z, which is X standardized, is too large for its precision."""
-    bad, finite, largest = np.zeros(X.shape[1], bool), True, 0.0
-    for rows in slices(X):
-        wrong = ~np.isfinite(Z[rows]).all(axis=0)
-        if wrong.any():
-            bad |= wrong
-            finite &= bool(np.isfinite(X[rows]).all())
-            largest = max(largest, float(np.abs(np.asarray(X[rows][:, wrong], np.float64)).max()))
-    these = listed([names[i] for i in np.flatnonzero(bad).tolist()])
-    if not finite:
-        raise DataError(f"{source}: values that are not finite in {these}")
-    if bad.any():
-        raise DataError(
-            f"{source}: values too large for {Z.dtype} in {these} "
-            f"(up to {largest:g}); rescale them, or set data.standardize: true if it is false"
-        )
 
 
 def load_model(path: Path | str) -> Model:
@@ -230,14 +205,7 @@ def load_model(path: Path | str) -> Model:
         loss=LOSSES[header["loss"]],
         inputs=tuple(header["inputs"]),
         input_scaler=Scaler(arrays["input_mean"], arrays["input_std"]),
-        target=load_target(header["target"], arrays),
+        target=TARGETS[header["target"]["kind"]].from_header(header["target"], arrays),
         epoch=header["epoch"],
         config=header["config"],
     )
-
-
-def load_target(target: dict[str, Any], arrays: dict[str, Array]) -> Target:
-    if target["kind"] == "quantities":
-        return Quantities(tuple(target["names"]), Scaler(arrays["target_mean"], arrays["target_std"]))
-    columns = tuple(Classes(column["name"], tuple(column["labels"])) for column in target["columns"])
-    return Exclusive(columns[0]) if target["kind"] == "exclusive" else Binary(columns)

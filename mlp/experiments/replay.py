@@ -12,8 +12,8 @@ from mlp.errors import ConfigError
 from mlp.experiments import checkpoint
 from mlp.experiments.assemble import prepare
 from mlp.experiments.checkpoint import check_unchanged, checkpoint_bytes
-from mlp.experiments.environment import differences, environment
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
+from mlp.experiments.machine import differences
 from mlp.experiments.model import KIND as MODEL_KIND
 from mlp.experiments.model import load_model
 from mlp.experiments.start import changes_since, prepare_again
@@ -32,7 +32,7 @@ class Replay:
     """
 
     folder: Path
-    prepared: Prepared
+    experiment: Experiment
     lines: list[str]
     changed: list[str]
     progress: Progress = field(default_factory=Progress)
@@ -40,7 +40,7 @@ class Replay:
 
     @property
     def epochs(self) -> int:
-        return self.prepared.loaded.config.training.epochs
+        return self.experiment.loaded.config.training.epochs
 
     @property
     def done(self) -> int:
@@ -49,7 +49,7 @@ class Replay:
     def records(self) -> Iterator[EpochRecord]:
         """Train to the end, or through the first epoch that differs."""
         state = b""
-        for record in self.prepared.epochs(self.progress):
+        for record in self.experiment.epochs(self.progress):
             if not isinstance(record, EpochRecord):
                 continue
             self.difference = self.compare_row(record)
@@ -57,11 +57,11 @@ class Replay:
             if self.difference:
                 return
             if record.epoch == len(self.lines) - 1:
-                state = checkpoint_bytes(self.prepared, self.progress)
+                state = checkpoint_bytes(self.experiment, self.progress)
         if len(self.lines) > self.done + 1:
             self.difference = f"metrics.csv has {len(self.lines) - 1} epochs, the replay {self.done}"
             return
-        model = self.prepared.best_model(self.progress).to_bytes()
+        model = self.experiment.best_model(self.progress).to_bytes()
         for name, kind, content in (("model.npz", MODEL_KIND, model), (checkpoint.NAME, checkpoint.KIND, state)):
             self.difference = self.difference or compare_file(self.folder / name, kind, content)
 
@@ -94,7 +94,7 @@ def compare_file(path: Path, kind: str, content: bytes) -> str | None:
     return None
 
 
-def open_replay(folder: Path, *, prepare: Callable[..., Prepared] = prepare) -> Replay:
+def open_replay(folder: Path, *, prepare: Callable[..., Experiment] = prepare) -> Replay:
     """A finished run, ready to be trained again; `prepare` as in `open_run`.
 
     Raises ConfigError when it is not finished or its config has been changed, and like `load_model` and `prepare_again`
@@ -105,8 +105,7 @@ def open_replay(folder: Path, *, prepare: Callable[..., Prepared] = prepare) -> 
         raise ConfigError(
             f"{folder}: is {facts['status']} after {facts['epochs_done']} epochs; only a finished run can be replayed"
         )
-    prepared = prepare_again(folder, facts, prepare=prepare)
-    check_unchanged(folder, load_model(folder).config, prepared.model.config)
-    with prepared.thread_limit():
-        changed = differences(facts, environment(ranks=prepared.processes, mpi=prepared.mpi))
-    return Replay(folder, prepared, read_lines(folder), changes_since(facts, changed))
+    experiment = prepare_again(folder, facts, prepare=prepare)
+    check_unchanged(folder, load_model(folder).config, experiment.model.config)
+    changed = differences(facts, experiment.environment())
+    return Replay(folder, experiment, read_lines(folder), changes_since(facts, changed))

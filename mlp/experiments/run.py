@@ -3,6 +3,7 @@
     config.yaml   the config, every default filled in       metrics.csv  a row an epoch
     run.json      what ran on what, and how it ended        model.npz    the best epoch's model
     last.npz      everything that a resume needs            loss.png     drawn by the command line
+    .lock         held by the process that writes here
 
 A resume rebuilds the run from config and data, puts the state of the last checkpoint into it, and goes on; what comes
 out is what an uninterrupted run would have given. Every file is whole at any moment, or absent (metrics.csv may end in
@@ -25,15 +26,15 @@ from mlp.divergence import DivergedError, finite
 from mlp.experiments import checkpoint
 from mlp.experiments.advice.divergence import likely_cause
 from mlp.experiments.checkpoint import checkpoint_bytes, load_checkpoint
-from mlp.experiments.experiment import Prepared
-from mlp.experiments.storage.files import as_json, write_file
-from mlp.experiments.storage.lock import FolderLock
+from mlp.experiments.experiment import Experiment
+from mlp.experiments.storage import lock
+from mlp.experiments.storage.files import write_file
 from mlp.experiments.storage.metrics_csv import MetricsFile
-from mlp.experiments.storage.run_json import now, without_nan
+from mlp.experiments.storage.run_json import as_json, now, without_nan
 from mlp.records import EpochRecord, Progress
 
 PICTURE = "loss.png"
-FILES = ("config.yaml", "run.json", "metrics.csv", "model.npz", checkpoint.NAME, PICTURE)
+FILES = ("config.yaml", "run.json", "metrics.csv", "model.npz", checkpoint.NAME, PICTURE, lock.NAME)
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
 SHARE_OF_CHECKPOINTS = 0.05  # of the time: on a slow disk, or for a large network, they are further apart
 
@@ -47,9 +48,9 @@ class Run:
     """
 
     folder: Path
-    prepared: Prepared
+    experiment: Experiment
     facts: dict[str, Any]
-    lock: FolderLock
+    lock: lock.FolderLock
     progress: Progress = field(default_factory=Progress)
     saved_epoch: int = 0
     saved_model: int | None = None
@@ -62,13 +63,13 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        epochs = self.prepared.loaded.config.training.epochs
-        return self.progress.epoch >= epochs or self.progress.out_of(self.prepared.patience)
+        epochs = self.experiment.loaded.config.training.epochs
+        return self.progress.epoch >= epochs or self.progress.out_of(self.experiment.patience)
 
     def stop(self) -> None:
         """Let `epochs()` end after the minibatch under way, with everything saved; a signal handler may call this."""
-        self.stopping = self.prepared.processes == 1
-        self.prepared.workers.stop()  # several processes: the last record comes when all of them know
+        self.stopping = self.experiment.processes == 1
+        self.experiment.workers.stop()  # several processes: the last record comes when all of them know
 
     def __enter__(self) -> Run:
         self.write_facts(status="running", scores=None, process={"id": os.getpid(), "host": platform.node()})
@@ -103,7 +104,7 @@ class Run:
             due = self.save()
         metrics = MetricsFile(self.folder)
         try:
-            for record in self.prepared.epochs(self.progress):
+            for record in self.experiment.minibatches(self.progress):
                 epoch = record if isinstance(record, EpochRecord) else None
                 if epoch:
                     metrics.append(epoch)
@@ -124,10 +125,10 @@ class Run:
                     metrics.sync()
                     self.save()
             if self.finished:
-                self.facts["scores"] = self.prepared.scores(self.progress)
+                self.facts["scores"] = self.experiment.scores(self.progress)
         except DivergedError as error:
             metrics.sync()
-            error.add_note(likely_cause(self.prepared.loaded.config, error))
+            error.add_note(likely_cause(self.experiment.loaded.config, error))
             raise
         finally:
             metrics.close()
@@ -135,18 +136,18 @@ class Run:
     def save(self) -> float:
         """Save the state, and the model if there is a better one; returns when the next checkpoint is due."""
         started = time.monotonic()
-        if not finite(self.prepared.model.network.theta):
+        if not finite(self.experiment.model.network.theta):
             return started  # the run diverges at the next minibatch, or at the end of the epoch
         if self.progress.best_epoch and self.progress.best_epoch != self.saved_model:
             self.save_model()
-        self.write(checkpoint.NAME, checkpoint_bytes(self.prepared, self.progress))
+        self.write(checkpoint.NAME, checkpoint_bytes(self.experiment, self.progress))
         self.saved_epoch = self.progress.epoch
         self.write_facts()
         ended = time.monotonic()
         return ended + max(SECONDS_BETWEEN_CHECKPOINTS, (ended - started) / SHARE_OF_CHECKPOINTS)
 
     def save_model(self) -> None:
-        self.write(self.model_path.name, self.prepared.best_model(self.progress).to_bytes())
+        self.write(self.model_path.name, self.experiment.best_model(self.progress).to_bytes())
         self.saved_model = self.progress.best_epoch
 
     def keep_last_finite(self, error: DivergedError) -> str:
@@ -162,7 +163,7 @@ class Run:
         if self.progress.best_epoch:
             return f"the best model, of epoch {self.progress.best_epoch}, is in {self.model_path}"
         if not error.parameters_finite:
-            self.progress = load_checkpoint(self.folder, self.prepared)
+            self.progress = load_checkpoint(self.folder, self.experiment)
         self.save_model()
         return f"the last finite weights are in {self.model_path}"
 
@@ -177,7 +178,8 @@ class Run:
 
         Raises OSError when it cannot be written, or when the directory is not where it was.
         """
+        self.lock.check()
         try:
-            write_file(self.folder / name, content, folder=self.lock.handle)
+            write_file(self.folder / name, content)
         finally:
-            self.lock.check()
+            self.lock.check()  # it may have gone meanwhile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,55 +12,54 @@ from mlp.experiments import checkpoint
 from mlp.experiments.assemble import prepare
 from mlp.experiments.checkpoint import load_checkpoint
 from mlp.experiments.config.load import dump_config, load_config
-from mlp.experiments.environment import differences, environment
-from mlp.experiments.experiment import Prepared
-from mlp.experiments.run import FILES, PICTURE, Run
-from mlp.experiments.storage.files import remove_leftovers
-from mlp.experiments.storage.lock import FolderLock
+from mlp.experiments.experiment import Experiment
+from mlp.experiments.machine import differences
+from mlp.experiments.run import FILES, Run
+from mlp.experiments.storage import lock
+from mlp.experiments.storage.files import temporary_path
 from mlp.experiments.storage.metrics_csv import truncate_metrics
-from mlp.experiments.storage.run_json import empty_folder, new_folder, now, read_facts, remove_folders
+from mlp.experiments.storage.run_json import empty_folder, new_folder, now, read_facts, remove_files, remove_folders
 from mlp.records import Progress
 
 
-def start_run(prepared: Prepared, *, out: Path | None, argv: Sequence[str]) -> Run:
+def start_run(experiment: Experiment, *, out: Path | None, argv: Sequence[str]) -> Run:
     """Make a new run directory, runs/<config name> or the next free number after it, or `out`.
 
     Raises ConfigError when it cannot be made, when `out` exists already and is not an empty directory, or when another
     process is just starting a run there, FileError when its model could not be saved at the end. Nothing is left
     behind then.
     """
-    prepared.best_model(Progress()).to_bytes()
-    with prepared.thread_limit():
-        found = environment(ranks=prepared.processes, mpi=prepared.mpi)
+    experiment.best_model(Progress()).to_bytes()
     facts = {
         "status": "running",
         "argv": list(argv),
-        "seed": prepared.loaded.config.training.seed,
+        "seed": experiment.loaded.config.training.seed,
         "started": now(),
         "seconds": 0.0,
-        "loss": prepared.model.loss.name,
-        "rows": prepared.rows(),
-        "sha256": prepared.sha256,
-        "parameters": sum(W.size for W in prepared.model.network.parameters().values()),
-        **found,
+        "loss": experiment.model.loss.name,
+        "rows": experiment.rows(),
+        "sha256": experiment.sha256,
+        "parameters": sum(W.size for W in experiment.model.network.parameters().values()),
+        **experiment.environment(),
     }
-    made = new_folder(Path("runs") / prepared.loaded.name) if out is None else empty_folder(out)
+    made = new_folder(Path("runs") / experiment.loaded.name) if out is None else empty_folder(out)
     folder = made[0] if out is None else out
-    run = Run(folder, prepared, facts, FolderLock(folder))
-    if out is not None:
-        empty_folder(out)  # another run may have been here between the first look and the lock
-    try:
-        run.write("config.yaml", dump_config(prepared.loaded, folder).encode())
+    with contextlib.ExitStack() as undo:
+        undo.callback(remove_folders, made)
+        held = lock.FolderLock(folder)
+        undo.callback(held.release)
+        if out is not None:
+            empty_folder(out)  # another run may have been here between the first look and the lock
+        undo.callback(remove_files, folder, FILES)
+        run = Run(folder, experiment, facts, held)
+        run.write("config.yaml", dump_config(experiment.loaded, folder).encode())
         run.write_facts()
-    except BaseException:
-        for name in ("config.yaml", "run.json"):
-            (folder / name).unlink(missing_ok=True)
-        remove_folders(made)
-        raise
+        undo.pop_all()
+    experiment.notes.extend(filter(None, [held.problem]))
     return run
 
 
-def open_run(folder: Path, overrides: Sequence[str] = (), *, prepare: Callable[..., Prepared] = prepare) -> Run:
+def open_run(folder: Path, overrides: Sequence[str] = (), *, prepare: Callable[..., Experiment] = prepare) -> Run:
     """Open a run directory to go on with it; `overrides` may set training.epochs and nothing else.
 
     `prepare` is called as `mlp.experiments.assemble.prepare` is, which several processes do together.
@@ -74,21 +74,20 @@ def open_run(folder: Path, overrides: Sequence[str] = (), *, prepare: Callable[.
                 f"--set {override}: a resumed run can only change training.epochs; "
                 "start a new run with mlp train for anything else"
             )
-    lock = lock_run(folder)
+    held = lock_run(folder)
     try:
-        remove_leftovers(folder, [name for name in FILES if name != PICTURE], alone=True)
-        remove_leftovers(folder, [PICTURE])  # which `mlp plot` may be drawing
+        remove_files(folder, [temporary_path(folder / name).name for name in FILES])  # left by a kill
         facts = read_facts(folder)
-        run = Run(folder, prepare_again(folder, facts, overrides, prepare=prepare), facts, lock)
+        run = Run(folder, prepare_again(folder, facts, overrides, prepare=prepare), facts, held)
         if (folder / checkpoint.NAME).exists():
-            run.progress = load_checkpoint(folder, run.prepared)
+            run.progress = load_checkpoint(folder, run.experiment)
         elif run.facts["epochs_done"]:
             raise FileError(
                 f"{folder / checkpoint.NAME}: No such file, though {run.facts['epochs_done']} epochs are done; "
                 "start a new run"
             )
         run.saved_epoch = run.progress.epoch
-        epochs, epoch = run.prepared.loaded.config.training.epochs, run.progress.epoch
+        epochs, epoch = run.experiment.loaded.config.training.epochs, run.progress.epoch
         if epochs < epoch:
             raise ConfigError(f"training.epochs: {epoch} epochs are done already, cannot go back to {epochs}")
         if epochs == epoch and run.progress.unfinished is not None:
@@ -97,15 +96,15 @@ def open_run(folder: Path, overrides: Sequence[str] = (), *, prepare: Callable[.
                 f"set it to {epoch + 1} or more"
             )
     except BaseException:
-        lock.release()
+        held.release()
         raise
     return run
 
 
-def lock_run(folder: Path) -> FolderLock:
+def lock_run(folder: Path) -> lock.FolderLock:
     """The lock of a run directory; who has it is told by run.json. Raises like `open_run`."""
     process = read_facts(folder)["process"]
-    return FolderLock(folder, f"process {process['id']} on {process['host']}" if process else "another process")
+    return lock.FolderLock(folder, f"process {process['id']} on {process['host']}" if process else "another process")
 
 
 def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
@@ -113,20 +112,19 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
 
     Returns sentences for the person: what may keep the rest from being, to the last bit, what it would have been.
     """
-    with run.prepared.thread_limit():
-        changed = differences(run.facts, environment(ranks=run.prepared.processes, mpi=run.prepared.mpi))
+    changed = differences(run.facts, run.experiment.environment())
     changes = changes_since(run.facts, changed)
     epoch = run.progress.epoch
     try:
         kept = truncate_metrics(run.folder, epoch)
-        run.write("config.yaml", dump_config(run.prepared.loaded, run.folder).encode())
+        run.write("config.yaml", dump_config(run.experiment.loaded, run.folder).encode())
     except BaseException:
         run.lock.release()
         raise
     minibatch = run.progress.unfinished.minibatches if run.progress.unfinished else 0
     resumed = {"argv": list(argv), "started": now(), "epoch": epoch, "minibatch": minibatch, "changed": changed}
     run.facts["resumed"] = [*run.facts["resumed"], resumed]
-    notes = []
+    notes = [] if run.lock.problem is None else [run.lock.problem]
     if changes:
         notes.append(
             f"the last bits may come out otherwise than in an uninterrupted run: {', '.join(changes)} since it started"
@@ -147,16 +145,16 @@ def prepare_again(
     facts: Mapping[str, Any],
     overrides: Sequence[str] = (),
     *,
-    prepare: Callable[..., Prepared] = prepare,
-) -> Prepared:
+    prepare: Callable[..., Experiment] = prepare,
+) -> Experiment:
     """What the run of this directory, with these facts, started from. Raises DataError when a data file has changed."""
     before = list(facts["sha256"].values())
-    prepared = prepare(load_config(folder / "config.yaml", overrides), advise=False)
-    if len(before) != len(prepared.sha256):
+    experiment = prepare(load_config(folder / "config.yaml", overrides), advise=False)
+    if len(before) != len(experiment.sha256):
         raise DataError(
-            f"{folder}: the config names {len(prepared.sha256)} data files, but the run started with {len(before)}"
+            f"{folder}: the config names {len(experiment.sha256)} data files, but the run started with {len(before)}"
         )
-    for (path, found), was in zip(prepared.sha256.items(), before, strict=True):
+    for (path, found), was in zip(experiment.sha256.items(), before, strict=True):
         if found != was:
             raise DataError(f"{path}: has changed since the run started (SHA-256 {found[:12]}..., was {was[:12]}...)")
-    return prepared
+    return experiment

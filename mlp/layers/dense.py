@@ -134,7 +134,8 @@ class Layer:
             )
         into = {} if out is None else out
         A_bar = self.g.slope(values.A, values.H) * H_bar  # element-wise rule
-        b_bar = np.sum(A_bar, axis=1, keepdims=True, out=into.get("b"))  # A_bar 1
+        ones = np.ones((A_bar.shape[1], 1), A_bar.dtype)
+        b_bar = np.matmul(A_bar, ones, out=into.get("b"))  # A_bar 1, a sum over the minibatch
         W_bar = np.matmul(A_bar, values.H_in.T, out=into.get("W"))  # product rule
         H_in_bar = self.W.T @ A_bar if input_bar else None  # what the layer below is told
         return LayerBars(A_bar, b_bar, W_bar, H_in_bar)

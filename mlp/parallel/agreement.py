@@ -10,8 +10,8 @@ from typing import TypeVar
 from mlp.errors import DataError
 from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import LoadedConfig
-from mlp.experiments.environment import environment
-from mlp.experiments.experiment import Prepared
+from mlp.experiments.experiment import Experiment
+from mlp.experiments.machine import environment
 from mlp.parallel.ranks import Parts, Ranks, RanksDiffer
 from mlp.records import Progress
 
@@ -36,7 +36,7 @@ def everywhere(ranks: Ranks, function: Callable[[], T]) -> T:
     return value
 
 
-def prepare_on_all(ranks: Ranks, loaded: LoadedConfig | None, *, advise: bool = True) -> Prepared:
+def prepare_on_all(ranks: Ranks, loaded: LoadedConfig | None, *, advise: bool = True) -> Experiment:
     """`prepare` on all ranks at the same time: with rank 0's config and its seed, and the data files of each machine.
 
     Only rank 0 gives a config. Raises what `prepare` raises, DataError when the data files are not those of rank 0, and
@@ -44,17 +44,17 @@ def prepare_on_all(ranks: Ranks, loaded: LoadedConfig | None, *, advise: bool = 
     """
     config = ranks.broadcast(loaded)
     assert config is not None
-    prepared = everywhere(ranks, lambda: prepare(config, advise=advise))
+    experiment = everywhere(ranks, lambda: prepare(config, advise=advise))
     if ranks.size > 1:
-        here = platform.node(), environment()["versions"], prepared.sha256
+        here = platform.node(), environment()["versions"], experiment.sha256
         first = ranks.broadcast(here)
         everywhere(ranks, lambda: check_alike(here, first))
-        prepared.workers, prepared.processes, prepared.mpi = Parts(ranks), ranks.size, ranks.library()
-        prepared.begin = partial(share_state, ranks, prepared)
-        B = prepared.batch_size
+        experiment.workers, experiment.processes, experiment.mpi = Parts(ranks), ranks.size, ranks.library()
+        experiment.begin = partial(share_state, ranks, experiment)
+        B = experiment.batch_size
         idle = f", so that {ranks.size - B} of them are idle" if ranks.size > B else ""
-        prepared.notes.append(f"{ranks.size} ranks share each minibatch of {B}{idle}")
-    return prepared
+        experiment.notes.append(f"{ranks.size} ranks share each minibatch of {B}{idle}")
+    return experiment
 
 
 def check_alike(
@@ -74,9 +74,9 @@ def check_alike(
             )
 
 
-def share_state(ranks: Ranks, prepared: Prepared, progress: Progress) -> Progress:
+def share_state(ranks: Ranks, experiment: Experiment, progress: Progress) -> Progress:
     """Have all ranks go on from rank 0's state: all that the next minibatch depends on beside config and data."""
-    theta, optimizer, generator = prepared.model.network.theta, prepared.optimizer, prepared.rng.bit_generator
+    theta, optimizer, generator = experiment.model.network.theta, experiment.optimizer, experiment.rng.bit_generator
     progress, sent, state, generator_state = ranks.broadcast((progress, theta, optimizer.state(), generator.state))
     if ranks.rank > 0:
         theta[...] = sent

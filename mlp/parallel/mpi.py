@@ -97,12 +97,11 @@ def share_cores(processes: int) -> None:
     Where the launcher has bound each to cores of its own the BLAS has seen that already, and what the user has set in
     the environment stays.
     """
-    from mlp.experiments.threads import chosen_by_user, loaded_blas
+    import threadpoolctl
 
-    libraries = loaded_blas()
-    if chosen_by_user(libraries) is not None:
-        return
+    from mlp.experiments.machine import chosen_by_user, loaded_blas
+
+    pools = loaded_blas()
     fair = max(1, (os.cpu_count() or 1) // processes)
-    for library in libraries:
-        if (library.num_threads or 0) > fair:
-            library.set_num_threads(fair)
+    if chosen_by_user(pools) is None and any((pool["num_threads"] or 0) > fair for pool in pools):
+        threadpoolctl.threadpool_limits(fair, user_api="blas")

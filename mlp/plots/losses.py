@@ -15,16 +15,12 @@ from mlp.errors import FileError
 from mlp.experiments.storage.files import write_file
 from mlp.experiments.storage.metrics_csv import read_metrics
 from mlp.experiments.storage.run_json import read_facts
+from mlp.losses import LOSSES
 from mlp.text import visible
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P")  # not as many as colours, so that 42 runs differ
 MOST_INSIDE = 5  # a legend of more runs stands beside the curves
-UNITS = {
-    "squared_error": "half squared error",
-    "softmax_cross_entropy": "cross-entropy, nats",
-    "logistic_cross_entropy": "cross-entropy, nats",
-}
 
 
 def plot_runs(folders: Sequence[Path], path: Path, *, log: bool = False) -> None:
@@ -46,8 +42,8 @@ def plot_runs(folders: Sequence[Path], path: Path, *, log: bool = False) -> None
         draw_run(axes, name, facts, rows, number, alone=len(runs) == 1)
     if len(runs) > 1 and any(line.get_linestyle() == "--" for line in axes.get_lines()):
         axes.plot([], [], "--", color="0.4", lw=1.0, label="training")
-    losses = {facts.get("loss", "") for _, facts, _ in runs}
-    unit = UNITS.get(losses.pop(), "") if len(losses) == 1 else ""
+    losses = {LOSSES.get(facts.get("loss", "")) for _, facts, _ in runs}
+    unit = "".join(loss.unit for loss in losses if loss) if len(losses) == 1 else ""
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"loss ({unit})" if unit else "loss")
     if log:

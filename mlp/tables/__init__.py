@@ -1,4 +1,4 @@
-"""Tables on disk to arrays: CSV with or without a header, `.npy` and `.npz`; one example a row.
+"""Read tables: CSV with or without a header, `.npy` and `.npz`; one example a row.
 
 Nothing is guessed and nothing is filled in: a cell that is not what its column needs is refused with file, line, column
 and value. A `DataError` is one line that a person can act on.
@@ -19,7 +19,7 @@ from mlp.tables.csv_files import read_csv
 from mlp.tables.table import Table
 from mlp.text import listed
 
-__all__ = ["DataError", "Table", "listed", "read_table", "standard_input"]
+__all__ = ["Table", "read_table", "standard_input"]
 
 
 def standard_input() -> BinaryIO:
@@ -46,8 +46,7 @@ def read_table(
     `inputs` (one name, default "X") name arrays.
 
     `targets` are the columns of Y, read as text where `labels` is true. `inputs` are the columns of X; None takes all
-    others. X of a `.npy` file that takes more than a quarter of the memory stays in the file, and raises DataError when
-    that has changed by the time rows are asked for.
+    others. A `.npy` file of more than 256 MiB is mapped, not loaded (see `read_npy`).
 
     Raises DataError for anything that does not fit, with the place and the value.
     """

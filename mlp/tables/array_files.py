@@ -1,4 +1,4 @@
-"""`.npy` and `.npz` to a `Table`, never with pickled objects."""
+"""Read `.npy` and `.npz` files as a `Table`, never with pickled objects."""
 
 from __future__ import annotations
 
@@ -13,49 +13,33 @@ import numpy as np
 
 from mlp.errors import DataError
 from mlp.tables.csv_files import MAX_LABEL, MISSING
-from mlp.tables.memory import allowed_memory
-from mlp.tables.rows import Rows, StoredMatrix, pieces, slices
-from mlp.tables.table import Table, choose_columns
+from mlp.tables.rows import choose_columns, slices
+from mlp.tables.table import Table, choose_names
 from mlp.text import listed, quoted
-from mlp.types import Array, Examples
+from mlp.types import Array
 
-SHARE = 0.25  # of the memory that may be used: a `.npy` file up to this size is loaded
+LARGE = 2**28  # bytes, 256 MiB: a larger `.npy` file is mapped, not loaded
 
 
 def read_npy(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, labels: bool) -> Table:
-    """A file that takes more than SHARE of the memory stays where it is; its rows are read when they are asked for."""
-    allowed = allowed_memory()
-    large = allowed is not None and os.stat(path).st_size > SHARE * allowed
-    matrix = open_matrix(path) if large else load(path, [])[""]
+    """A matrix, one example a row. One of more than LARGE bytes stays in the file, which is mapped into memory.
+
+    The numbers are the same, to the last bit. What is read counts as memory of the process until the system needs it
+    for something else and takes it back, so such a file may be larger than memory; rows are then read from the disk
+    again in each epoch. It must stay as it is while it is used: what is written to it is trained on without a word,
+    and the system kills the process when the file is cut short. A matrix in Fortran order, where the numbers of a row
+    are far apart, is slow.
+    """
+    matrix = load(path, [])[""]
     if matrix.ndim != 2:
         raise DataError(f"{path}: expected a matrix with one example a row, got shape {matrix.shape}")
     check_not_empty(str(path), matrix)
     names = [str(column) for column in range(matrix.shape[1])]
-    wanted, answers = choose_columns(str(path), names, inputs, targets, numbered=True)
+    of_X, of_Y = choose_names(str(path), names, inputs, targets, numbered=True)
     check_numbers(f"{path}", names, matrix)
-    X, Y = Rows(matrix, columns=wanted), np.asarray(Rows(matrix, columns=answers))
-    return array_table(str(path), [names[c] for c in wanted], X, [names[c] for c in answers], Y, labels)
-
-
-def open_matrix(path: Path) -> Array | StoredMatrix:
-    """The matrix in a `.npy` file, which is not loaded; whatever is not a matrix is left to `load`, to refuse it.
-
-    In Fortran order, where the numbers of a row are far apart, it is mapped: that is slow, but takes no memory either.
-    """
-    try:
-        with open(path, "rb") as file, warnings.catch_warnings(action="ignore"):
-            version = np.lib.format.read_magic(file)
-            read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-            shape, fortran_order, dtype = read_header[version](file)
-            start = file.tell()
-            whole = os.fstat(file.fileno()).st_size >= start + math.prod(shape) * dtype.itemsize
-    except Exception:  # of a dozen kinds, as in `load`
-        return load(path, [])[""]
-    if len(shape) != 2 or dtype.kind not in "biuf" or not whole:
-        return load(path, [])[""]
-    if fortran_order:
-        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    return StoredMatrix(path, start, shape, dtype)
+    X, Y = choose_columns(matrix, of_X), matrix[:, of_Y]
+    Y = label_texts(str(path), Y) if labels else Y
+    return Table(str(path), tuple(names[c] for c in of_X), X, tuple(names[c] for c in of_Y), Y)
 
 
 def read_npz(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, labels: bool) -> Table:
@@ -78,40 +62,31 @@ def read_npz(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, l
         where = f"{path}: array {quoted(name)}"
         if not labels:
             check_numbers(where, range(y.shape[1]), y)
-        Y_parts.append(label_texts(where, y) if labels else np.asarray(Rows(y)))
+        Y_parts.append(label_texts(where, y) if labels else y)
         Y_names += [name] if y.shape[1] == 1 else [f"{name}_{k}" for k in range(y.shape[1])]
     if len(set(Y_names)) < len(Y_names):
         raise DataError(f"{path}: two target columns have one name among {listed(Y_names)}; rename an array")
     names = [str(column) for column in range(X.shape[1])]
     Y = np.concatenate(Y_parts[1:] or Y_parts, axis=1)
     check_numbers(f"{path}: array {quoted(X_name)}", names, X)
-    return array_table(str(path), names, Rows(X), Y_names, Y, labels)
+    return Table(str(path), tuple(names), X, tuple(Y_names), Y)
 
 
-def check_not_empty(source: str, X: Examples) -> None:
+def check_not_empty(source: str, X: Array) -> None:
     """Before its columns get names: an array without rows can claim any number of columns."""
     if 0 in X.shape:
         raise DataError(f"{source}: {X.shape[0]} rows and {X.shape[1]} input columns, expected at least one of each")
-
-
-def array_table(source: str, inputs: list[str], X: Examples, targets: list[str], Y: Array, labels: bool) -> Table:
-    if labels:
-        Y = label_texts(source, Y)
-    return Table(source, tuple(inputs), X, tuple(targets), Y)
 
 
 def label_texts(source: str, Y: Array) -> Array:
     """Labels of any one kind as text, of Y's shape."""
     if Y.dtype.kind not in "biufU":
         raise DataError(f"{source}: has dtype {Y.dtype}, expected labels that are text or real numbers")
-    found = []
-    for piece in pieces(Rows(Y)):
-        if Y.dtype.kind == "U":
-            check_characters(source, piece)
-        values, positions = np.unique(piece, return_inverse=True)
-        texts = np.array([label_text(source, value) for value in values.tolist()], dtype=str)
-        found.append(texts[positions.reshape(piece.shape)])
-    return np.concatenate(found) if found else Y.astype(str)
+    labels, places = np.unique(Y.reshape(-1), return_inverse=True)
+    if Y.dtype.kind == "U":
+        check_characters(source, labels)
+    texts = np.array([label_text(source, label) for label in labels.tolist()], dtype=str)
+    return texts[places].reshape(Y.shape)
 
 
 def label_text(source: str, value: Any) -> str:
@@ -131,9 +106,9 @@ def label_text(source: str, value: Any) -> str:
     return text
 
 
-def check_characters(source: str, Y: Array) -> None:
+def check_characters(source: str, labels: Array) -> None:
     """Raises DataError for numbers that are no characters: NumPy stores text as 32-bit code points and checks none."""
-    points = np.frombuffer(Y.tobytes(), dtype=np.dtype(np.uint32).newbyteorder(Y.dtype.byteorder))
+    points = np.frombuffer(labels.tobytes(), dtype=np.dtype(np.uint32).newbyteorder(labels.dtype.byteorder))
     wrong = points[(points > 0x10FFFF) | ((points >= 0xD800) & (points <= 0xDFFF))]
     if wrong.size:
         raise DataError(f"{source}: a label holds U+{wrong[0]:04X}, which is no character; expected text")
@@ -145,21 +120,26 @@ def load(path: Path, names: Sequence[str]) -> dict[str, Array]:
     with open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of headers that Python 2 wrote, or that damage made
         try:
-            loaded = np.load(file, allow_pickle=False)
+            large = path.suffix == ".npy" and os.fstat(file.fileno()).st_size > LARGE
+            if large and file.peek(6).startswith(np.lib.format.MAGIC_PREFIX):
+                loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+            else:
+                loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray) != (path.suffix == ".npy"):
                 found = ".npy" if isinstance(loaded, np.ndarray) else ".npz"
                 raise DataError(f"{path}: is a {found} file by its content; rename it")
             if isinstance(loaded, np.ndarray):
-                return {"": loaded}
+                return {"": in_double_precision_at_most(loaded)}
             arrays = {}
             for name in names:
                 if name not in loaded.files:
                     raise DataError(
                         f"{path}: no array named {quoted(name)}; the arrays are {listed(sorted(loaded.files))}"
                     )
-                arrays[name] = loaded[name]
-                if not isinstance(arrays[name], np.ndarray):
+                array = loaded[name]
+                if not isinstance(array, np.ndarray):
                     raise DataError(f"{path}: member {quoted(name)} is not an array")
+                arrays[name] = in_double_precision_at_most(array)
             return arrays
         except DataError:
             raise
@@ -169,12 +149,20 @@ def load(path: Path, names: Sequence[str]) -> dict[str, Array]:
             raise DataError(f"{path}: {where} ({reason})") from None
 
 
-def check_numbers(source: str, names: Sequence[Any], matrix: Examples) -> None:
+def in_double_precision_at_most(array: Array) -> Array:
+    """The array; numbers more precise than a double become doubles, and inf where they are too large for one."""
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        with np.errstate(over="ignore"):
+            return array.astype(np.float64)
+    return np.asarray(array)
+
+
+def check_numbers(source: str, names: Sequence[Any], matrix: Array) -> None:
     if matrix.dtype.kind not in "biuf":
         raise DataError(f"{source}: has dtype {matrix.dtype}, expected real numbers")
     bad, first = 0, ""
     for piece in slices(matrix):
-        numbers = Rows(matrix)[piece]
+        numbers = matrix[piece]
         if not np.isfinite(numbers).all():
             places = np.argwhere(~np.isfinite(numbers))
             bad, (row, column) = bad + len(places), places[0]

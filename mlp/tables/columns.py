@@ -1,147 +1,29 @@
-"""Examples ready to train on: splitting rows, standardizing by training statistics, class labels.
-
-Nothing here holds a second copy of a large table: passes over it go in pieces, and its rows are encoded when
-minibatches are cut from them (`Encoded`).
-"""
+"""Turn columns into numbers for the network and back: standardization of numbers, codes of class labels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from mlp.errors import DataError
-from mlp.tables.rows import PIECE, Matrix, pieces
+from mlp.tables.rows import examples, pieces, slices
 from mlp.text import listed
 from mlp.types import Array, Examples
 
-SplitMethod = Literal["stratified", "shuffled", "file_order"]
-
 MOST_CLASSES = 2**15  # of a column
 FAR_OFF = 16.0  # standard deviations from 0 to a mean; single precision is then 1e-6 of one
-SMALL = 2**20  # numbers: of an encoded table that is kept in memory, 4 MB in single precision
-
-
-class Encoded(Matrix):
-    """Examples as the network sees them, N x D in single precision, encoded when they are asked for.
-
-    `X[rows]` is `encode(source[rows])`, where `encode` works on each row by itself: so it is the same, to the last bit,
-    as those rows of the whole table encoded at once.
-    """
-
-    dtype = np.dtype(np.float32)
-
-    def __init__(self, source: Any, encode: Callable[[Array], Array], width: int) -> None:
-        self.source, self.encode, self.shape = source, encode, (len(source), width)
-
-    def __getitem__(self, rows: Any) -> Array:
-        return self.encode(self.source[rows])
-
-
-def in_memory_if_small(X: Examples) -> Examples:
-    """X as an array, from which minibatches are cut faster, if it has at most SMALL numbers."""
-    if len(X) * X.shape[1] > SMALL:
-        return X
-    return np.concatenate(list(pieces(X)))
-
-
-def split_rows(
-    n: int,
-    valid: float,
-    test: float,
-    *,
-    method: SplitMethod,
-    rng: np.random.Generator,
-    labels: Array | None = None,
-) -> tuple[Array, Array, Array]:
-    """Row numbers of the training, validation and test set, each in file order; they are disjoint and cover 0 to n - 1.
-
-    `valid` and `test` are fractions of n, rounded to whole rows. "file_order" takes training rows first, then
-    validation, then test; "shuffled" draws them with `rng`; "stratified" also draws, and gives every set the same
-    shares of each distinct row of `labels` (n x K) as nearly as whole rows allow. Raises DataError when a set that
-    was asked for, or training, would get no row.
-    """
-    n_valid, n_test = round(n * valid), round(n * test)
-    n_train = n - n_valid - n_test
-    for name, fraction, count in (("valid", valid, n_valid), ("test", test, n_test), ("train", 1.0, n_train)):
-        if fraction > 0 and count < 1:
-            raise DataError(
-                f"the split leaves 0 of {n} rows for {name}: use more rows or other fractions than "
-                f"valid {valid:g}, test {test:g}"
-            )
-    order = np.arange(n, dtype=np.uint32 if n < 2**32 else np.uint64)
-    if method != "file_order":
-        rng.shuffle(order)
-        if method == "stratified":
-            assert labels is not None
-            order = spread_classes(order, labels)
-    parts = order[:n_train], order[n_train : n_train + n_valid], order[n_train + n_valid :]
-    for part in parts:
-        part.sort()
-    return parts
-
-
-def spread_classes(order: Array, labels: Array) -> Array:
-    """Reorder rows so that every stretch of them holds the classes in about their overall shares.
-
-    The k-th of the m rows of a class, in the given order, gets the position (k + s) / m on a line from 0 to 1; the
-    rows then go by position. The starts s, between 0 and 1, differ from class to class, because classes of one size
-    would otherwise all be cut at once; a single row stays in the middle.
-    """
-    classes = distinct_rows(labels)[order]
-    sizes = np.bincount(classes)
-    rank = np.empty(len(sizes))
-    rank[np.argsort(sizes, kind="stable")] = np.arange(len(sizes))
-    start = np.where(sizes > 1, (rank + 0.5) / len(sizes), 0.5)
-    by_class = np.argsort(classes, kind="stable")  # members of class 0, then of class 1, ...
-    position = np.empty(len(order))
-    ends = np.cumsum(sizes)
-    for c, end in enumerate(ends.tolist()):
-        members = by_class[end - sizes[c] : end]
-        position[members] = (np.arange(len(members)) + start[c]) / sizes[c]
-    del classes, by_class  # of a large table, what is left takes more than enough
-    return order[np.argsort(position, kind="stable")]
-
-
-def distinct_rows(labels: Array) -> Array:
-    """For each row of labels (N x K), which of the distinct rows it is, in their sorted order."""
-    codes: Array = np.zeros(len(labels), np.int64)
-    for column in labels.T:
-        values = distinct(column)
-        codes = codes.astype(np.int64) * len(values) + positions(values, column)
-        codes = positions(distinct(codes), codes)
-    return codes
-
-
-def distinct(values: Array) -> Array:
-    """The distinct ones of N values, sorted; np.unique, which needs several copies, is given pieces."""
-    found = [np.unique(values[start : start + PIECE]) for start in range(0, len(values), PIECE)]
-    return np.unique(np.concatenate(found))
-
-
-def positions(known: Array, values: Array) -> Array:
-    """Where each of N values is among the known ones, sorted, in the smallest type of integers that will do."""
-    codes = np.empty(len(values), np.min_scalar_type(len(known)))
-    for start in range(0, len(values), PIECE):
-        codes[start : start + PIECE] = np.searchsorted(known, values[start : start + PIECE])
-    return codes
-
-
-def in_double_precision(X: Examples) -> Iterator[Array]:
-    """Pieces of X as float64 in row-major order: sums over them do not depend on where X is and how it is stored."""
-    return (np.array(piece, dtype=np.float64, order="C") for piece in pieces(X))
 
 
 @dataclass(frozen=True)
 class Scaler:
     """Standardization, column by column: z = (x - mean) / std, and back again.
 
-    `mean` and `std` have D entries, in the column's own units. Fitted on training rows alone, so that nothing about
-    validation or test rows leaks into the inputs. A constant column has std 1: it becomes 0 in training.
+    `mean` and `std` have D entries, in the column's own units. They are those of the training rows alone, so that
+    nothing about validation or test rows leaks into the inputs. A constant column has std 1: it becomes 0 in training.
     """
 
     mean: Array
@@ -179,6 +61,15 @@ class Scaler:
         """The scaler that changes nothing."""
         return cls(np.zeros(size), np.ones(size))
 
+    def encode(self, X: Examples, names: Sequence[str]) -> Examples:
+        """X (N x D) as the network sees it; the rows of a large table are standardized when they are asked for.
+
+        Raises DataError, naming the columns, for numbers that are too large for the precision of training.
+        """
+        Z = examples((len(X), len(self.mean)), np.float32, lambda rows: self.transform(X[rows]))
+        check_size(names, X, Z)
+        return Z
+
     def transform(self, X: Array, dtype: DTypeLike = np.float32) -> Array:
         """(X - mean) / std, in row-major order, in the precision of training.
 
@@ -209,6 +100,30 @@ class Scaler:
         return self.mean + self.std * Z
 
 
+def in_double_precision(X: Examples) -> Iterator[Array]:
+    """Pieces of X as float64 in row-major order: sums over them do not depend on where X is and how it is stored."""
+    return (np.array(piece, dtype=np.float64, order="C") for piece in pieces(X))
+
+
+def check_size(names: Sequence[str], X: Examples, Z: Examples) -> None:
+    """Raises DataError where Z, which is X standardized, is not finite."""
+    bad, finite, largest = np.zeros(X.shape[1], bool), True, 0.0
+    for rows in slices(X):
+        wrong = ~np.isfinite(Z[rows]).all(axis=0)
+        if wrong.any():
+            bad |= wrong
+            finite &= bool(np.isfinite(X[rows]).all())
+            largest = max(largest, float(np.abs(np.asarray(X[rows][:, wrong], np.float64)).max()))
+    these = listed([names[i] for i in np.flatnonzero(bad).tolist()])
+    if not finite:
+        raise DataError(f"values that are not finite in {these}")
+    if bad.any():
+        raise DataError(
+            f"values too large for {Z.dtype} in {these} (up to {largest:g}); rescale them, or set "
+            "data.standardize: true if it is false"
+        )
+
+
 @dataclass(frozen=True)
 class Classes:
     """The labels of one target column, as they were written, in the order of the network's outputs.
@@ -220,13 +135,13 @@ class Classes:
     labels: tuple[str, ...]
 
     @classmethod
-    def fit(cls, name: str, written: Array, *, most: int | None = None) -> Classes:
+    def fit(cls, name: str, written: Array) -> Classes:
         """The distinct labels of a training column (N of text).
 
-        Raises DataError for a single class, for more than `most` or MOST_CLASSES,
-        for numbers that are not whole (a regression?), and for one number written in two ways, such as 1 and 1.0.
+        Raises DataError for a single class, for more than MOST_CLASSES, for numbers that are not whole (a regression?),
+        and for one number written in two ways, such as 1 and 1.0.
         """
-        labels = distinct(written).tolist()
+        labels = np.unique(written).tolist()
         try:
             numbers = [float(label) for label in labels]
         except ValueError:
@@ -243,11 +158,6 @@ class Classes:
             labels = [label for _, label in sorted(zip(numbers, labels, strict=True))]
         if len(labels) < 2:
             raise DataError(f"target {name!r}: only one class in the training rows, {labels[0]!r}: nothing to learn")
-        if most is not None and len(labels) > most:
-            raise DataError(
-                f"target {name!r}: {len(labels)} classes ({listed(labels)}), but logistic_cross_entropy tells {most} "
-                "apart; use loss: softmax_cross_entropy"
-            )
         if len(labels) > MOST_CLASSES:
             raise DataError(
                 f"target {name!r}: {len(labels):,} classes in {len(written):,} training rows ({listed(labels)}), more "
@@ -260,7 +170,7 @@ class Classes:
 
         Raises DataError, naming them, for labels that training never saw.
         """
-        found = distinct(written)
+        found, places = np.unique(written, return_inverse=True)
         index = {label: k for k, label in enumerate(self.labels)}
         unknown = [label for label in found.tolist() if label not in index]
         if unknown:
@@ -269,7 +179,7 @@ class Classes:
                 f"whose classes are {listed(self.labels)}"
             )
         codes = np.array([index[label] for label in found.tolist()], np.min_scalar_type(len(self.labels)))
-        return codes[positions(found, written)]
+        return codes[places]
 
 
 def one_hot(codes: Array, size: int) -> Array:

@@ -1,4 +1,4 @@
-"""CSV to a `Table`: Python's csv module reads the cells, and every cell is then taken literally or refused."""
+"""Read CSV as a `Table`: Python's csv module finds the cells, and each is then taken literally or refused."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from mlp.errors import DataError
-from mlp.tables.table import Table, choose_columns
+from mlp.tables.table import Table, choose_names
 from mlp.text import SHOWN, listed, quoted
 
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
@@ -31,17 +31,12 @@ def read_csv(
     delimiter: str,
     header: bool | None,
 ) -> Table:
+    """Read the rows one by one; numbers are kept as doubles, labels as the numbers of the distinct ones."""
     rows = csv_rows(source, file, delimiter)
     number, first = next(((number, row) for number, row in rows if not blank(row)), (0, []))
     if not number:
         raise DataError(f"{source}: 0 rows: the file is empty")
-    for other in (";", "\t", "|", ","):
-        if other != delimiter and (looks_split_by(other, first) or (len(first) == 1 and other in first[0])):
-            columns = "1 column" if len(first) == 1 else f"{len(first)} columns"
-            raise DataError(
-                f"{source}:{number}: {columns} found with the delimiter {delimiter!r}; it looks like {other!r} "
-                f"(set data.delimiter: {other!r})"
-            )
+    check_delimiter(source, number, first, delimiter)
     if header is None:
         header = first_row_is_header(source, number, first)
     names = [cell.strip() if header else str(column) for column, cell in enumerate(first)]
@@ -49,13 +44,13 @@ def read_csv(
         names.pop()
     if not header:
         rows = itertools.chain([(number, first)], rows)
-    wanted, answers = choose_columns(source, names, inputs, targets, numbered=not header)
+    of_X, of_Y = choose_names(source, names, inputs, targets, numbered=not header)
 
-    numbers, answer_numbers = array.array("d"), array.array("d")
-    answer_codes, codes = array.array("q"), dict[str, int]()  # of each distinct label, in the order of appearance
+    X = array.array("d")
+    Y: array.array[Any] = array.array("q" if labels else "d")
+    codes = dict[str, int]()  # of each distinct label, in the order of appearance
     missing: Counter[str] = Counter()
-    N = 0
-    blanks = 0
+    N = blanks = 0
     for number, row in rows:
         if blank(row):
             blanks += 1
@@ -66,18 +61,39 @@ def read_csv(
         if len(row) == len(names) + 1 and not row[-1].strip():
             row.pop()
         if len(row) != len(names):
-            raise DataError(
-                f"{source}:{number}: {len(row)} cells, but "
-                f"{'the header' if header else 'the first row'} has {len(names)}"
-            )
-        numbers.extend(parse_numbers(source, number, names, wanted, row, missing))
+            where = "the header" if header else "the first row"
+            raise DataError(f"{source}:{number}: {len(row)} cells, but {where} has {len(names)}")
+        X.extend(parse_numbers(source, number, names, of_X, row, missing))
         if labels:
-            for column in answers:
-                label = parse_label(source, number, names[column], row[column], missing)
-                answer_codes.append(codes.setdefault(label, len(codes)))
+            found = [parse_label(source, number, names[column], row[column], missing) for column in of_Y]
+            Y.extend([codes.setdefault(label, len(codes)) for label in found])
         else:
-            answer_numbers.extend(parse_numbers(source, number, names, answers, row, missing))
+            Y.extend(parse_numbers(source, number, names, of_Y, row, missing))
         N += 1
+    check_complete(source, missing)
+    if N == 0:
+        raise DataError(f"{source}: 0 rows: there is a header but no example below it")
+    return Table(
+        source,
+        tuple(names[column] for column in of_X),
+        np.frombuffer(X).reshape(N, len(of_X)),
+        tuple(names[column] for column in of_Y),
+        (np.array(list(codes), dtype=str)[Y] if labels else np.frombuffer(Y)).reshape(N, len(of_Y)),
+    )
+
+
+def check_delimiter(source: str, number: int, first: Sequence[str], delimiter: str) -> None:
+    """Raises DataError where another delimiter would split the first row."""
+    for other in (";", "\t", "|", ","):
+        if other != delimiter and (looks_split_by(other, first) or (len(first) == 1 and other in first[0])):
+            columns = "1 column" if len(first) == 1 else f"{len(first)} columns"
+            raise DataError(
+                f"{source}:{number}: {columns} found with the delimiter {delimiter!r}; it looks like {other!r} "
+                f"(set data.delimiter: {other!r})"
+            )
+
+
+def check_complete(source: str, missing: Counter[str]) -> None:
     if missing:
         counts = [f"{count} in {quoted(name)}" for name, count in missing.most_common(SHOWN)]
         more = f" and more in {len(missing) - SHOWN} other columns" if len(missing) > SHOWN else ""
@@ -85,16 +101,6 @@ def read_csv(
             f"{source}: missing values: {', '.join(counts)}{more} (blank, ?, NA, NaN or null); "
             "remove these rows or fill them in, nothing is filled in silently"
         )
-    if N == 0:
-        raise DataError(f"{source}: 0 rows: there is a header but no example below it")
-    Y = np.array(list(codes), dtype=str)[answer_codes] if labels else np.frombuffer(answer_numbers)
-    return Table(
-        source,
-        tuple(names[column] for column in wanted),
-        np.frombuffer(numbers).reshape(N, len(wanted)),
-        tuple(names[column] for column in answers),
-        Y.reshape(N, len(answers)),
-    )
 
 
 def csv_rows(source: str, file: BinaryIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:

@@ -1,27 +1,58 @@
-"""Rows of a matrix, cut out when they are asked for: from memory, or from a `.npy` file too large for it.
-
-A file is read with `pread`, not mapped into memory. What was read through a mapping counts as memory of the process (a
-megabyte for a row of 3 KB, where the system's cache is made of large pages) until it is given back, and giving it back
-so often that the memory stays flat made a row in random order take 3.2 to 5.6 us, against 3 to 3.6 us. A mapping also
-counts against `ulimit -v`, and kills the process, without a word, when somebody cuts the file short.
-"""
+"""Rows that are made when they are asked for, and passes over a large table in pieces."""
 
 from __future__ import annotations
 
-import os
-import time
-import weakref
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from mlp.errors import DataError
 from mlp.types import Array, Examples
 
 PIECE = 2**18  # numbers that are worked on at a time in a pass over a table: 2 MB in double precision
-SLOW = 8e-6  # seconds for a run of rows, beside 1e-9 a byte: it came from a disk, and not from the system's cache
+SMALL = 2**20  # numbers: up to here rows are made at once and kept, 4 MB in single precision
+
+
+class Rows:
+    """N x D examples that are made when they are asked for.
+
+    `X[rows]` is `cut(rows)`, an array, for a slice or an array of row numbers. What `cut` makes of a row depends on
+    that row alone, so it is the same, to the last bit, as in the whole table made at once.
+    """
+
+    ndim = 2
+
+    def __init__(self, shape: tuple[int, int], dtype: DTypeLike, cut: Callable[[Any], Array]) -> None:
+        self.shape, self.dtype, self.cut = shape, np.dtype(dtype), cut
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Array:
+        return self.cut(rows)
+
+
+def examples(shape: tuple[int, int], dtype: DTypeLike, cut: Callable[[Any], Array]) -> Examples:
+    """The rows that `cut` makes: a small table as an array, a large one as `Rows`, of which there is no second copy."""
+    rows = Rows(shape, dtype, cut)
+    return rows[:] if shape[0] * shape[1] <= SMALL else rows
+
+
+def choose_rows(X: Examples, numbers: Array) -> Examples:
+    """The rows of X with these numbers."""
+    return examples((len(numbers), X.shape[1]), X.dtype, lambda rows: X[numbers[rows]])
+
+
+def choose_columns(X: Array, numbers: list[int]) -> Examples:
+    """The columns of X with these numbers; neighbours are a view of X."""
+    if numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+        return X[:, numbers[0] : numbers[0] + len(numbers)]
+
+    def cut(rows: Any) -> Array:
+        return X[rows, numbers] if isinstance(rows, slice) else X[np.ix_(rows, numbers)]
+
+    return examples((len(X), len(numbers)), X.dtype, cut)
 
 
 def slices(X: Examples) -> Iterator[slice]:
@@ -33,114 +64,4 @@ def slices(X: Examples) -> Iterator[slice]:
 
 def pieces(X: Examples) -> Iterator[Array]:
     """All rows of X in order, as arrays of about PIECE numbers."""
-    return (X[piece] for piece in slices(X))
-
-
-class Matrix:
-    """What every stand-in for an N x D array answers from its shape."""
-
-    shape: tuple[int, int]
-
-    @property
-    def ndim(self) -> int:
-        return 2
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-
-class Rows(Matrix):
-    """Some rows and columns of a matrix, by their numbers (None: all of them), without a copy.
-
-    `np.asarray(rows)` reads them all. Numbers more precise than a double come as doubles, the type of all arithmetic
-    here, in which a larger number is inf.
-    """
-
-    def __init__(self, matrix: Examples, rows: Array | None = None, columns: list[int] | None = None) -> None:
-        self.matrix, self.rows = matrix, rows
-        self.columns: slice | list[int] | None = columns
-        if columns == list(range(matrix.shape[1])):
-            self.columns = None
-        elif columns and columns == list(range(columns[0], columns[0] + len(columns))):
-            self.columns = slice(columns[0], columns[0] + len(columns))
-        self.shape = (
-            len(matrix) if rows is None else len(rows),
-            matrix.shape[1] if columns is None else len(columns),
-        )
-        self.dtype = np.dtype(np.float64) if too_precise(matrix.dtype) else matrix.dtype
-
-    def __getitem__(self, rows: Any) -> Array:
-        chosen = rows if self.rows is None else self.rows[rows]
-        if self.columns is None:
-            found = self.matrix[chosen]
-        else:
-            if isinstance(chosen, slice):
-                chosen = np.arange(*chosen.indices(len(self.matrix)))
-            found = np.empty((len(chosen), self.shape[1]), self.matrix.dtype)
-            if found.size:  # whole rows are read, perhaps for the sake of a few columns
-                at_once = max(1, PIECE // self.matrix.shape[1])
-                for start in range(0, len(chosen), at_once):
-                    some = slice(start, start + at_once)
-                    found[some] = self.matrix[chosen[some]][:, self.columns]
-        if too_precise(found.dtype):
-            with np.errstate(over="ignore"):
-                found = found.astype(np.float64)
-        return found
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.concatenate(list(pieces(self))).astype(dtype or self.dtype, copy=False)
-
-
-def too_precise(dtype: np.dtype[Any]) -> bool:
-    return dtype.kind == "f" and dtype.itemsize > 8
-
-
-class StoredMatrix(Matrix):
-    """The matrix in a `.npy` file, one example a row, whose rows are read when they are asked for.
-
-    `M[rows]` takes a slice or an array of row numbers from 0; raises IndexError for others, and DataError when the file
-    has been changed since it was opened. One that is deleted or replaced stays readable. Where rows come from a disk,
-    those of one `M[rows]` are asked for all at once, so that it can serve them in its own order.
-    """
-
-    def __init__(self, path: Path, start: int, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
-        self.path, self.start, self.shape, self.dtype = path, start, shape, dtype
-        self.file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        weakref.finalize(self, os.close, self.file)
-        self.state = self.look()
-        self.slow = False
-
-    def __getitem__(self, rows: Any) -> Array:
-        if isinstance(rows, slice):
-            rows = np.arange(*rows.indices(len(self)))
-        rows = np.asarray(rows)
-        if len(rows) and not (rows.dtype.kind in "iu" and rows.min() >= 0 and rows.max() < len(self)):
-            raise IndexError(f"{self.path}: rows are numbers from 0 to {len(self) - 1}")
-        rows = rows.astype(np.int64)
-        row_bytes = self.shape[1] * self.dtype.itemsize
-        first = np.flatnonzero(np.diff(rows, prepend=-2) != 1)  # of each run of rows that follow one another
-        lengths = np.diff(first, append=len(rows)) * row_bytes
-        runs = list(zip((self.start + rows[first] * row_bytes).tolist(), lengths.tolist(), strict=True))
-        started = time.perf_counter()
-        if self.slow and hasattr(os, "posix_fadvise"):
-            for offset, length in runs:
-                os.posix_fadvise(self.file, offset, length, os.POSIX_FADV_WILLNEED)
-        content = b"".join([self.read(offset, length) for offset, length in runs])
-        self.slow = time.perf_counter() - started > SLOW * len(runs) + 1e-9 * len(content)
-        if self.look() != self.state:
-            raise DataError(f"{self.path}: has changed while it was in use; start again when nothing writes to it")
-        return np.frombuffer(content, self.dtype).reshape(len(rows), self.shape[1])
-
-    def read(self, offset: int, length: int) -> bytes:
-        if hasattr(os, "pread"):
-            return os.pread(self.file, length, offset)
-        os.lseek(self.file, offset, os.SEEK_SET)
-        return os.read(self.file, length)
-
-    def __reduce__(self) -> str:
-        raise TypeError(f"{self.path}: an open file cannot be copied or pickled")
-
-    def look(self) -> tuple[int, int]:
-        """What a change of the file changes: its size and the time of the last write."""
-        found = os.fstat(self.file)
-        return found.st_size, found.st_mtime_ns
+    return (X[rows] for rows in slices(X))

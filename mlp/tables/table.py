@@ -1,19 +1,23 @@
-"""The table that every reader returns, the error that every reader raises, and the choice of columns by name."""
+"""The table that every reader returns, and the choice of its columns by name."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlp.errors import DataError
+from mlp.tables.rows import choose_rows
 from mlp.text import listed, quoted
 from mlp.types import Array, Examples
 
 
 @dataclass(frozen=True)
 class Table:
-    """N examples: X is N x D numbers, read when asked for; Y is N x K, text for labels, else numbers (K may be 0)."""
+    """N examples: X is N x D numbers, perhaps read when asked for; Y is N x K, text for labels, else numbers.
+
+    K may be 0.
+    """
 
     source: str
     inputs: tuple[str, ...]
@@ -24,8 +28,12 @@ class Table:
     def __len__(self) -> int:
         return len(self.X)
 
+    def rows(self, numbers: Array) -> Table:
+        """The table of the rows with these numbers."""
+        return replace(self, X=choose_rows(self.X, numbers), Y=self.Y[numbers])
 
-def choose_columns(
+
+def choose_names(
     source: str,
     names: Sequence[str],
     inputs: Sequence[str] | None,

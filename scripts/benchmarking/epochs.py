@@ -9,9 +9,8 @@ import numpy as np
 
 from benchmarking.competitors import Competitor
 from benchmarking.processes import Workers
-from benchmarking.results import Row
+from benchmarking.results import Row, duration, number, table
 from benchmarking.steps import Say, rows_of
-from benchmarking.tables import duration, number, table
 from benchmarking.work import Cell
 
 NETWORK = "784-256-128-10"

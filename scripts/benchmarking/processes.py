@@ -15,8 +15,7 @@ import numpy as np
 
 from benchmarking.competitors import Competitor, keras_backend
 from benchmarking.work import Array
-from mlp.experiments.allocator import VARIABLES as MALLOC_VARIABLES
-from mlp.experiments.threads import VARIABLES as THREAD_VARIABLES
+from mlp.experiments.machine import MALLOC_VARIABLES, THREAD_VARIABLES
 
 OWN_CHOICES = (*THREAD_VARIABLES, *MALLOC_VARIABLES)  # not passed on: some would obey them and others not
 

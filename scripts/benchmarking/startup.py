@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarking.results import Row
-from benchmarking.tables import duration, table
+from benchmarking.results import Row, duration, table
 
 MLP = Path(sysconfig.get_path("scripts")) / "mlp"
 IMPORTS = ("click", "numpy", "mlp", "sklearn", "torch", "jax")

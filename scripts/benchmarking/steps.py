@@ -13,8 +13,7 @@ import numpy as np
 
 from benchmarking.competitors import Competitor
 from benchmarking.processes import Worker, Workers
-from benchmarking.results import Row
-from benchmarking.tables import duration, number, table
+from benchmarking.results import Row, duration, number, table
 from benchmarking.work import Array, Cell, reference_losses
 
 BURST = 0.03

@@ -11,9 +11,9 @@ length-scale l_d for each input ("automatic relevance determination"), a signal 
     dc/dtheta = 1/2 tr(S^-1 S_dot) - 1/2 alpha^T S_dot alpha                                     by solves
               = <S_bar, S_dot>,  S_bar = 1/2 (S^-1 - alpha alpha^T)                              by S_bar
 
-The first line is forward mode, and taken literally costs a solve, O(n^3), for each hyper-parameter. In the second one,
-S_bar costs O(n^3) once, and each hyper-parameter an inner product, O(n^2). The note says of Gaussian-process frameworks
-that several "are slower than they should be", and that GPML got its scaling right in September 2016.
+The first line is forward mode. Taken literally, it costs a solve, O(n^3), for each hyper-parameter. In the second line
+S_bar costs O(n^3) once, and each hyper-parameter an inner product, O(n^2). The note says that several Gaussian-process
+frameworks "are slower than they should be", and that GPML got its scaling right in September 2016.
 
     python scripts/examples/gaussian_process.py --examples 500
 """

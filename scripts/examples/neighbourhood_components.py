@@ -11,9 +11,9 @@ With x_ij = x_i - x_j, the gradient that the paper gives is (eq. 5)
 
     df/dA = 2 A sum_i (p_i sum_k p_ik x_ik x_ik^T - sum_{j in C_i} p_ij x_ij x_ij^T)
 
-which sums D x D matrices over all pairs: O(N^2 D^2) for N points, while f itself costs O(N^2 K + N D K). It is the
-paper that the note names in footnote 11 for its "inefficient expressions for derivatives": reverse mode through the
-products that compute f costs what f costs.
+which sums D x D matrices over all pairs: O(N^2 D^2) for N points, while f itself costs O(N^2 K + N D K). The note names
+this paper in footnote 11 for its "inefficient expressions for derivatives": reverse mode through the products that
+compute f costs as much as f, times a small constant.
 
     python scripts/examples/neighbourhood_components.py --points 400
 """

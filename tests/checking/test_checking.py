@@ -1,4 +1,4 @@
-"""The checker passes what is right, catches what is planted, names it, and says so where numbers cannot decide."""
+"""Check the checker: right things pass, planted mistakes are caught and named, and doubt is told."""
 
 from types import SimpleNamespace
 
@@ -25,6 +25,7 @@ from mlp.checking import (
     table,
 )
 from mlp.checking.selftest import PLANTED
+from mlp.layers.recompute import Recompute
 from mlp.layers.reversible import Coupling, Reversible
 from mlp.losses import LOSSES
 
@@ -112,7 +113,10 @@ def test_the_shipped_loop_and_optimizers_pass(rng):
         results = check_loop(train, network, SquaredError(), data, **options)
         assert verdicts(results) == {PASS}, table(results)
     assert "in minibatches of 4, 4, 3" in check_loop(train, network, SquaredError(), data)[0].reason
-    for optimizer in (SGD(), SGD(momentum=0.9, nesterov=True), Adam(), Adam(weight_decay=0.1)):
+    decayed = check_loop(train, network, SquaredError(), data, weight_decay=0.1)
+    assert verdicts(decayed) == {PASS}, table(decayed)
+    assert "on W1, W2 alone" in next(result.reason for result in decayed if result.check == "weight decay")
+    for optimizer in (SGD(), SGD(momentum=0.9, nesterov=True), Adam(), OwnOptimizer(decayed=network.n_weights)):
         results = check_optimizer(optimizer, network)
         assert verdicts(results) == {PASS}, table(results)
     assert "on W1, W2 alone" in results[-1].reason
@@ -351,17 +355,17 @@ def test_traps_of_the_complex_step(cost, slope, method, rng):
 def test_everything_is_left_bitwise_as_it_was(rng):
     network = Network([Layer.initialize(3, 4, "relu", rng=rng), Layer.initialize(4, 2, "identity", rng=rng)])
     X, Y = rng.normal(size=(3, 5)).astype(np.float32), np.eye(2)[:, [0, 1, 1, 0, 1]]
-    optimizer = Adam(weight_decay=0.1)
+    optimizer = Adam()
     arrays = network.parameters()
     before = [array.tobytes() for array in (*arrays.values(), X, Y)]
     layers = [dict(vars(layer)) for layer in network.layers]
     check_layer(network.layers[0], X)
     check_network(network, SoftmaxCrossEntropy(), X, Y, l2=0.1)
     check_loss(SoftmaxCrossEntropy(), Y, Y)
-    check_loop(train, network, SoftmaxCrossEntropy(), (X.T, Y.T))
+    check_loop(train, network, SoftmaxCrossEntropy(), (X.T, Y.T), weight_decay=0.1)
     check_optimizer(optimizer, network)
     assert [array.tobytes() for array in (*arrays.values(), X, Y)] == before
-    assert all(array is arrays[name] for name, array in network.parameters().items())
+    assert all(np.shares_memory(array, arrays[name]) for name, array in network.parameters().items())
     assert arrays["W1"].dtype == np.float32
     assert [dict(vars(layer)) for layer in network.layers] == layers
     assert optimizer.steps == 0
@@ -412,16 +416,53 @@ def test_layers_of_ones_own(rng):
     assert {result.what for result in results if result.verdict != PASS} == {"F"}
 
 
-def test_an_array_that_two_layers_share_has_the_sum_of_both_bars(rng):
-    once, twice = dense(rng, 3, 3), dense(rng, 3, 3)
+def test_a_layer_that_stands_twice_has_the_sum_of_both_bars(rng):
+    """Its parameters have the names of its first place."""
     X, Y = rng.normal(size=(3, 5)), rng.normal(size=(3, 5))
-    results = check_network(Network([once, once]), SquaredError(), X, Y, l2=0.1)
-    assert verdicts(results) == {PASS}, table(results)
-    assert {"W1 = W2", "b1 = b2"} < {result.what for result in results}
+    for kind in (Layer, Scaled):
+        once, between = dense(rng, 3, 3, kind=kind), dense(rng, 3, 3)
+        network = Network([once, between, once])
+        results = check_network(network, SquaredError(), X, Y, l2=0.1)
+        assert verdicts(results) == {PASS}, table(results)
+        names = [result.what for result in results]
+        assert names[:8] == ["F", "H2", "W2", "b2", "H1", "W1", "b1", "X"]
+        for others in (
+            check_loop(train, network, SquaredError(), (X.T, Y.T), l2=0.1, weight_decay=0.1),
+            check_optimizer(SGD(momentum=0.9), network),
+        ):
+            assert verdicts(others) == {PASS}, table(others)
+        once.factor = 2.0
+    assert only(results, "H2", PASS)
+    results = check_network(Network([once, once]), SquaredError(), X, Y)
+    assert {"W1", "b1", "H1"} <= {result.what for result in failures(results)}
+
+
+def test_an_array_that_two_layers_had_in_common_is_one_of_each(rng):
+    once, twice = dense(rng, 3, 3), dense(rng, 3, 3)
+    network = Network([once, twice])
     twice.W = once.W
-    results = check_network(Network([once, twice]), SquaredError(), X, Y)
+    results = check_network(network, SquaredError(), rng.normal(size=(3, 5)), rng.normal(size=(3, 5)))
     assert verdicts(results) == {PASS}, table(results)
-    assert {"W1 = W2", "b1", "b2"} < {result.what for result in results}
+    assert {"W1", "b1", "W2", "b2"} < {result.what for result in results}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_networks_with_layers_around_layers_pass(dtype, rng):
+    def layer(n_in, n_out):
+        return Layer.initialize(n_in, n_out, "tanh", rng=rng, dtype=dtype)
+
+    couplings = Reversible([Coupling(layer(2, 2)), Coupling(layer(2, 2), swap=True)])
+    network = Network([layer(3, 4), couplings, Recompute([layer(4, 5), layer(5, 3)]), layer(3, 2)])
+    X, Y = rng.normal(size=(3, 6)), rng.normal(size=(2, 6))
+    for checked in (network, Network([layer(3, 4), network.layers[1], network.layers[1], layer(4, 2)])):
+        results = check_network(checked, SquaredError(), X, Y, l2=0.1)
+        assert verdicts(results) == {PASS}, table(results)
+        assert {"W1", "c2_m1_W2"} < {result.what for result in results}
+    results = check_loop(train, network, SquaredError(), (X.T, Y.T), l2=0.1, weight_decay=0.1)
+    assert verdicts(results) == {PASS}, table(results)
+    results = check_optimizer(Adam(), network)
+    assert verdicts(results) == {PASS}, table(results)
+    assert network.theta.dtype == dtype
 
 
 class WithSkip(Network):
@@ -434,7 +475,8 @@ class WithSkip(Network):
     def backward(self, values, F_bar, *, input_bar=False, **options):
         inner = values[-1]._replace(H=self.layers[-1].g(values[-1].A))
         bars = super().backward([*values[:-1], inner], F_bar, input_bar=True)
-        return [bars[0]._replace(H_in_bar=bars[0].H_in_bar + self.skip * F_bar), *bars[1:]]
+        bars[0] = bars[0]._replace(H_in_bar=bars[0].H_in_bar + self.skip * F_bar)
+        return bars
 
     skip = 1.0
 
@@ -582,10 +624,9 @@ def own_loop(
         costs.append(loss.cost(F, Y[rows].T))
         used = kept if mistake == "stale" and len(rows) == batch_size else values
         bars = network.backward(used, loss.seed(F, Y[rows].T) * (-1 if mistake == "sign" else 1))
-        for name, W, W_bar in network.with_bars(bars):
-            if (name in network.penalized or mistake == "decay on b") and mistake != "no penalty":
-                W_bar += l2 * W
-        optimizer.step(network, bars)
+        n = {"decay on b": None, "no penalty": 0}.get(mistake, network.n_weights)
+        bars.theta_bar[:n] += l2 * network.theta[:n]
+        optimizer.step(network.theta, bars.theta_bar, optimizer.learning_rate)
     sizes = [batch_size] * (len(X) // batch_size) + [len(X) % batch_size] * (len(X) % batch_size > 0)
     yield Record(np.mean(costs) if mistake in ("mean of means", "dropped") else np.average(costs, weights=sizes))
 
@@ -627,18 +668,17 @@ def test_a_loop_that_never_steps_or_augments_cannot_be_judged(rng):
 
 
 class OwnOptimizer:
+    """Plain steps downhill, and of the first elements of theta as many as `decayed` shrink."""
+
     learning_rate = 0.1
 
-    def __init__(self, mistake=""):
-        self.mistake = mistake
+    def __init__(self, mistake="", decayed=0):
+        self.mistake, self.decayed = mistake, decayed
 
-    def step(self, network, bars):
-        for name, W, W_bar in network.with_bars(bars):
-            if self.mistake == "left out" and name == "b2":
-                continue
-            if name in network.penalized or self.mistake == "decay on b":
-                W *= 1 - 0.01
-            W -= 0.1 * W_bar * (-1 if self.mistake == "uphill" else 1)
+    def step(self, theta, theta_bar, eta):
+        theta[: self.decayed] *= 1 - 0.01
+        used = slice(0, -2) if self.mistake == "left out" else slice(None)
+        theta[used] -= eta * theta_bar[used] * (-1 if self.mistake == "uphill" else 1)
 
 
 @pytest.mark.parametrize(
@@ -647,8 +687,50 @@ class OwnOptimizer:
 )
 def test_mistakes_of_an_optimizer_are_caught(mistake, what, words, rng):
     network = Network([Layer(rng.normal(size=(4, 3)), np.zeros((4, 1)), "tanh"), dense(rng, 4, 2)])
-    assert verdicts(check_optimizer(OwnOptimizer(), network)) == {PASS}
-    assert words in only(check_optimizer(OwnOptimizer(mistake), network), what).guess
+    assert verdicts(check_optimizer(OwnOptimizer(decayed=network.n_weights), network)) == {PASS}
+    wrong = OwnOptimizer(mistake, decayed=network.theta.size if mistake == "decay on b" else 0)
+    assert words in only(check_optimizer(wrong, network), what).guess
+
+
+def test_a_loop_whose_weight_decay_acts_on_biases_is_caught(rng):
+    def decaying(network, loss, optimizer, data, *, weight_decay=0.0, **options):
+        yield from own_loop(network, loss, optimizer, data, **options)
+        network.theta *= 1 - weight_decay
+
+    network, data = Network([dense(rng, 3, 2)]), (rng.normal(size=(5, 3)), rng.normal(size=(5, 2)))
+    found = only(check_loop(decaying, network, SquaredError(), data, weight_decay=0.1), "b1")
+    assert "weight decay on b" in found.guess
+    assert "takes 0.1 of it away" in found.reason
+
+
+class AtOnce(SquaredError):
+    """A loss whose seed at once with the cost is another one."""
+
+    def cost_and_seed(self, F, Y):
+        return self.cost(F, Y), 2 * self.seed(F, Y)
+
+
+def test_a_loss_says_the_same_at_once_and_one_by_one(rng):
+    found = only(check_loss(AtOnce(), rng.normal(size=(2, 5)), rng.normal(size=(2, 5))), "F")
+    assert found.check == "at once"
+    assert found.guess.startswith("a factor 2")
+
+
+class Adding(Layer):
+    """Adds its bars to the arrays that it is given."""
+
+    def backward(self, values, H_bar, *, out=None, input_bar=True):
+        bars = super().backward(values, H_bar, input_bar=input_bar)
+        if out is not None:
+            out["W"] += bars.W_bar
+            bars = bars._replace(W_bar=out["W"])
+        return bars
+
+
+def test_a_layer_that_adds_to_the_arrays_it_is_given_is_caught(rng):
+    found = only(check_layer(dense(rng, 3, 4, kind=Adding), rng.normal(size=(3, 5))), "W")
+    assert found.check == "as lowest"
+    assert "with out nan" in found.reason
 
 
 def test_labels(rng):

@@ -1,4 +1,4 @@
-"""`mlp check`: what it prints, what it leaves alone, and its exit codes."""
+"""Run `mlp check`: what it prints, what it leaves alone, and its exit codes."""
 
 import re
 
@@ -12,10 +12,10 @@ from mlp.checking import failures
 from mlp.checking.selftest import PLANTED
 from mlp.cli.commands import cli
 from mlp.experiments.assemble import prepare
-from mlp.experiments.check import check_prepared
+from mlp.experiments.check import check_experiment
 from mlp.experiments.config.load import load_config
 from mlp.losses import LOSSES
-from mlp.tables.targets import Exclusive, Quantities
+from mlp.tables.targets import MulticlassTarget, RegressionTarget
 
 
 def mlp(*arguments):
@@ -64,17 +64,23 @@ def test_rows_and_overrides(outputs):
     assert "each of 45 rows once" in many.stdout
 
 
+def test_a_configs_weight_decay_is_checked_in_its_loop():
+    result = mlp(ROOT / "configs/sine.yaml", "--set", "optimizer.weight_decay=0.01")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"PASS +loop: all together +weight decay .*on W1, W2 alone", result.stdout)
+
+
 def test_rows_come_from_all_over_a_sorted_table():
-    prepared = prepare(load_config(ROOT / "configs/iris.yaml"))
+    experiment = prepare(load_config(ROOT / "configs/iris.yaml"))
     seen = []
 
-    class Noting(type(prepared.model.loss)):
+    class Noting(type(experiment.model.loss)):
         def cost(self, F, Y):
             seen.append(Y)
             return super().cost(F, Y)
 
-    object.__setattr__(prepared.model, "loss", Noting())
-    assert not failures(check_prepared(prepared, 6))
+    object.__setattr__(experiment.model, "loss", Noting())
+    assert not failures(check_experiment(experiment, 6))
     assert (np.asarray(seen[0]).sum(axis=1) == 2).all()  # two of each species
 
 
@@ -82,14 +88,14 @@ def test_nothing_is_written_and_the_network_stays(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert mlp(ROOT / "configs/xor.yaml").exit_code == 0
     assert not list(tmp_path.iterdir())
-    prepared = prepare(load_config(ROOT / "configs/xor.yaml"))
-    arrays = [*prepared.model.network.parameters().values(), *prepared.splits["train"]]
+    experiment = prepare(load_config(ROOT / "configs/xor.yaml"))
+    arrays = [*experiment.model.network.parameters().values(), *experiment.splits["train"]]
     before = [array.tobytes() for array in arrays]
-    state = prepared.rng.bit_generator.state
-    check_prepared(prepared, 20)
+    state = experiment.rng.bit_generator.state
+    check_experiment(experiment, 20)
     assert [array.tobytes() for array in arrays] == before
-    assert prepared.rng.bit_generator.state == state
-    assert prepared.optimizer.state() == {}
+    assert experiment.rng.bit_generator.state == state
+    assert experiment.optimizer.steps == 0
 
 
 def test_a_wrong_slope_fails_with_5(monkeypatch):
@@ -121,16 +127,16 @@ def test_a_wrong_seed_fails_with_5(monkeypatch):
     ids=["labels", "rows"],
 )
 def test_labels_that_are_not_those_of_the_table_fail_with_5(monkeypatch, change, words):
-    encode = Exclusive.encode
-    monkeypatch.setattr(Exclusive, "encode", lambda self, Y, where: change(encode(self, Y, where), Y))
+    encode = MulticlassTarget.encode
+    monkeypatch.setattr(MulticlassTarget, "encode", lambda self, Y, where: change(encode(self, Y, where), Y))
     result = mlp(ROOT / "configs/digits.yaml", "--rows", 3)
     assert result.exit_code == 5
     assert re.search(rf"FAIL +data: digit .*is written, Y marks .*\n +guess: .*{words}", result.stdout)
 
 
 def test_numbers_that_are_not_those_of_the_table_fail_with_5(monkeypatch):
-    encode = Quantities.encode
-    monkeypatch.setattr(Quantities, "encode", lambda self, Y, where: np.roll(encode(self, Y, where), 1, axis=0))
+    encode = RegressionTarget.encode
+    monkeypatch.setattr(RegressionTarget, "encode", lambda self, Y, where: np.roll(encode(self, Y, where), 1, axis=0))
     result = mlp(ROOT / "configs/diabetes.yaml", "--rows", 3)
     assert result.exit_code == 5
     assert re.search(r"FAIL +data: progression .*is written, .* is coded", result.stdout)

@@ -498,7 +498,7 @@ def test_divergence_has_its_own_exit_code():
 
 
 def test_an_unexpected_error_is_one_line_and_debug_shows_where(monkeypatch):
-    def fail(prepared):
+    def fail(experiment):
         raise RuntimeError("the sky fell")
 
     monkeypatch.setattr("mlp.cli.report.describe_data", fail)

@@ -1,8 +1,4 @@
-"""Wrong configs: what a person reads, the exit code, and that nothing on disk was made, changed or lost.
-
-Every case says which mistake it is by a number: 1 to 4 the file and its syntax, 5 to 7 keys, 8 to 17 values, 18 to 23
-hostile or foreign YAML, 24 to 28 what does not fit the disk, the machine or the table.
-"""
+"""Wrong configs: what a person reads, the exit code, and that nothing on disk was made, changed or lost."""
 
 import os
 import re
@@ -31,7 +27,13 @@ training: {epochs: 2, batch_size: 4, seed: 0}
 LAYERS = "layers:\n    - {units: 4, activation: tanh}"
 OPTIMIZER = "{name: sgd, learning_rate: 0.1}"
 TASK = "task: classification"
-ACTIVATIONS = ["identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "softplus", "softsign", "silu", "gelu"]
+NAMES = {
+    "LAYERS": LAYERS,
+    "OPTIMIZER": OPTIMIZER,
+    "TASK": TASK,
+    "ACTIVATIONS": "identity, logistic, tanh, relu, leaky_relu, elu, softplus, softsign, silu, gelu",
+    "SCHEMES": "glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, zeros",
+}
 HUGE = "123456789012345678901234567890"
 posix = pytest.mark.skipif(os.name != "posix", reason="needs pipes and permissions")
 
@@ -87,6 +89,15 @@ def check_refused(old, new, place, words, exit_code=2):
         assert word in line, line
 
 
+def cases(table):
+    """The lines of a table as (old, new, start of the message, words in it), the names in it replaced."""
+    for line in filter(None, table.splitlines()):
+        for name, text in NAMES.items():
+            line = line.replace(name, text)
+        old, new, place, words = (cell.strip(" ") for cell in line.split("=>"))
+        yield pytest.param(old, re.sub(" ?/ ", "\n", new), place, words.split(" & "), id=new.strip() or "nothing")
+
+
 def trained(*changes):
     """Run a config that must work; returns what it says on stderr."""
     write_config(*changes, name="good.yaml")
@@ -99,20 +110,30 @@ def test_the_config_that_the_cases_spoil_is_good():
     trained()
 
 
-def test_the_optimizer_has_a_default_name():  # 7
+def test_the_optimizer_has_a_default_name():
     trained(("name: sgd, ", ""))
 
 
-def test_repeated_unknown_and_contradictory_keys_are_told_at_once():
+def test_repeated_and_unknown_keys_are_told_at_once():
     write_config(("task: classification", "task: classification\ntask: regression\nextra: 1"))
-    overrides = ["data.foo=1", "data.split={valid: 0.7, test: 0.6}", "optimizer={nesterov: true, bar: 2}"]
+    overrides = ["data.foo=1", "optimizer={nesterov: true, momentum: 0.5, bar: 2}"]
     arguments = [argument for override in overrides for argument in ("--set", override)]
-    found = refused("train", "bad.yaml", *arguments, lines=6)
-    for words in ["task: repeated key", "extra: unknown key", "data.foo: unknown key", "optimizer.bar: unknown key",
-                  "data.split: valid and test together", "optimizer.nesterov: needs a momentum"]:  # fmt: skip
+    found = refused("train", "bad.yaml", *arguments, lines=4)
+    for words in ["task: repeated key", "extra: unknown key", "data.foo: unknown key", "optimizer.bar: unknown key"]:
         assert any(words in line for line in found), words
-    overridden = [line for line in found if line.startswith("--set optimizer=")]
-    assert len(overridden) == 2  # the place of a key that --set brought is --set, not the file
+    # the place of a key that --set brought is --set, not the file
+    assert len([line for line in found if line.startswith("--set optimizer=")]) == 1
+
+
+def test_contradictions_are_told_at_once():
+    write_config((TASK, "task: regression\nloss: softmax_cross_entropy"), ("target: class", "target: [class, class]"))
+    found = refused("train", "bad.yaml", "--set", "data.split={valid: 0.7, test: 0.6}", lines=3)
+    for words in [
+        "data.split: valid and test together",
+        "data.target: a column is listed twice",
+        "loss: softmax_cross",
+    ]:
+        assert any(words in line for line in found), words
 
 
 @pytest.mark.parametrize("key", ["valid_path", "test_path"])
@@ -128,9 +149,9 @@ def test_training_rows_are_not_validated_on(key):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("none.yaml", ["none.yaml: ", "No such file"]),  # 1 missing
-        ("folder.yaml", ["folder.yaml: ", "is a directory", "expected a YAML file"]),  # 1 a directory
-        ("toy.csv/bad.yaml", ["toy.csv/bad.yaml: ", "Not a directory"]),  # 1 cannot be opened
+        ("none.yaml", ["none.yaml: ", "No such file"]),  # missing
+        ("folder.yaml", ["folder.yaml: ", "is a directory", "expected a YAML file"]),  # a directory
+        ("toy.csv/bad.yaml", ["toy.csv/bad.yaml: ", "Not a directory"]),  # cannot be opened
     ],
 )
 def test_a_file_that_cannot_be_read(path, words):
@@ -141,7 +162,7 @@ def test_a_file_that_cannot_be_read(path, words):
 
 
 @posix
-def test_a_file_without_permission_to_read():  # 1
+def test_a_file_without_permission_to_read():
     write_config()
     os.chmod("bad.yaml", 0)
     before = listing()
@@ -153,7 +174,7 @@ def test_a_file_without_permission_to_read():  # 1
 @posix
 @pytest.mark.parametrize("command", ["train", "summary", "check"])
 @pytest.mark.parametrize("path", ["pipe.yaml", "/dev/null", "/dev/zero"])
-def test_what_could_be_read_for_ever(path, command):  # 1
+def test_what_could_be_read_for_ever(path, command):
     os.mkfifo("pipe.yaml")
     (line,) = refused(command, path)
     for word in (path, "pipe", "device", "expected a YAML file", "'-' is standard input"):
@@ -163,11 +184,11 @@ def test_what_could_be_read_for_ever(path, command):  # 1
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("x" * 5000, ["xxx ... xxx", "too long"]),  # 1
-        ("a\0b.yaml", ["a\\x00b.yaml: ", "is not a path", "null"]),  # 1
-        ("\ud800.yaml", ["\\ud800.yaml: ", "is not a path"]),  # 1
-        ("\udcff.yaml", ["\\udcff.yaml: ", "No such file"]),  # 1 a byte that is no UTF-8
-        ("a\nb\x1b[31m.yaml", ["a\\nb\\x1b[31m.yaml: ", "No such file"]),  # 1
+        ("x" * 5000, ["xxx ... xxx", "too long"]),
+        ("a\0b.yaml", ["a\\x00b.yaml: ", "is not a path", "null"]),
+        ("\ud800.yaml", ["\\ud800.yaml: ", "is not a path"]),
+        ("\udcff.yaml", ["\\udcff.yaml: ", "No such file"]),  # a byte that is no UTF-8
+        ("a\nb\x1b[31m.yaml", ["a\\nb\\x1b[31m.yaml: ", "No such file"]),
     ],
     ids=["long", "NUL", "half of a character", "a byte", "a line end and an escape code"],
 )
@@ -180,19 +201,19 @@ def test_paths_that_are_none(path, words):
 @pytest.mark.parametrize(
     ("text", "start", "words"),
     [
-        ("", "bad.yaml: ", ["config is empty"]),  # 2
-        ("\n\n", "bad.yaml: ", ["config is empty"]),  # 2
-        ("# nothing\n# but comments\n", "bad.yaml: ", ["config is empty"]),  # 2
-        ("---\n", "bad.yaml: ", ["config is empty"]),  # 2
-        ("- data\n- task\n", "bad.yaml:1:1: ", ["expected a mapping", "a list of 2"]),  # 3
-        ("hello\n", "bad.yaml:1:1: ", ["expected a mapping", "'hello'"]),  # 3
-        ("3\n", "bad.yaml:1:1: ", ["expected a mapping", "got 3"]),  # 3
-        ("data:\n\tpath: toy.csv\n", "bad.yaml:2:1: ", ["tab", "spaces"]),  # 4
-        ("data: {path: toy.csv\ntask: regression\n", "bad.yaml:2:5: ", ["expected ',' or '}'"]),  # 4
-        ("data: [1, 2}\n", "bad.yaml:1:12: ", ["expected ',' or ']'", "'}'"]),  # 4
-        ("data: 'toy\n", "bad.yaml:2:1: ", ["unexpected end"]),  # 4
-        ("task: a: b\n", "bad.yaml:1:8: ", ["mapping values are not allowed here"]),  # 4
-        ("@task: a\n", "bad.yaml:1:1: ", ["'@'"]),  # 4
+        ("", "bad.yaml: ", ["config is empty"]),
+        ("\n\n", "bad.yaml: ", ["config is empty"]),
+        ("# nothing\n# but comments\n", "bad.yaml: ", ["config is empty"]),
+        ("---\n", "bad.yaml: ", ["config is empty"]),
+        ("- data\n- task\n", "bad.yaml:1:1: ", ["expected a mapping", "a list of 2"]),
+        ("hello\n", "bad.yaml:1:1: ", ["expected a mapping", "'hello'"]),
+        ("3\n", "bad.yaml:1:1: ", ["expected a mapping", "got 3"]),
+        ("data:\n\tpath: toy.csv\n", "bad.yaml:2:1: ", ["tab", "spaces"]),
+        ("data: {path: toy.csv\ntask: regression\n", "bad.yaml:2:5: ", ["expected ',' or '}'"]),
+        ("data: [1, 2}\n", "bad.yaml:1:12: ", ["expected ',' or ']'", "'}'"]),
+        ("data: 'toy\n", "bad.yaml:2:1: ", ["unexpected end"]),
+        ("task: a: b\n", "bad.yaml:1:8: ", ["mapping values are not allowed here"]),
+        ("@task: a\n", "bad.yaml:1:1: ", ["'@'"]),
     ],
 )
 def test_a_file_that_is_no_mapping(text, start, words):
@@ -204,59 +225,135 @@ def test_a_file_that_is_no_mapping(text, start, words):
 
 
 @pytest.mark.parametrize("text", ["", "- 1\n", "task: a: b\n", "a: &a [*a]\n"])
-def test_standard_input_is_named_as_such(text):  # 2, 3, 4, 19
+def test_standard_input_is_named_as_such(text):
     (line,) = refused("train", "-", stdin=text)
     assert line.startswith("standard input:")
 
 
-# Keys
+# Keys and values
+
+# One change of CONFIG a line: what is replaced => by what => the place and the key => words of the message.
+# " / " stands for a line end.
+CHANGES = """
+TASK => TASK / task: regression => 6:1: task: => repeated & bad.yaml:5:1
+epochs: 2 => epochs: 2, epochs: 3 => 10:23: training.epochs: => repeated & 10:12
+units: 4 => units: 4, units: 4 => 8:18: network.layers.0.units: => repeated & 8:8
+learning_rate => learing_rate => 9:24: optimizer.learing_rate: => unknown key & did you mean 'learning_rate'?
+batch_size => batch-size => 10:23: training.batch-size: => did you mean 'batch_size'?
+activation: => activaton: => 8:18: network.layers.0.activaton: => unknown key & did you mean 'activation'?
+seed: 0 => seed: 0, colour: red => 10:47: training.colour: => unknown key & epochs, batch_size, l2, clip, seed
+seed: 0 => seed: 0, keep_every: 2 => 10:47: training.keep_every: => unknown key
+epochs: => epoch: => 10:12: training.epoch: => unknown key & did you mean 'epochs'?
+task: => taks: => 5:1: taks: => unknown key & did you mean 'task'?
+TASK => # => 1:1: task: => required key is missing
+epochs: 2, => => 10:1: training.epochs: => required key is missing
+
+learning_rate: 0.1 => learning_rate: 0 => 9:24: optimizer.learning_rate: => must be > 0 & got 0
+learning_rate: 0.1 => learning_rate: 0.0 => 9:24: optimizer.learning_rate: => must be > 0 & got 0.0
+learning_rate: 0.1 => learning_rate: -0.1 => 9:24: optimizer.learning_rate: => must be > 0 & got -0.1
+learning_rate: 0.1 => learning_rate: .nan => 9:24: optimizer.learning_rate: => expected a finite number & got nan
+learning_rate: 0.1 => learning_rate: .inf => 9:24: optimizer.learning_rate: => expected a finite number & got inf
+learning_rate: 0.1 => learning_rate: -.inf => 9:24: optimizer.learning_rate: => got -inf
+learning_rate: 0.1 => learning_rate: 1e400 => 9:24: optimizer.learning_rate: => expected a finite number
+learning_rate: 0.1 => learning_rate: true => 9:24: optimizer.learning_rate: => expected a number & got true
+learning_rate: 0.1 => learning_rate: null => 9:24: optimizer.learning_rate: => expected a number & null
+learning_rate: 0.1 => learning_rate: [0.1] => 9:24: optimizer.learning_rate: => expected a number & a list of 1
+learning_rate: 0.1 => learning_rate: 0,5 => 9:41: => a key must be text & got 5
+OPTIMIZER => /   learning_rate: 0,5 => 10:3: optimizer.learning_rate: => expected a number & '0,5'
+
+LAYERS => layers: [0] => 7:12: network.layers.0: => expected a mapping & got 0
+LAYERS => layers: [2.5] => 7:12: network.layers.0: => expected a mapping & got 2.5
+LAYERS => layers: [null] => 7:12: network.layers.0: => expected a mapping & null
+LAYERS => layers: [[]] => 7:12: network.layers.0: => expected a mapping & a list of 0
+LAYERS => layers: '32' => 7:3: network.layers: => expected a list & '32'
+LAYERS => layers: 32 => 7:3: network.layers: => expected a list & got 32
+LAYERS => layers: null => 7:3: network.layers: => expected a list & null
+LAYERS => layers: [{}] => 7:12: network.layers.0.units: => required key is missing
+LAYERS => layers: [{unit: 3}] => 7:13: network.layers.0.unit: => did you mean 'units'?
+LAYERS => layers: [{width: 3, b: 0}] => 7:12: network.layers.0: => one of the keys units, recompute & 'width', 'b'
+LAYERS => layers: [{units: 0}] => 7:13: network.layers.0.units: => must be >= 1 & got 0
+LAYERS => layers: [{units: -3}] => 7:13: network.layers.0.units: => must be >= 1 & got -3
+LAYERS => layers: [{units: 2.5}] => 7:13: network.layers.0.units: => whole number & got 2.5
+LAYERS => layers: [{units: '32'}] => 7:13: network.layers.0.units: => whole number & '32'
+LAYERS => layers: [{units: 1000000001}] => 7:13: network.layers.0.units: => must be <= 1,000,000,000 & got 1000000001
+LAYERS => layers: [{recompute: []}] => 7:13: network.layers.0.recompute: => expected at least one
+LAYERS => layers: [{recompute: 2}] => 7:13: network.layers.0.recompute: => expected a list & got 2
+LAYERS => layers: [{recompute: [2]}] => 7:25: network.layers.0.recompute.0: => expected a mapping & got 2
+LAYERS => layers: [{recompute: [{units: 0}]}] => 7:26: network.layers.0.recompute.0.units: => must be >= 1
+LAYERS => layers: [{recompute: [{units: 1, a: 2}]}] => 7:36: network.layers.0.recompute.0.a: => unknown key & units
+LAYERS => layers: [{recompute: [{units: 1}], units: 2}] => 7:13: network.layers.0.recompute: => unknown key
+
+tanh => rleu => 8:18: network.layers.0.activation: => 'rleu' & did you mean 'relu'?
+tanh => ReLU => 8:18: network.layers.0.activation: => 'ReLU' & did you mean 'relu'?
+tanh => softmax => 8:18: network.layers.0.activation: => 'softmax' & ACTIVATIONS
+tanh => 12 => 8:18: network.layers.0.activation: => 12 & ACTIVATIONS
+tanh => null => 8:18: network.layers.0.activation: => null & ACTIVATIONS
+tanh => false => 8:18: network.layers.0.activation: => false & ACTIVATIONS
+sgd => adm => 9:13: optimizer.name: => 'adm' & did you mean 'adam'?
+sgd => lbfgs => 9:13: optimizer.name: => 'lbfgs' & choose from sgd, adam
+sgd => null => 9:13: optimizer.name: => null & choose from sgd, adam
+OPTIMIZER => adam => 9:1: optimizer: => expected a mapping & 'adam'
+TASK => TASK / loss: mse => 6:1: loss: => 'mse' & squared_error & logistic_cross_entropy & softmax_cross_entropy
+TASK => task: classify => 5:1: task: => 'classify' & did you mean 'classification'?
+TASK => task: both => 5:1: task: => 'both' & classification, regression
+tanh => tanh, initialization: xavier => 8:36: network.layers.0.initialization: => 'xavier' & SCHEMES
+tanh => tanh, initialization: {uniform: -0.5} => 8:36: network.layers.0.initialization: => {normal: s} & > 0 & -0.5
+seed: 0 => seed: 0, schedule: {name: cosin, epochs: 2} => 10:58: training.schedule.name: => did you mean 'cosine'?
+seed: 0 => seed: 0, schedule: {warm_up: 2} => 10:47: training.schedule.name: => required key is missing
+test: 0.25 => test: 0.25, method: random => 4:36: data.split.method: => 'random' & stratified, shuffled, file_order
+
+TASK => TASK / loss: squared_error => 6:1: loss: => does not fit task: classification & choose softmax_cross_entropy
+TASK => task: regression / loss: softmax_cross_entropy => 6:1: loss: => choose squared_error
+TASK => task: regression / loss: logistic_cross_entropy => 6:1: loss: => choose squared_error
+target: class => target: [class, x1] => 3:3: data.target: => 2 target columns & loss: logistic_cross_entropy
+target: class => target: class /   inputs: [x1, x1] => 4:3: data.inputs: => a column is listed twice
+target: class => target: class /   inputs: [class, x1] => 4:3: data.inputs: => 'class' is also the target
+
+rate: 0.1 => rate: 0.1, momentum: 1 => 9:44: optimizer.momentum: => must be < 1 & got 1
+rate: 0.1 => rate: 0.1, momentum: 1.5 => 9:44: optimizer.momentum: => must be < 1 & got 1.5
+rate: 0.1 => rate: 0.1, momentum: -0.1 => 9:44: optimizer.momentum: => must be >= 0 & got -0.1
+rate: 0.1 => rate: 0.1, momentum: .nan => 9:44: optimizer.momentum: => got nan
+rate: 0.1 => rate: 0.1, momentum: true => 9:44: optimizer.momentum: => a number & true
+rate: 0.1 => rate: 0.1, nesterov: true => 9:44: optimizer.nesterov: => needs a momentum above 0
+rate: 0.1 => rate: 0.1, nesterov: 1 => 9:44: optimizer.nesterov: => true or false & got 1
+rate: 0.1 => rate: 0.1, weight_decay: -1 => 9:44: optimizer.weight_decay: => must be >= 0 & got -1
+OPTIMIZER => {name: adam, beta1: 1} => 9:25: optimizer.beta1: => must be < 1 & got 1
+OPTIMIZER => {name: adam, beta2: -0.5} => 9:25: optimizer.beta2: => must be >= 0 & got -0.5
+OPTIMIZER => {name: adam, epsilon: 0} => 9:25: optimizer.epsilon: => must be > 0 & got 0
+seed: 0 => seed: 0, l2: -1 => 10:47: training.l2: => must be >= 0 & got -1
+seed: 0 => seed: 0, clip: 0 => 10:47: training.clip: => must be > 0 & got 0
+seed: 0 => seed: 0, early_stopping: {patience: 0} => 10:64: training.early_stopping.patience: => must be >= 1
+seed: 0 => seed: 0, schedule: {name: cosine, epochs: 2, floor: 2} => 10:83: training.schedule.floor: => must be <= 1
+valid: 0.25 => valid: 1 => 4:11: data.split.valid: => must be < 1 & got 1
+valid: 0.25 => valid: -0.1 => 4:11: data.split.valid: => must be >= 0 & got -0.1
+valid: 0.25 => valid: 0.75 => 4:3: data.split: => valid and test & training
+seed: 0 => seed: -1 => 10:38: training.seed: => must be >= 0 & got -1
+seed: 0 => seed: 1.0 => 10:38: training.seed: => whole number & got 1.0
+seed: 0 => seed: 340282366920938463463374607431768211456 => 10:38: training.seed: => must be < 2^128
+seed: 0 => seed: lucky => 10:38: training.seed: => whole number & 'lucky'
+seed: 0 => seed: '1' => 10:38: training.seed: => whole number & '1'
+seed: 0 => seed: true => 10:38: training.seed: => whole number & true
+seed: 0 => seed: .nan => 10:38: training.seed: => whole number & nan
+
+target: class => target: class /   delimiter: '"' => 4:3: data.delimiter: => no cell is quoted with & got '"'
+target: class => target: class /   delimiter: "\\n" => 4:3: data.delimiter: => no line ends with & got '\\n'
+target: class => target: class /   delimiter: "\\r" => 4:3: data.delimiter: => no line ends with & got '\\r'
+target: class => target: class /   delimiter: '' => 4:3: data.delimiter: => not empty
+target: class => target: class /   delimiter: ', ' => 4:3: data.delimiter: => expected 1 character & got ', '
+
+seed: 0 => seed: !!python/object/apply:os.mkdir [hacked] => 10:44: => tags are not allowed & !!python/object
+sgd => !!python/name:os.system sgd => 9:19: => tags are not allowed & !!python/name:os.system
+classification => !!str classification => 5:7: => tags are not allowed & !!str
+classification => !mine classification => 5:7: => tags are not allowed & !mine
+"""
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "place", "words"),
-    [
-        (TASK, f"{TASK}\ntask: regression", "6:1: task", ["repeated", "bad.yaml:5:1"]),  # 5
-        ("epochs: 2", "epochs: 2, epochs: 3", "10:23: training.epochs", ["repeated", "10:12"]),  # 5
-        ("units: 4", "units: 4, units: 4", "8:18: network.layers.0.units", ["repeated", "8:8"]),  # 5
-        (  # 6
-            "learning_rate",
-            "learing_rate",
-            "9:24: optimizer.learing_rate",
-            ["unknown key", "did you mean 'learning_rate'?"],
-        ),
-        ("batch_size", "batch-size", "10:23: training.batch-size", ["did you mean 'batch_size'?"]),  # 6
-        (  # 6
-            "activation:",
-            "activaton:",
-            "8:18: network.layers.0.activaton",
-            ["unknown key", "did you mean 'activation'?"],
-        ),
-        (  # 6 nothing is close: all keys of this section
-            "seed: 0",
-            "seed: 0, colour: red",
-            "10:47: training.colour",
-            ["unknown key", "epochs", "batch_size", "l2", "clip", "seed", "schedule", "early_stopping", "train_loss"],
-        ),
-        (f"{TASK}\n", "", "1:1: task", ["missing"]),  # 7
-        ("epochs: 2, ", "", "10:1: training.epochs", ["missing"]),  # 7
-    ],
-)
-def test_wrong_keys(old, new, place, words):
-    check_refused(old, new, place, words)
+@pytest.mark.parametrize(("old", "new", "start", "words"), [*cases(CHANGES)])
+def test_one_mistake(old, new, start, words):
+    check_refused(old, new, start.removesuffix(":"), words)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "place"),
-    [
-        ("epochs:", "epoch:", "10:12: training.epoch"),  # 6
-        ("task:", "taks:", "5:1: taks"),  # 6
-    ],
-)
-def test_a_required_key_that_is_misspelt_is_one_mistake(old, new, place):
-    check_refused(old, new, place, ["unknown key", f"did you mean '{old[:-1]}'?"])
-
-
-def test_all_missing_keys_at_once():  # 7
+def test_all_missing_keys_at_once():
     Path("bad.yaml").write_text("data: {}\nnetwork: {}\ntraining: {}\n")
     lines = refused("train", "bad.yaml", lines=5)
     keys = ["data.path", "data.target", "task", "network.layers", "training.epochs"]
@@ -264,7 +361,7 @@ def test_all_missing_keys_at_once():  # 7
         assert re.match(rf"bad\.yaml:\d+:\d+: {re.escape(key)}: .*missing", line), line
 
 
-def test_all_mistakes_at_once():  # 6, 10, 13, 14
+def test_all_mistakes_at_once():
     write_config(("tanh", "tahn"), ("learning_rate", "learing_rate"), ("epochs: 2", "epochs: 0"))
     lines = refused("train", "bad.yaml", lines=3)
     assert [line.split(": ")[:2] for line in lines] == [
@@ -272,12 +369,10 @@ def test_all_mistakes_at_once():  # 6, 10, 13, 14
         ["bad.yaml:9:24", "optimizer.learing_rate"],
         ["bad.yaml:10:12", "training.epochs"],
     ]
-    write_config((TASK, f"{TASK}\nloss: squared_error"), ("epochs: 2", "epochs: 0"))
-    assert sorted(line.split(": ")[1] for line in refused("train", "bad.yaml", lines=2)) == ["loss", "training.epochs"]
 
 
 @pytest.mark.parametrize("old", ["name: sgd", "seed: 0, schedule: {name: cosine, epochs: 2}"])
-def test_a_key_that_is_also_the_name_of_a_kind(old):  # 6
+def test_a_key_that_is_also_the_name_of_a_kind(old):
     """pydantic puts the kind of an optimizer or schedule into the path of its mistakes."""
     kind = old.split("name: ")[1].split(",")[0].strip("}")
     new = old.replace(f"name: {kind}", f"name: {kind}, {kind}: 1, colour: red")
@@ -290,7 +385,7 @@ def test_a_key_that_is_also_the_name_of_a_kind(old):  # 6
 @pytest.mark.parametrize(
     ("key", "told"),
     [
-        ("a\\nb", "a\\nb: unknown key"),  # 6 in YAML's double quotes a line end
+        ("a\\nb", "a\\nb: unknown key"),  # in YAML's double quotes a line end
         ("\\e[31mred\\e[0m", "\\x1b[31mred\\x1b[0m: unknown key"),
         ("\\x9b1m\\a\\b", "\\x9b1m\\x07\\x08: unknown key"),
         ("\\u202edetrevni", "\\u202edetrevni: unknown key"),
@@ -341,12 +436,9 @@ def test_what_an_override_replaced_is_one_line_too():
     assert note == "note: training.epochs = 2\\n# \\u202e by --set (before: 2)"
 
 
-# Values
-
-
 @pytest.mark.parametrize(
     ("written", "number"),
-    [("1e-3", "0.001"), ("1E-3", "0.001"), ("+.001", "0.001"), ("1.e-3", "0.001"), ("1", "1.0"), ("010", "10.0")],  # 8
+    [("1e-3", "0.001"), ("1E-3", "0.001"), ("+.001", "0.001"), ("1.e-3", "0.001"), ("1", "1.0"), ("010", "10.0")],
 )
 def test_every_way_to_write_a_number(written, number):
     trained(("learning_rate: 0.1", f"learning_rate: {written}"))
@@ -354,68 +446,38 @@ def test_every_way_to_write_a_number(written, number):
 
 
 @pytest.mark.parametrize("value", ["'1e-3'", "0.1s", "1_000", "one", "nan", "inf", "1.2.3", "1e", "1e-3x"])
-def test_text_for_a_number(value):  # 8
+def test_text_for_a_number(value):
     words = ["expected a number", f"'{value.strip(chr(39))}'", "1e-3", "without quotes"]
     check_refused("learning_rate: 0.1", f"learning_rate: {value}", "9:24: optimizer.learning_rate", words)
 
 
 @pytest.mark.parametrize(
-    ("new", "place", "words"),
-    [
-        ("{name: sgd, learning_rate: 0,5}", "9:41", ["a key must be text", "got 5"]),  # 8 the 5 is a second key
-        ("\n  learning_rate: 0,5\n  name: sgd", "10:3: optimizer.learning_rate", ["a number", "'0,5'"]),  # 8
-    ],
-)
-def test_a_decimal_comma(new, place, words):
-    check_refused(OPTIMIZER, new, place, words)
-
-
-@pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("0", ["must be > 0", "got 0"]),  # 9
-        ("0.0", ["must be > 0", "got 0.0"]),  # 9
-        ("-0.1", ["must be > 0", "got -0.1"]),  # 9
-        (".nan", ["finite", "got nan"]),  # 9
-        (".inf", ["finite", "got inf"]),  # 9
-        ("-.inf", ["got -inf"]),  # 9
-        ("1e400", ["finite"]),  # 9
-        ("true", ["expected a number", "got true"]),  # 9
-        ("null", ["expected a number", "null"]),  # 9
-        ("[0.1]", ["expected a number", "a list of 1"]),  # 9
-    ],
-)
-def test_learning_rates(value, words):
-    check_refused("learning_rate: 0.1", f"learning_rate: {value}", "9:24: optimizer.learning_rate", words)
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ("0", ["must be >= 1", "got 0"]),  # 10, 11
-        ("-1", ["must be >= 1", "got -1"]),  # 10, 11
-        ("2.5", ["whole number", "got 2.5"]),  # 10, 11
-        ("5.0", ["whole number", "got 5.0"]),  # 10, 11
-        ("ten", ["whole number", "'ten'"]),  # 10, 11
-        ("'5'", ["whole number", "'5'"]),  # 10, 11
-        ("true", ["whole number", "true"]),  # 10, 11
-        ("null", ["whole number", "null"]),  # 10, 11
-        (HUGE, ["must be <= ", HUGE]),  # 27
-        ("9" * 900, ["must be <= ", "999..."]),  # 27 not all 900 digits
+        ("0", ["must be >= 1", "got 0"]),
+        ("-1", ["must be >= 1", "got -1"]),
+        ("2.5", ["whole number", "got 2.5"]),
+        ("5.0", ["whole number", "got 5.0"]),
+        ("ten", ["whole number", "'ten'"]),
+        ("'5'", ["whole number", "'5'"]),
+        ("true", ["whole number", "true"]),
+        ("null", ["whole number", "null"]),
+        (HUGE, ["must be <= ", HUGE]),
+        ("9" * 900, ["must be <= ", "999..."]),  # not all 900 digits
     ],
 )
 @pytest.mark.parametrize(
     ("old", "place"),
     [
-        ("epochs: 2", "10:12: training.epochs"),  # 10
-        ("batch_size: 4", "10:23: training.batch_size"),  # 11
+        ("epochs: 2", "10:12: training.epochs"),
+        ("batch_size: 4", "10:23: training.batch_size"),
     ],
 )
 def test_epochs_and_batch_sizes(old, place, value, words):
     check_refused(old, f"{old.split()[0]} {value}", place, words)
 
 
-def test_a_batch_larger_than_the_training_rows_is_clipped_and_said():  # 11
+def test_a_batch_larger_than_the_training_rows_is_clipped_and_said():
     stderr = trained(("batch_size: 4", "batch_size: 1000"))
     (note,) = [line for line in stderr.splitlines() if "batch_size" in line]
     assert "1000" in note
@@ -423,133 +485,27 @@ def test_a_batch_larger_than_the_training_rows_is_clipped_and_said():  # 11
     assert "clipped to 12" in note
 
 
-def test_no_hidden_layers_are_a_linear_model():  # 12
+def test_no_hidden_layers_are_a_linear_model():
     assert "6 parameters" in trained((LAYERS, "layers: []"))
-
-
-@pytest.mark.parametrize(
-    ("value", "place", "words"),
-    [
-        ("[0]", "7:12: network.layers.0", ["expected a mapping", "got 0"]),  # 12
-        ("[-3]", "7:12: network.layers.0", ["expected a mapping", "got -3"]),  # 12
-        ("[2.5]", "7:12: network.layers.0", ["expected a mapping", "got 2.5"]),  # 12
-        ("[null]", "7:12: network.layers.0", ["expected a mapping", "null"]),  # 12
-        ("'32'", "7:3: network.layers", ["expected a list", "'32'"]),  # 12
-        ("32", "7:3: network.layers", ["expected a list", "got 32"]),  # 12
-        ("null", "7:3: network.layers", ["expected a list", "null"]),  # 12
-        ("[{}]", "7:12: network.layers.0.units", ["missing"]),  # 12
-        ("[{units: 0}]", "7:13: network.layers.0.units", ["must be >= 1", "got 0"]),  # 12
-        ("[{units: -3}]", "7:13: network.layers.0.units", ["must be >= 1", "got -3"]),  # 12
-        ("[{units: 2.5}]", "7:13: network.layers.0.units", ["whole number", "got 2.5"]),  # 12
-        ("[{units: '32'}]", "7:13: network.layers.0.units", ["whole number", "'32'"]),  # 12
-        (f"[{{units: {HUGE}}}]", "7:13: network.layers.0.units", ["must be <= ", HUGE]),  # 27
-    ],
-)
-def test_layers(value, place, words):
-    check_refused(LAYERS, f"layers: {value}", place, words)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "place", "words"),
-    [
-        ("tanh", "rleu", "8:18: network.layers.0.activation", ["'rleu'", "did you mean 'relu'?"]),  # 13
-        ("tanh", "ReLU", "8:18: network.layers.0.activation", ["'ReLU'", "did you mean 'relu'?"]),  # 13
-        ("tanh", "softmax", "8:18: network.layers.0.activation", ["'softmax'", *ACTIVATIONS]),  # 13
-        ("tanh", "12", "8:18: network.layers.0.activation", ["12", *ACTIVATIONS]),  # 13
-        ("tanh", "null", "8:18: network.layers.0.activation", ["null", *ACTIVATIONS]),  # 13
-        ("sgd", "adm", "9:13: optimizer.name", ["'adm'", "did you mean 'adam'?"]),  # 13
-        ("sgd", "lbfgs", "9:13: optimizer.name", ["'lbfgs'", "sgd, adam"]),  # 13
-        ("sgd", "null", "9:13: optimizer.name", ["null", "sgd, adam"]),  # 13
-        (OPTIMIZER, "adam", "9:1: optimizer", ["expected a mapping", "'adam'"]),  # 13
-        (  # 13
-            TASK,
-            f"{TASK}\nloss: mse",
-            "6:1: loss",
-            ["'mse'", "squared_error", "logistic_cross_entropy", "softmax_cross_entropy"],
-        ),
-        (TASK, "task: classify", "5:1: task", ["'classify'", "did you mean 'classification'?"]),  # 13
-        (TASK, "task: both", "5:1: task", ["'both'", "classification, regression"]),  # 13
-        (  # 13
-            "tanh",
-            "tanh, initialization: xavier",
-            "8:36: network.layers.0.initialization",
-            ["'xavier'", "glorot_uniform", "he_normal", "lecun_uniform", "zeros", "{uniform: r}", "{normal: s}"],
-        ),
-        (  # 13
-            "tanh",
-            "tanh, initialization: {uniform: -0.5}",
-            "8:36: network.layers.0.initialization",
-            ["> 0", "-0.5"],
-        ),
-        (  # 13, 27 no float holds it
-            "tanh",
-            "tanh, initialization: {uniform: 1" + "0" * 400 + "}",
-            "8:36: network.layers.0.initialization",
-            ["a number > 0", "{uniform: 1000"],
-        ),
-        (  # 13
-            "seed: 0",
-            "seed: 0, schedule: {name: cosin, epochs: 2}",
-            "10:58: training.schedule.name",
-            ["'cosin'", "did you mean 'cosine'?"],
-        ),
-        (  # 13
-            "test: 0.25",
-            "test: 0.25, method: random",
-            "4:36: data.split.method",
-            ["'random'", "stratified, shuffled, file_order"],
-        ),
-    ],
-)
-def test_unknown_names(old, new, place, words):
-    check_refused(old, new, place, words)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "place", "words"),
-    [
-        (TASK, f"{TASK}\nloss: squared_error", "6:1: loss", ["squared_error", "classification"]),  # 14
-        (  # 14
-            TASK,
-            "task: regression\nloss: softmax_cross_entropy",
-            "6:1: loss",
-            ["softmax_cross_entropy", "regression", "choose squared_error"],
-        ),
-        (  # 14
-            TASK,
-            "task: regression\nloss: logistic_cross_entropy",
-            "6:1: loss",
-            ["logistic_cross_entropy", "regression", "choose squared_error"],
-        ),
-        (  # 14 one softmax for two columns
-            "target: class",
-            "target: [class, x1]",
-            "3:3: data.target",
-            ["2", "logistic_cross_entropy"],
-        ),
-    ],
-)
-def test_a_loss_that_does_not_fit_the_task(old, new, place, words):
-    check_refused(old, new, place, words)
 
 
 @pytest.mark.parametrize(
     ("table", "old", "new", "words"),
     [
-        (  # 14 cross-entropy of a quantity
+        (  # cross-entropy of a quantity
             "toy.csv",
             "target: class",
             "target: x1\n  inputs: [x2]",
             ["'x1'", "not whole numbers", "'0.1'", "task: regression"],
         ),
-        ("toy.csv", TASK, "task: regression", ["toy.csv:2: ", "'class'", "expected a number", "'a'"]),  # 14
-        (  # 14 three classes for one output
+        ("toy.csv", TASK, "task: regression", ["toy.csv:2: ", "'class'", "expected a number", "'a'"]),
+        (  # three classes for one output
             "three.csv",
             TASK,
             f"{TASK}\nloss: logistic_cross_entropy",
             ["'class'", "3 classes", "'a', 'b', 'c'", "loss: softmax_cross_entropy"],
         ),
-        ("one.csv", "seed: 0", "seed: 1", ["'class'", "only one class", "'a'"]),  # 14 a softmax of one output
+        ("one.csv", "seed: 0", "seed: 1", ["'class'", "only one class", "'a'"]),  # a softmax of one output
     ],
 )
 def test_a_loss_that_does_not_fit_the_table(table, old, new, words):
@@ -563,76 +519,21 @@ def test_a_loss_that_does_not_fit_the_table(table, old, new, words):
 @pytest.mark.parametrize(
     ("old", "place"),
     [
-        ("tanh", "8:18: network.layers.0.activation"),  # 15
-        ("sgd", "9:13: optimizer.name"),  # 15
-        ("classification", "5:1: task"),  # 15
+        ("tanh", "8:18: network.layers.0.activation"),
+        ("sgd", "9:13: optimizer.name"),
+        ("classification", "5:1: task"),
     ],
 )
 def test_words_that_were_booleans_in_yaml_1_1(old, place, value, meant):
     check_refused(old, value, place, [f"'{value}'", "YAML 1.1", meant, "choose from"])
 
 
-def test_a_boolean_for_a_name():  # 15
-    check_refused("tanh", "false", "8:18: network.layers.0.activation", ["false", *ACTIVATIONS])
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "place", "words"),
-    [
-        ("rate: 0.1", "rate: 0.1, momentum: 1", "9:44: optimizer.momentum", ["must be < 1", "got 1"]),  # 16
-        ("rate: 0.1", "rate: 0.1, momentum: 1.5", "9:44: optimizer.momentum", ["must be < 1", "got 1.5"]),  # 16
-        ("rate: 0.1", "rate: 0.1, momentum: -0.1", "9:44: optimizer.momentum", ["must be >= 0", "got -0.1"]),  # 16
-        ("rate: 0.1", "rate: 0.1, momentum: .nan", "9:44: optimizer.momentum", ["got nan"]),  # 16
-        ("rate: 0.1", "rate: 0.1, momentum: true", "9:44: optimizer.momentum", ["a number", "true"]),  # 16
-        ("rate: 0.1", "rate: 0.1, nesterov: true", "9:44: optimizer.nesterov", ["momentum above 0"]),  # 16
-        ("rate: 0.1", "rate: 0.1, nesterov: 1", "9:44: optimizer.nesterov", ["true or false", "got 1"]),  # 16
-        ("rate: 0.1", "rate: 0.1, weight_decay: 0.1", "9:44: optimizer.weight_decay", ["unknown key"]),  # 16
-        (OPTIMIZER, "{name: adam, weight_decay: -1}", "9:25: optimizer.weight_decay", [">= 0", "got -1"]),  # 16
-        (OPTIMIZER, "{name: adam, beta1: 1}", "9:25: optimizer.beta1", ["must be < 1", "got 1"]),  # 16
-        (OPTIMIZER, "{name: adam, beta2: -0.5}", "9:25: optimizer.beta2", ["must be >= 0", "got -0.5"]),  # 16
-        (OPTIMIZER, "{name: adam, epsilon: 0}", "9:25: optimizer.epsilon", ["must be > 0", "got 0"]),  # 16
-        ("seed: 0", "seed: 0, l2: -1", "10:47: training.l2", ["must be >= 0", "got -1"]),  # 16
-        ("seed: 0", "seed: 0, clip: 0", "10:47: training.clip", ["must be > 0", "got 0"]),  # 16
-        ("tanh", "tanh, dropout: 1", "8:36: network.layers.0.dropout", ["unknown key", "units"]),  # 16
-        ("valid: 0.25", "valid: 1", "4:11: data.split.valid", ["must be < 1", "got 1"]),  # 16
-        ("valid: 0.25", "valid: -0.1", "4:11: data.split.valid", ["must be >= 0", "got -0.1"]),  # 16
-        ("valid: 0.25", "valid: 0.75", "4:3: data.split", ["valid", "test", "training"]),  # 16
-        (  # 16
-            "seed: 0",
-            "seed: 0, early_stopping: {patience: 0}",
-            "10:64: training.early_stopping.patience",
-            ["must be >= 1", "got 0"],
-        ),
-    ],
-)
-def test_numbers_out_of_their_range(old, new, place, words):
-    check_refused(old, new, place, words)
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ("-1", ["must be >= 0", "got -1"]),  # 17
-        ("0.5", ["whole number", "got 0.5"]),  # 17
-        ("1.0", ["whole number", "got 1.0"]),  # 17
-        (str(2**128), ["must be < ", str(2**128)]),  # 17
-        (str(2**200), ["must be < ", "160693804425899"]),  # 17, 27
-        ("lucky", ["whole number", "'lucky'"]),  # 17
-        ("'1'", ["whole number", "'1'"]),  # 17
-        ("true", ["whole number", "true"]),  # 17
-        (".nan", ["whole number", "nan"]),  # 17
-    ],
-)
-def test_seeds(value, words):
-    check_refused("seed: 0", f"seed: {value}", "10:38: training.seed", words)
-
-
-def test_the_largest_seed():  # 17
+def test_the_largest_seed():
     assert f"seed {2**128 - 1};" in trained(("seed: 0", f"seed: {2**128 - 1}"))
 
 
 @pytest.mark.parametrize(("old", "new"), [("seed: 0", "seed: null"), ("seed: 0", "seed:"), (", seed: 0", "")])
-def test_without_a_seed_one_is_drawn_printed_and_stored(old, new):  # 17
+def test_without_a_seed_one_is_drawn_printed_and_stored(old, new):
     found = re.search(r"^seed (\d+);", trained((old, new)), re.MULTILINE)
     assert found
     assert f"  seed: {found[1]}\n" in Path("good/config.yaml").read_text()
@@ -643,68 +544,40 @@ def test_without_a_seed_one_is_drawn_printed_and_stored(old, new):  # 17
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "place", "tag"),
+    ("text", "place", "got"),
     [
-        ("seed: 0", "seed: !!python/object/apply:os.mkdir [hacked]", "10:44", "!!python/object/apply:os.mkdir"),  # 18
-        ("sgd", "!!python/name:os.system sgd", "9:19", "!!python/name:os.system"),  # 18
-        ("classification", "!!str classification", "5:7", "!!str"),  # 18
-        ("classification", "!mine classification", "5:7", "!mine"),  # 18
+        ("a: &a [*a]\n", "1:4", "&a"),
+        ("data: {path: *d}\n", "1:14", "*d"),
+        ("- &layer {units: 4}\n- *layer\n", "1:3", "&layer"),
+        ("a: &a [lol, lol, lol]\nb: &b [*a, *a, *a]\n", "1:4", "&a"),
     ],
 )
-def test_tags(old, new, place, tag):
-    check_refused(old, new, place, ["tags", "not allowed", tag])
-
-
-def test_aliases_that_grow_without_end():  # 19
-    levels = ["a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
-    for below, level in zip("abcdefgh", "bcdefghi", strict=True):
-        levels.append(f"{level}: &{level} [{', '.join([f'*{below}'] * 9)}]")
-    Path("bad.yaml").write_text("\n".join(levels))
+def test_anchors_and_aliases(text, place, got):
+    Path("bad.yaml").write_text(text)
     (line,) = refused("train", "bad.yaml")
-    assert line.startswith("bad.yaml: ")
-    assert "20,000 values" in line
-    assert "aliases" in line
-    assert "lol" not in line
-    assert len(line) < 120
+    assert line.startswith(f"bad.yaml:{place}: anchors and aliases are not allowed, got {got} (")
 
 
 @pytest.mark.parametrize(
-    ("text", "start", "words"),
-    [
-        ("a: &a [*a]\n", "bad.yaml:1:4: ", ["alias", "contains itself"]),  # 19
-        ("data: &d {path: *d}\n", "bad.yaml:1:7: ", ["alias", "contains itself"]),  # 19
-        ("task: *missing\n", "bad.yaml:1:7: ", ["undefined alias", "'missing'"]),  # 19
-        ("[" * 4000 + "]" * 4000, "bad.yaml: ", ["too deeply nested"]),  # 20
-        ("[" * 2000, "bad.yaml: ", ["too deeply nested"]),  # 20
-        ("{a: " * 2000 + "1" + "}" * 2000, "bad.yaml: ", ["too deeply nested"]),  # 20
-        ("- " * 2000 + "1", "bad.yaml: ", ["too deeply nested"]),  # 20
-    ],
-    ids=["itself", "itself in a mapping", "undefined", "brackets", "open brackets", "braces", "dashes"],
+    "text",
+    ["[" * 4000 + "]" * 4000, "[" * 2000, "{a: " * 2000 + "1" + "}" * 2000, "- " * 2000 + "1", "? " * 2000 + "1"],
+    ids=["brackets", "open brackets", "braces", "dashes", "keys"],
 )
-def test_aliases_and_nesting(text, start, words):
+def test_nesting(text):
     Path("bad.yaml").write_text(text)
     (line,) = refused("train", "bad.yaml")
-    assert line.startswith(start), line
-    assert len(line) < 120
-    for word in words:
-        assert word in line
-
-
-def test_an_alias_of_a_value_is_the_value():  # 19
-    trained((LAYERS, "layers:\n    - &layer {units: 4, activation: tanh}\n    - *layer"))
-    assert Path("good/config.yaml").read_text().count("units: 4") == 2
+    assert line == "bad.yaml: too deeply nested: more than 100 levels"
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("- 1\n" * 249_000, ["20,000 values"]),  # 19
-        ("[" + ("[" * 90 + "]" * 90 + ",") * 5000 + "]", ["20,000 values"]),  # 19, 20
-        ("? a\n" * 249_000, ["20,000 values"]),  # 5, 19 one key again and again
-        ("a: &a " + "[" * 90 + "]" * 90 + "\nb: " + "[" * 90 + "*a" + "]" * 90, ["too deeply nested"]),  # 19, 20
-        ("[" * 999_000, ["too deeply nested"]),  # 20
+        ("- 1\n" * 249_000, ["20,000 values"]),
+        ("[" + ("[" * 90 + "]" * 90 + ",") * 5000 + "]", ["20,000 values"]),
+        ("? a\n" * 249_000, ["20,000 values"]),  # one key again and again
+        ("[" * 999_000, ["too deeply nested"]),
     ],
-    ids=["items", "nested items", "repeated keys", "nesting by aliases", "brackets"],
+    ids=["items", "nested items", "repeated keys", "brackets"],
 )
 def test_a_megabyte_is_refused_in_a_moment(text, words):
     Path("bad.yaml").write_text(text)
@@ -716,7 +589,7 @@ def test_a_megabyte_is_refused_in_a_moment(text, words):
 
 
 @pytest.mark.parametrize("size", [1_000_001, 1_000_000_000])
-def test_a_config_of_a_gigabyte_is_not_read(size):  # 21
+def test_a_config_of_a_gigabyte_is_not_read(size):
     write_config()
     os.truncate("bad.yaml", size)  # sparse: takes no room on disk
     (line,) = refused("train", "bad.yaml")
@@ -729,8 +602,8 @@ def test_a_config_of_a_gigabyte_is_not_read(size):  # 21
 @pytest.mark.parametrize(
     "content",
     [
-        b"\xef\xbb\xbf" + CONFIG.encode(),  # 22 a byte order mark
-        CONFIG.replace("\n", "\r\n").encode(),  # 22
+        b"\xef\xbb\xbf" + CONFIG.encode(),  # a byte order mark
+        CONFIG.replace("\n", "\r\n").encode(),
     ],
     ids=["mark", "crlf"],
 )
@@ -743,15 +616,15 @@ def test_utf_8_of_other_editors_is_accepted(content):
 @pytest.mark.parametrize(
     ("content", "start", "words"),
     [
-        (CONFIG.encode("utf-16"), "bad.yaml: ", ["UTF-16", "save", "UTF-8"]),  # 22
-        (b"\xfe\xff" + CONFIG.encode("utf-16-be"), "bad.yaml: ", ["UTF-16", "save", "UTF-8"]),  # 22
-        (CONFIG.encode("utf-32"), "bad.yaml: ", ["UTF-32", "save", "UTF-8"]),  # 22
-        (CONFIG.replace("class\n", "größe\n").encode("latin-1"), "bad.yaml:3: ", ["0xf6", "save", "UTF-8"]),  # 22
-        (CONFIG.replace("class\n", "cl\0ass\n").encode(), "bad.yaml: ", ["NUL"]),  # 22
-        (CONFIG.replace("class\n", "cl\x07ass\n").encode(), "bad.yaml:", ["#x0007"]),  # 22
-        (CONFIG.replace("class\n", '"\\U00110000"\n').encode(), "bad.yaml:3:", ["not YAML", "too large"]),  # 22
-        (CONFIG.replace("class\n", '"\\UAAAAAAAA"\n').encode(), "bad.yaml:3:", ["not YAML", "too large"]),  # 22
-        (f"%YAML {'1' * 5000}.1\n---\n{CONFIG}".encode(), "bad.yaml:1:", ["not YAML", "version", "too large"]),  # 27
+        (CONFIG.encode("utf-16"), "bad.yaml:1: ", ["0xff", "save", "UTF-8"]),
+        (b"\xfe\xff" + CONFIG.encode("utf-16-be"), "bad.yaml:1: ", ["0xfe", "save", "UTF-8"]),
+        (CONFIG.encode("utf-32"), "bad.yaml:1: ", ["0xff", "save", "UTF-8"]),
+        (CONFIG.replace("class\n", "größe\n").encode("latin-1"), "bad.yaml:3: ", ["0xf6", "save", "UTF-8"]),
+        (CONFIG.replace("class\n", "cl\0ass\n").encode(), "bad.yaml:", ["#x0000"]),
+        (CONFIG.replace("class\n", "cl\x07ass\n").encode(), "bad.yaml:", ["#x0007"]),
+        (CONFIG.replace("class\n", '"\\U00110000"\n').encode(), "bad.yaml:3:", ["not YAML", "too large"]),
+        (CONFIG.replace("class\n", '"\\UAAAAAAAA"\n').encode(), "bad.yaml:3:", ["not YAML", "too large"]),
+        (f"%YAML {'1' * 5000}.1\n---\n{CONFIG}".encode(), "bad.yaml:1:", ["not YAML", "version", "too large"]),
     ],
     ids=["utf-16", "utf-16-be", "utf-32", "latin-1", "nul", "bell", "no character", "no integer", "version"],
 )
@@ -764,14 +637,14 @@ def test_other_encodings(content, start, words):
 
 
 @pytest.mark.parametrize("second", [CONFIG, "", "a: 1\n"], ids=["same", "empty", "other"])
-def test_two_documents(second):  # 23
+def test_two_documents(second):
     Path("bad.yaml").write_text(f"{CONFIG}---\n{second}")
     (line,) = refused("train", "bad.yaml")
     assert line.startswith("bad.yaml:11:1: ")
     assert "expected a single document" in line
 
 
-def test_one_document_between_its_marks():  # 23
+def test_one_document_between_its_marks():
     Path("marked.yaml").write_text(f"---\n{CONFIG}...\n")
     assert CliRunner().invoke(cli, ["summary", "marked.yaml"]).exit_code == 0
 
@@ -779,7 +652,7 @@ def test_one_document_between_its_marks():  # 23
 # What does not fit the disk, the machine or the table
 
 
-def test_data_paths_are_relative_to_the_config(tmp_path, monkeypatch):  # 24
+def test_data_paths_are_relative_to_the_config(tmp_path, monkeypatch):
     Path("project/configs").mkdir(parents=True)
     shutil.move("toy.csv", "project/table.csv")
     write_config(("toy.csv", "../table.csv"), name="project/configs/good.yaml")
@@ -791,7 +664,7 @@ def test_data_paths_are_relative_to_the_config(tmp_path, monkeypatch):  # 24
     assert CliRunner().invoke(cli, ["evaluate", "run"]).exit_code == 0
 
 
-def test_a_missing_table_says_what_its_path_is_relative_to():  # 24
+def test_a_missing_table_says_what_its_path_is_relative_to():
     Path("configs").mkdir()
     write_config(name="configs/bad.yaml")
     (line,) = refused("train", "configs/bad.yaml", exit_code=3)
@@ -799,7 +672,7 @@ def test_a_missing_table_says_what_its_path_is_relative_to():  # 24
     assert "configs/bad.yaml" in line or "data.path" in line
 
 
-def test_home_is_expanded_and_variables_are_not(tmp_path, monkeypatch):  # 24
+def test_home_is_expanded_and_variables_are_not(tmp_path, monkeypatch):
     (tmp_path / "home").mkdir()
     shutil.move("toy.csv", "home/toy.csv")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -814,46 +687,32 @@ def test_home_is_expanded_and_variables_are_not(tmp_path, monkeypatch):  # 24
 @pytest.mark.parametrize(
     ("value", "exit_code", "place", "words"),
     [
-        ("''", 2, "2:3: data.path", ["not empty"]),  # 24
-        ("null", 2, "2:3: data.path", ["expected text", "null"]),  # 24
-        ("3", 2, "2:3: data.path", ["expected text", "got 3"]),  # 24
-        ('"a\\0b.csv"', 2, "2:3: data.path", ["NUL"]),  # 24
-        ("~nobody-of-this-name/toy.csv", 2, "2:3: data.path", ["~nobody-of-this-name"]),  # 24
-        ("gone.csv", 3, None, ["gone.csv: No such file"]),  # 24
-        (".", 3, None, ["is a directory", "expected a"]),  # 24
-        ("x" * 5000, 3, "2:3: data.path", ["xxx ... xxx", "too long"]),  # 24
-        ('"\\e[31m.csv"', 3, "2:3: data.path", ["\\x1b[31m.csv: No such file"]),  # 24
-        ('"\\ud800.csv"', 2, "2:9", ["half of a character", "\\ud800"]),  # 22, 24
-        ('"\\ud83d\\ude00.csv"', 2, "2:9", ["half of a character", "\\U0001f600"]),  # 22 as JSON writes it
+        ("''", 2, "2:3: data.path", ["not empty"]),
+        ("null", 2, "2:3: data.path", ["expected text", "null"]),
+        ("3", 2, "2:3: data.path", ["expected text", "got 3"]),
+        ('"a\\0b.csv"', 2, "2:3: data.path", ["NUL"]),
+        ("~nobody-of-this-name/toy.csv", 2, "2:3: data.path", ["~nobody-of-this-name"]),
+        ("gone.csv", 3, None, ["gone.csv: No such file"]),
+        (".", 3, None, ["is a directory", "expected a"]),
+        ("x" * 5000, 3, "2:3: data.path", ["xxx ... xxx", "too long"]),
+        ('"\\e[31m.csv"', 3, "2:3: data.path", ["\\x1b[31m.csv: No such file"]),
+        ('"\\ud800.csv"', 2, "2:21", ["an escape that is no character"]),
+        ('"\\ud83d\\ude00.csv"', 2, "2:27", ["an escape that is no character"]),  # as JSON writes it
     ],
 )
 def test_data_paths(value, exit_code, place, words):
     check_refused("toy.csv", value, place, words, exit_code)
 
 
-def test_a_table_cannot_come_from_standard_input():  # 24 a run could not read it again
+def test_a_table_cannot_come_from_standard_input():  # a run could not read it again
     write_config(("toy.csv", "'-'"))
     (line,) = refused("train", "bad.yaml", stdin=Path("toy.csv").read_text())
     assert "data.path" in line
     assert "'-'" in line
 
 
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ("'\"'", ["no cell is quoted with", "got '\"'"]),  # 24
-        ('"\\n"', ["no line ends with", r"got '\n'"]),  # 24
-        ('"\\r"', ["no line ends with", r"got '\r'"]),  # 24
-        ("''", ["not empty"]),  # 24
-        ("', '", ["expected 1 character", "got ', '"]),  # 24
-    ],
-)
-def test_delimiters(value, words):
-    check_refused("target: class", f"target: class\n  delimiter: {value}", "4:3: data.delimiter", words)
-
-
 @pytest.mark.parametrize("out", ["toy.csv", "bad.yaml", "link.csv"])
-def test_a_run_directory_that_is_a_file(out):  # 25
+def test_a_run_directory_that_is_a_file(out):
     Path("link.csv").symlink_to("toy.csv")
     write_config()
     (line,) = refused("train", "bad.yaml", "--out", out)
@@ -861,14 +720,14 @@ def test_a_run_directory_that_is_a_file(out):  # 25
     assert "is a file" in line
 
 
-def test_a_run_directory_that_holds_the_data():  # 25
+def test_a_run_directory_that_holds_the_data():
     write_config()
     (line,) = refused("train", "bad.yaml", "--out", ".")
     assert "not empty" in line
 
 
 @pytest.mark.parametrize("out", ["toy.csv", "./toy.csv", "link.csv", "hard.csv"])
-def test_answers_do_not_overwrite_their_questions(out):  # 25
+def test_answers_do_not_overwrite_their_questions(out):
     trained()
     Path("link.csv").symlink_to("toy.csv")
     Path("hard.csv").hardlink_to("toy.csv")
@@ -877,40 +736,30 @@ def test_answers_do_not_overwrite_their_questions(out):  # 25
     assert "choose another file" in line
 
 
-@pytest.mark.parametrize("command", ["train", "summary"])
-def test_a_network_that_no_machine_holds(command):  # 26
-    write_config(
-        (LAYERS, "layers: [{units: 1000000000, activation: tanh}, {units: 1000000000, activation: relu}]"),
-    )
-    (line,) = refused(command, "bad.yaml")
-    assert re.match(r"bad\.yaml:7:3: network\.layers: ", line), line
-    assert "1,000,000,006,000,000,002 parameters" in line
-    assert len(re.findall(r"[\d,.]+ GiB", line)) == 2  # what is needed, what there is
-
-
 @pytest.mark.parametrize(
     ("old", "value", "words"),
     [
-        ("learning_rate: 0.1", "9" * 900, ["9:24: optimizer.learning_rate: ", "999..."]),  # 27
-        ("epochs: 2", "9" * 1001, ["10:20: ", "1001 digits"]),  # 27
-        ("epochs: 2", "9" * 100_000, ["10:20: ", "100000 digits"]),  # 27
-        ("epochs: 2", "0x" + "f" * 5000, ["10:"]),  # 27
-        ("epochs: 2", "0o" + "7" * 5000, ["10:"]),  # 27
+        ("activation: tanh", "tanh, initialization: {uniform: 1" + "0" * 400 + "}", ["8:36: ", "{uniform: 1000"]),
+        ("learning_rate: 0.1", "9" * 900, ["9:24: optimizer.learning_rate: ", "999..."]),
+        ("epochs: 2", "9" * 1001, ["10:20: ", "1001 digits"]),
+        ("epochs: 2", "9" * 100_000, ["10:20: ", "100000 digits"]),
+        ("epochs: 2", "0x" + "f" * 5000, ["10:"]),
+        ("epochs: 2", "0o" + "7" * 5000, ["10:"]),
     ],
-    ids=["float", "1001 digits", "many digits", "hexadecimal", "octal"],
+    ids=["scale", "float", "1001 digits", "many digits", "hexadecimal", "octal"],
 )
 def test_numbers_beyond_any_range(old, value, words):
     write_config((old, f"{old.split()[0]} {value}"))
     (line,) = refused("train", "bad.yaml")
     assert line.startswith("bad.yaml:")
-    assert len(line) < 200
+    assert len(line) < 300
     assert "expected a number" not in line  # it is one
     for word in words:
         assert word in line, line
 
 
 @pytest.mark.parametrize("command", ["train", "summary"])
-def test_other_columns_than_the_config_says(command):  # 28
+def test_other_columns_than_the_config_says(command):
     write_config(("network:", "network:\n  inputs: 5"))
     (line,) = refused(command, "bad.yaml")
     assert re.match(r"bad\.yaml:7:3: network\.inputs: ", line), line
@@ -918,5 +767,5 @@ def test_other_columns_than_the_config_says(command):  # 28
         assert word in line
 
 
-def test_as_many_columns_as_the_config_says():  # 28
+def test_as_many_columns_as_the_config_says():
     trained(("network:", "network:\n  inputs: 2"))

@@ -14,7 +14,8 @@ from mlp.cli.commands import cli
 from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import load_config
 from mlp.experiments.storage.run_json import read_facts
-from mlp.tables.columns import split_rows
+from mlp.records import Progress
+from mlp.tables.splitting import split_rows
 
 
 def script(name):
@@ -50,9 +51,9 @@ def test_classes_that_a_line_cannot_part(scores, name):
 
 
 def test_diabetes_is_no_worse_than_ordinary_least_squares(scores):
-    prepared = prepare(load_config(ROOT / "configs/diabetes.yaml"))
-    inverse = prepared.model.target.scaler.inverse
-    (X, Y), (X_test, Y_test) = prepared.splits["train"], prepared.splits["test"]
+    experiment = prepare(load_config(ROOT / "configs/diabetes.yaml"))
+    inverse = experiment.model.target.scaler.inverse
+    (X, Y), (X_test, Y_test) = experiment.splits["train"], experiment.splits["test"]
     with_one = np.hstack([X, np.ones((len(X), 1))]).astype(float)
     coefficients, *_ = np.linalg.lstsq(with_one, inverse(Y), rcond=None)
     residual = np.hstack([X_test, np.ones((len(X_test), 1))]).astype(float) @ coefficients - inverse(Y_test)
@@ -60,9 +61,9 @@ def test_diabetes_is_no_worse_than_ordinary_least_squares(scores):
 
 
 def test_sine_is_close_to_its_noise(scores):
-    prepared = prepare(load_config(ROOT / "configs/sine.yaml"))
-    X, Y = prepared.splits["test"]
-    x, y = prepared.model.input_scaler.inverse(X), prepared.model.target.scaler.inverse(Y)
+    experiment = prepare(load_config(ROOT / "configs/sine.yaml"))
+    X, Y = experiment.splits["test"]
+    x, y = experiment.model.input_scaler.inverse(X), experiment.model.target.scaler.inverse(Y)
     noise = np.sqrt(np.mean((y - np.sin(x)) ** 2))  # what even the true curve leaves on these rows, about 0.1
     assert 0.08 < noise < 0.13
     assert scores["sine"]["test"]["rmse"] < 1.1 * noise
@@ -75,6 +76,21 @@ def test_the_mnist_config_names_its_network_and_tests_on_the_official_rows():
     split = config.data.split
     train, valid, test = split_rows(70000, split.valid, split.test, method=split.method, rng=np.random.default_rng(0))
     assert (train[0], train[-1], valid[0], valid[-1], test[0], test[-1]) == (0, 54999, 55000, 59999, 60000, 69999)
+
+
+def test_layers_whose_values_are_computed_again_end_with_the_same_bits():
+    """`recompute` in a config saves memory and changes no bit; one may stand inside another."""
+    layers = "{units: 5, activation: tanh}, {units: 4}"
+    thetas = []
+    for written in (f"[{layers}, {{units: 3}}]", f"[{{recompute: [{layers}, {{recompute: [{{units: 3}}]}}]}}]"):
+        overrides = [f"network.layers={written}", "training.epochs=3"]
+        run = prepare(load_config(ROOT / "configs/iris.yaml", overrides))
+        assert len(list(run.epochs(Progress()))) == 3
+        thetas.append(run.model.network.theta)
+        summary = CliRunner().invoke(cli, ["summary", str(ROOT / "configs/iris.yaml"), "--set", overrides[0]])
+        assert "76 parameters" in summary.output
+        assert ("1.3.1" in summary.output) == (len(thetas) == 2)
+    np.testing.assert_array_equal(*thetas)
 
 
 @pytest.mark.long

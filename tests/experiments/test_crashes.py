@@ -47,6 +47,7 @@ def loads(folder):
         "model.npz": load_model,
         "last.npz": lambda path: read_arrays(path, checkpoint.KIND),
         "loss.png": matplotlib.image.imread,
+        ".lock": lambda path: path.stat(),
     }
     assert set(readers) == set(FILES)
     found = [name for name in FILES if (folder / name).exists()]

@@ -35,7 +35,7 @@ from mlp.experiments.storage.archive import archive_bytes, read_arrays
 from mlp.losses import LOSSES
 from mlp.tables import Table
 from mlp.tables.columns import Classes, Scaler
-from mlp.tables.targets import Binary, Exclusive, Quantities
+from mlp.tables.targets import MulticlassTarget, MultilabelTarget, RegressionTarget
 
 CONFIG = """
 data: {path: d.csv, target: y}
@@ -116,9 +116,9 @@ CONFIG_DATA = {"path": "d.csv", "target": ["y"]}
 PLAIN_CONFIG = {"data": CONFIG_DATA, "task": "classification", "network": {"layers": []}, "training": {"epochs": 1}}
 NUMBERS = np.random.default_rng(0).normal(size=(50, 4)) * [1, 1e3, 1e-3, 1e12]
 TARGETS = {
-    "classes": ("softmax_cross_entropy", Exclusive(Classes("y", ("01", "1.0", 'a, "b"', "c\nd", "é", " ")))),
-    "binary": ("logistic_cross_entropy", Binary((Classes("u", ("0", "1")), Classes("名前", ("nein", "ja"))))),
-    "quantities": ("squared_error", Quantities(("p", "q"), Scaler(np.array([1e6, 0.1]), np.array([3.0, 1e-9])))),
+    "classes": ("softmax_cross_entropy", MulticlassTarget((Classes("y", ("01", "1.0", 'a, "b"', "c\nd", "é", " ")),))),
+    "binary": ("logistic_cross_entropy", MultilabelTarget((Classes("u", ("0", "1")), Classes("名前", ("nein", "ja"))))),
+    "quantities": ("squared_error", RegressionTarget(("p", "q"), Scaler(np.array([1e6, 0.1]), np.array([3.0, 1e-9])))),
 }
 
 
@@ -154,7 +154,7 @@ def test_a_loaded_model_predicts_the_same_to_the_last_bit(tmp_path, loss, target
         assert (layer.g, layer.W.dtype) == (same.g, same.W.dtype)
         assert np.array_equal(layer.W, same.W)
         assert np.array_equal(layer.b, same.b)
-    if isinstance(target, Quantities):
+    if isinstance(target, RegressionTarget):
         assert np.array_equal(target.scaler.mean, loaded.target.scaler.mean)
         assert np.array_equal(target.scaler.std, loaded.target.scaler.std)
     else:
@@ -289,7 +289,7 @@ def test_a_flipped_byte_in_an_array_is_refused(run, refused, name, command):
 def test_a_flipped_type_that_shortens_an_array_is_refused(tmp_path):
     names = tuple(map(str, range(100)))
     layers = [Layer(np.ones((60, 100), np.float32), np.ones((60, 1), np.float32), "tanh")]
-    target = Quantities(names[:60], Scaler.identity(60))
+    target = RegressionTarget(names[:60], Scaler.identity(60))
     Model(Network(layers), LOSSES["squared_error"], names, Scaler.identity(100), target).save(tmp_path / "m.npz")
     whole = (tmp_path / "m.npz").read_bytes()
     place = whole.index(b"<f4", whole.index(b"W1.npy")) + 2
@@ -459,8 +459,8 @@ def test_weights_and_biases_that_do_not_fit_each_other_are_named(run, refused):
         {"layers": [{"n_in": 2, "n_out": 3, "activation": "thanh"}, {"n_in": 3, "n_out": 2, "activation": "identity"}]},
         {"loss": "hinge"},
         {"target": {}},
-        {"target": {"kind": "exclusive", "columns": []}},
-        {"target": {"kind": "exclusive", "columns": [{"name": "y", "labels": ["p", "q", "r"]}]}},
+        {"target": {"kind": "multiclass", "columns": []}},
+        {"target": {"kind": "multiclass", "columns": [{"name": "y", "labels": ["p", "q", "r"]}]}},
         {"target": {"kind": "other", "columns": []}},
     ],
     ids=str,
@@ -618,10 +618,11 @@ def compressed(good):
 def overlapping(good):
     """Twenty members of a megabyte each in a file of one megabyte: the directory names one place for all of them."""
     content = npy_bytes(np.zeros(250_000, np.float32))
-    body = packed([("x.npy", content, {})])
+    body = packed([("x00.npy", content, {})])
     start = body.rindex(b"PK\1\2")
     entry, end = body[start:-22], body[-22:]
-    return body[:start] + 20 * entry + end[:8] + struct.pack("<2HLL", 20, 20, 20 * len(entry), start) + end[20:]
+    entries = b"".join(entry.replace(b"x00", b"x%02d" % number) for number in range(20))
+    return body[:start] + entries + end[:8] + struct.pack("<2HLL", 20, 20, 20 * len(entry), start) + end[20:]
 
 
 def twice_the_same(good):
@@ -633,62 +634,42 @@ def twice_the_same(good):
 
 MANY = [("x.npy", b"", {})] * 100_000
 EXTRA = struct.pack("<HH2Q", 1, 16, 2**62, 2**62)
+DAMAGED = "damaged or cut short"
 ATTACKS = {
     "a zip bomb": (compressed, "'header.npy' is compressed"),
     "one compressed member": (lying("W1.npy", method=8), "'W1.npy' is compressed"),
     "a size that unpacks to more": (lying("W1.npy", size=2**30), "'W1.npy' is compressed"),
-    "compressed only where the member is": (lying("W1.npy", local_method=8), "'W1.npy' is not what the directory says"),
-    "an encrypted member": (lying("W1.npy", flags=1), "'W1.npy' is encrypted"),
-    "encrypted only where the member is": (lying("W1.npy", local_flags=1), "'W1.npy' is not what the directory says"),
-    "a streamed member": (lying("W1.npy", flags=8), "'W1.npy' is encrypted or streamed (flags 0x8)"),
-    "another name where the member is": (lying("W1.npy", local_name="W2.npy"), "'W1.npy' is not what"),
-    "another checksum where the member is": (lying("W1.npy", local_crc=1), "'W1.npy' is not what the directory says"),
-    "a wrong checksum": (lying("W1.npy", crc=1), "damaged or cut short (checksum of 'W1.npy')"),
-    "a size that is too small": (lying("W1.npy", size=100, packed=100), "starts at byte"),
+    "an encrypted member": (lying("W1.npy", flags=1), "'W1.npy' is compressed or encrypted"),
+    "another name where the member is": (lying("W1.npy", local_name="W2.npy"), DAMAGED),
+    "a wrong checksum": (lying("W1.npy", crc=1), "damaged or cut short (Bad CRC-32 for file 'W1.npy')"),
+    "a size that is too small": (lying("W1.npy", size=100, packed=100), DAMAGED),
     "a size that is too large": (lying("W1.npy", size=10**6, packed=10**6), "its members have more bytes than it has"),
-    "a size of the last that is too small": (lying("input_std.npy", size=100, packed=100), "its members end at byte"),
     "a size of 4 EiB": (
         lying("W1.npy", size=2**32 - 1, packed=2**32 - 1, directory_extra=EXTRA),
         "its members have more bytes than it has",
     ),
-    "a size that is nowhere": (lying("W1.npy", size=2**32 - 1, packed=2**32 - 1), "a size is missing"),
+    "a size that is nowhere": (lying("W1.npy", size=2**32 - 1, packed=2**32 - 1), DAMAGED),
     "a size that is cut short": (
         lying("W1.npy", size=2**32 - 1, packed=2**32 - 1, directory_extra=EXTRA[:12]),
-        "a size is missing",
-    ),
-    "a size in another field": (
-        lying("W1.npy", size=2**32 - 1, packed=2**32 - 1, directory_extra=b"\2" + EXTRA[1:]),
-        "a size is missing",
+        DAMAGED,
     ),
     "overlapping members": (overlapping, "its members have more bytes than it has"),
-    "a member twice": (twice_the_same, "member 'header.npy' starts at byte 0, expected"),
-    "members with gaps": (lambda good: packed([(n, c, {}) for n, c in good.items()], between=b"gap"), "starts at byte"),
-    "100,000 members": (lambda good: packed(MANY), "it has 100,000 members, expected at most 60,000"),
+    "a member twice": (twice_the_same, "it has two members 'header.npy'"),
+    "two members of one name": (joined([("W1.npy", npy_bytes(np.ones((3, 2))), {})]), "it has two members 'W1.npy'"),
+    "40,000 members": (lambda good: packed(MANY[:40_000]), "it has 40,000 members, expected at most 20,000"),
+    "100,000 members": (lambda good: packed(MANY), "its directory has 5,100,000 bytes, expected at most 2,560,000"),
     "100,000 members that call themselves 7": (
         lambda good: packed(MANY, end={"count": 7}),
-        "its directory is not that of 7 members",
+        "its directory has 5,100,0",
     ),
-    "fewer members than it says": (joined([], end={"count": 65_000}), "it has 65,000 members"),
-    "a member less than it says": (joined([], end={"count": 8}), "damaged or cut short"),
     "a program before the members": (joined([], before=b"#!/bin/sh\n"), "not an mlp model file"),
-    "another zip before the members": (
-        lambda good: zip_bytes(a="b") + packed([(n, c, {}) for n, c in good.items()]),
-        "its directory is not where it says",
-    ),
-    "something after the directory": (joined([], after=b"\0"), "it has no directory at its end"),
-    "a comment": (joined([], end={"comment": b"hello"}), "it has no directory at its end"),
-    "a comment that is not there": (lambda good: joined([])(good)[:-2] + b"\5\0", "it has no directory at its end"),
     "a member that starts with something else": (
         lambda good: b"PK\3\5".join(joined([])(good).rsplit(b"PK\3\4", 1)),
-        "'input_std.npy' is not what the directory says",
+        DAMAGED,
     ),
-    "a directory entry that is none": (
-        lambda good: joined([])(good).replace(b"PK\1\2", b"PK\1\3", 1),
-        "its directory has fewer members than it says",
-    ),
-    "a directory beyond the end": (joined([], end={"start": 2**32 - 2}), "its directory is not where it says"),
-    "a directory of 4 GiB": (joined([], end={"length": 2**32 - 2}), "its directory is not where it says"),
-    "two members of one name": (joined([("W1.npy", npy_bytes(np.ones((3, 2))), {})]), "it has two members 'W1.npy'"),
+    "a directory entry that is none": (lambda good: joined([])(good).replace(b"PK\1\2", b"PK\1\3", 1), DAMAGED),
+    "a directory beyond the end": (joined([], end={"start": 2**32 - 2}), DAMAGED),
+    "a directory of 4 GiB": (joined([], end={"length": 2**32 - 2}), DAMAGED),
     "a header of 17 MB": (
         lambda good: packed([("header.npy", bytes(17_000_000), {})]),
         "its header has 17,000,000 bytes, expected at most 16,777,216",
@@ -697,10 +678,36 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_a_zip_that_is_not_as_mlp_writes_it_is_refused_before_it_is_read(run, attack):
+def test_a_zip_that_lies_is_refused_before_memory_is_taken(run, attack):
     make, words = ATTACKS[attack]
     Path("model.npz").write_bytes(make(members_of(run / "model.npz")))
-    assert words in refusal(most=30_000_000 if "members" in attack else 1_000_000)
+    assert words in refusal(most=50_000_000 if "000 members" in attack else 1_000_000)
+
+
+def test_a_directory_takes_no_more_memory_than_that_of_the_most_members(run):
+    """Half a kB for each of 46 bytes, which is why its bytes are bounded, whatever it says about their number."""
+    entry = packed([("x.npy", b"", {})], end={"count": 0})
+    start = entry.index(b"PK\1\2")
+    directory = entry[start:-22] * 49_000
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(directory), start, 0)
+    Path("model.npz").write_bytes(entry[:start] + directory + end)
+    assert "it has 49,000 members" in refusal(most=50_000_000)
+
+
+HARMLESS = {
+    "a comment": joined([], end={"comment": b"hello"}),
+    "bytes between the members": lambda good: packed([(n, c, {}) for n, c in good.items()], between=b"gap"),
+    "a flag that only the member has": lying("W1.npy", local_flags=1),
+    "a method that only the member says": lying("W1.npy", local_method=8),
+    "a checksum that only the member says": lying("W1.npy", local_crc=1),
+    "a count that is not that of the members": joined([], end={"count": 8}),
+}
+
+
+@pytest.mark.parametrize("oddity", HARMLESS)
+def test_a_zip_that_is_odd_is_the_same_model(run, oddity):
+    Path("model.npz").write_bytes(HARMLESS[oddity](members_of(run / "model.npz")))
+    assert load_model("model.npz").to_bytes() == (run / "model.npz").read_bytes()
 
 
 def test_what_the_attacks_change_is_a_good_model(run, write):
@@ -710,7 +717,7 @@ def test_what_the_attacks_change_is_a_good_model(run, write):
 @pytest.mark.parametrize(
     "name",
     [
-        *("../W9.npy", "/W9.npy", "a/W9.npy", "..\\W9.npy", "C:W9.npy", "W9.npy\0.txt", "W9.npy\n", "W9", "W9.pkl"),
+        *("../W9.npy", "/W9.npy", "a/W9.npy", "..\\W9.npy", "C:W9.npy", "W9.npy\n", "W9", "W9.pkl"),
         *("", ".npy", "..npy", "W..9.npy", ".W9.npy", "W9..npy", "W 9.npy", "W9.NPY", "\x1b[31mW9.npy", "\uff379.npy"),
     ],
     ids=repr,
@@ -820,8 +827,6 @@ def test_numbers_beyond_32_bits_are_read_where_the_format_puts_them(run, monkeyp
     assert whole.count(b"PK\6\6") == whole.count(b"PK\6\7") == 1
     assert whole.count(struct.pack("<L", 2**32 - 1)) > 2 * len(arrays)
     assert load_model("model.npz").to_bytes() == (run / "model.npz").read_bytes() != whole
-    Path("model.npz").write_bytes(whole.replace(b"PK\6\6", b"PK\6\5"))
-    assert "its directory is not where it says" in refusal()
     for place in range(whole.index(b"PK\1\2"), len(whole)):
         Path("model.npz").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         with contextlib.suppress(FileError):
@@ -880,15 +885,13 @@ def header_text(run):
 
 
 JSON_ATTACKS = {
-    "NaN": (('"epoch": 2', '"epoch": NaN'), "'NaN' is not a finite number"),
-    "Infinity": (('"epoch": 2', '"epoch": Infinity'), "'Infinity' is not a finite number"),
-    "minus Infinity": (('"epoch": 2', '"epoch": -Infinity'), "'-Infinity' is not a finite number"),
-    "1e999": (('"epoch": 2', '"epoch": 1e999'), "'1e999' is not a finite number"),
-    "a million digits": (('"epoch": 2', f'"epoch": {"9" * 10**6}'), "a whole number of 1,000,000 digits"),
-    "41 digits": (('"epoch": 2', f'"epoch": {"9" * 41}'), "a whole number of 41 digits"),
+    "NaN": (('"epoch": 2', '"epoch": NaN'), "epoch: expected"),
+    "Infinity": (('"epoch": 2', '"epoch": Infinity'), "epoch: expected"),
+    "minus Infinity": (('"epoch": 2', '"epoch": -Infinity'), "epoch: expected"),
+    "1e999": (('"epoch": 2', '"epoch": 1e999'), "epoch: expected"),
+    "a million digits": (('"epoch": 2', f'"epoch": {"9" * 10**6}'), "header is not JSON"),
+    "41 digits": (('"epoch": 2', f'"epoch": {"9" * 41}'), "epoch: expected"),
     "a million nines": (('"epoch": 2', f'"epoch": 0.{"9" * 10**6}'), "epoch: expected a whole number"),
-    "a key twice": (('"epoch": 2', '"epoch": 2, "epoch": 3'), "key 'epoch' is repeated"),
-    "a key below twice": (('"n_in": 2', '"n_in": 2, "n_in": 2'), "key 'n_in' is repeated"),
     "deep lists": (('"epoch": 2', f'"epoch": {"[" * 100_000}{"]" * 100_000}'), "recursion"),
     "deep mappings": (
         ('"epoch": 2', f'"epoch": {"{" + chr(34) + "a" + chr(34) + ":"}' * 100_000),
@@ -932,7 +935,7 @@ FIELDS = {
     "inputs": "inputs",
     "inputs.1": TEXT,
     "target": "target: expected a mapping",
-    "target.kind": "target.kind: expected exclusive or binary or quantities",
+    "target.kind": "target.kind: expected multiclass or multilabel or regression",
     "target.columns": "target.columns",
     "target.columns.0": "target.columns.0",
     "target.columns.0.name": TEXT,
@@ -1204,12 +1207,12 @@ def test_a_config_that_names_other_answers_is_refused_when_a_table_is_read():
     model = make_model(*TARGETS["binary"])
     model.config["data"] |= {"path": "d.npz", "target": ["y"]}
     np.savez("d.npz", X=np.ones((3, 4)), y=np.array(["0", "1", "0"]), Z=np.ones((3, 5)))
-    assert len(model.predict(model.read("d.npz", answers=False).X)) == 4
+    assert len(model.predict(model.read("d.npz", with_targets=False).X)) == 4
     with pytest.raises(DataError, match=r"d\.npz: 1 target columns, but the model has 2"):
-        model.read("d.npz", answers=True)
+        model.read("d.npz", with_targets=True)
     model.config["data"]["inputs"] = ["Z"]
     with pytest.raises(DataError, match=r"d\.npz: 5 input columns, but the model has 4"):
-        model.read("d.npz", answers=False)
+        model.read("d.npz", with_targets=False)
 
 
 def test_a_model_that_was_put_into_a_run_is_not_evaluated_on_its_rows(run, refused):

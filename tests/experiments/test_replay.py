@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from small_runs import ADAM, ALL_AT_ONCE, SGD, write_problem
 
 from mlp.cli.commands import cli
-from mlp.experiments.environment import differences, environment
+from mlp.experiments.machine import differences, environment
 from mlp.experiments.storage import archive as archives
-from mlp.experiments.storage.files import as_json
+from mlp.experiments.storage.run_json import as_json
 from mlp.text import visible
 
 
@@ -123,7 +123,7 @@ def test_a_header_that_differs_is_told(run):
 def test_another_kernel_is_named_as_what_has_changed(run):
     facts = json.loads((run / "run.json").read_text())
     facts["blas"]["kernel"] = "Katmai"
-    facts["versions"]["numpy"] = "2.0.0"
+    facts["versions"]["numpy"] = "1.0.0"
     (run / "run.json").write_bytes(as_json(facts))
     assert mlp("train", "--replay", "run", "--quiet").exit_code == 0  # the same bits all the same
     rows = (run / "metrics.csv").read_text().replace("1,0", "1,1", 1)
@@ -283,9 +283,7 @@ def test_a_config_that_was_changed_by_hand_is_refused_key_by_key(run, command, o
 
 def test_what_changes_no_bit_may_be_changed_by_hand(run):
     config = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(
-        config.replace("epochs: 3", "epochs: 5").replace("keep_every: null", "keep_every: 1")
-    )
+    (run / "config.yaml").write_text(config.replace("epochs: 3", "epochs: 5"))
     assert mlp("resume", "run", "--no-plot").exit_code == 0
     assert "identical: all 5 epochs" in mlp("train", "--replay", "run", "--quiet").stdout
 

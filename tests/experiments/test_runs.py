@@ -57,7 +57,7 @@ def test_the_files_of_a_run(config):
     assert mlp("train", config()).exit_code == 0
     assert mlp("train", "small.yaml", "--no-plot").exit_code == 0
     folder = Path("runs/small")
-    assert {path.name for path in folder.iterdir()} == {
+    assert {path.name for path in folder.iterdir()} - {".lock"} == {
         "config.yaml", "run.json", "metrics.csv", "model.npz", "last.npz", "loss.png"
     }  # fmt: skip
     assert not Path("runs/small-2/loss.png").exists()  # a second run has a directory of its own
@@ -105,9 +105,7 @@ def test_stopping_and_resuming_changes_nothing(always_saved, config, optimizer, 
     assert_same("whole", "parts")
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "extra"), [(SGD, ""), (ADAM, ALL_AT_ONCE), (ADAM, f"schedule: {COSINE}, keep_every: 1")]
-)
+@pytest.mark.parametrize(("optimizer", "extra"), [(SGD, ""), (ADAM, ALL_AT_ONCE)])
 def test_stopping_after_every_single_minibatch_changes_nothing(config, optimizer, extra):
     """A run that is stopped and opened again after each of its minibatches, one after the other."""
     path = config(optimizer, extra, epochs=6)
@@ -144,12 +142,12 @@ def test_a_stop_that_is_asked_for_while_an_epoch_is_looked_at_is_saved_too(confi
 
 def test_an_epoch_that_has_not_begun_is_no_unfinished_epoch(config):
     """As where its first minibatch diverged: the state is that of the end of the epoch before, to the last byte."""
-    prepared, progress = prepare(load_config(config())), Progress()
-    next(prepared.epochs(progress))
-    before = checkpoint_bytes(prepared, progress)
-    progress.unfinished = UnfinishedEpoch(prepared.rng.bit_generator.state)
-    prepared.rng.permutation(36)
-    assert checkpoint_bytes(prepared, progress) == before
+    experiment, progress = prepare(load_config(config())), Progress()
+    next(experiment.epochs(progress))
+    before = checkpoint_bytes(experiment, progress)
+    progress.unfinished = UnfinishedEpoch(experiment.rng.bit_generator.state)
+    experiment.rng.permutation(36)
+    assert checkpoint_bytes(experiment, progress) == before
 
 
 @pytest.mark.parametrize("epochs", [3, 2])
@@ -339,14 +337,14 @@ def test_inputs_are_standardized_by_the_training_rows_alone(config):
     Path("far.csv").write_text("\n".join([rows[0], *(f"{1000 + i},5,5,yes" for i in range(5)), "1000,5,5,no"]))
     options = ["--set", "data.split={test: 0.2}", "--set", "data.valid_path=far.csv", "--out", "run"]
     assert mlp("train", "small.yaml", *options).exit_code == 0
-    prepared = prepare(load_config("run/config.yaml"))
-    X, _ = prepared.splits["train"]
+    experiment = prepare(load_config("run/config.yaml"))
+    X, _ = experiment.splits["train"]
     assert len(X) == 32
     np.testing.assert_allclose(X.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(X.std(axis=0), 1, atol=1e-6)
-    assert prepared.splits["valid"][0][:, 0].min() > 500
+    assert experiment.splits["valid"][0][:, 0].min() > 500
     model = load_model("run")
-    assert np.array_equal(model.input_scaler.mean, prepared.model.input_scaler.mean)
+    assert np.array_equal(model.input_scaler.mean, experiment.model.input_scaler.mean)
 
 
 def test_a_run_is_found_again_through_links_and_from_elsewhere(config, tmp_path, monkeypatch):

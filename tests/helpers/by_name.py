@@ -1,4 +1,4 @@
-"""The operations of linear algebra, called by name, and comparisons of what they return."""
+"""Operations called by name, and comparisons of what they return."""
 
 import numpy as np
 

@@ -45,7 +45,6 @@ class Killer:
 
 
 def serve():
-
     for line in sys.stdin:
         job = json.loads(line)
         child = os.fork()
@@ -84,16 +83,10 @@ def count_events(folder, last):
 
     If that is a flush, half of what was not flushed before is lost. Flushes are not made, which SIGKILL cannot tell.
     """
-    from mlp.experiments.run import FILES
-
     events, flushed = [], {}
 
     def located(path):
-        if isinstance(path, int):
-            return os.readlink(f"/proc/self/fd/{path}")
-        path = os.fsdecode(path)
-        own = not os.path.dirname(path) and (path in FILES or path.endswith(".tmp"))  # relative to the folder's handle
-        return os.path.realpath(os.path.join(folder, path) if own else path)
+        return os.readlink(f"/proc/self/fd/{path}") if isinstance(path, int) else os.path.realpath(os.fsdecode(path))
 
     def happens(what):
         events.append(what)

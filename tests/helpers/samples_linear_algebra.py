@@ -1,7 +1,8 @@
-"""Inputs on which every operation of linear algebra is well conditioned and has a derivative, one set a function.
+"""Inputs on which the functions of linear algebra are well conditioned and have a derivative.
 
-SAMPLES maps an operation's name to functions of a generator that return (inputs, options). Sizes within a sample differ
-where they may, and each operation has its smallest case and, where a vector may stand for a column, a vector.
+SAMPLES maps an operation's name to functions of a generator that return (inputs, options), and COMPOSITIONS does so for
+the functions that combine operations. Sizes within a sample differ where they may. Each name has its smallest case and,
+where a vector may stand for a column, a vector.
 """
 
 import numpy as np
@@ -73,23 +74,24 @@ def sample(*makers, **options):
 SAMPLES = {
     "inverse": [sample(general(4)), sample(negative(3)), sample(general(1))],
     "solve": [sample(general(4), normal(4, 3)), sample(general(3), normal(3, 3)), sample(general(4), normal(4))],
-    "solve_transposed": [
-        sample(general(4), normal(4, 3)),
-        sample(general(3), normal(3, 1)),
-        sample(general(4), normal(4)),
-    ],
-    "solve_right": [
-        sample(normal(3, 4), general(4)),
-        sample(normal(1, 3), general(3)),
-        sample(normal(3, 3), general(3)),
-    ],
-    "solve_triangular": [
-        sample(general(4), normal(4, 3)),
-        sample(general(3), normal(3)),
-        sample(general(1), normal(1, 2)),
-    ],
     "determinant": [sample(general(4)), sample(negative(3)), sample(general(1))],
     "log_abs_determinant": [sample(general(4)), sample(negative(3)), sample(negative(1))],
+    "matrix_exponential": [
+        sample(normal(4, 4)),
+        sample(lambda rng: 6 * rng.normal(size=(3, 3))),
+        sample(lambda rng: 1e-3 * rng.normal(size=(2, 2))),
+        sample(normal(1, 1)),
+    ],
+    "eigh": [sample(symmetric(5, shift=3.5)), sample(symmetric(3)), sample(symmetric(1))],
+    "eigenvalues_symmetric": [sample(symmetric(5, shift=3.5)), sample(symmetric(3)), sample(symmetric(1))],
+    "eig": [sample(real_spectrum(4)), sample(real_spectrum(3)), sample(real_spectrum(1))],
+    "svd": [sample(rectangular(*shape)) for shape in ((5, 3), (2, 4), (3, 3), (4, 1), (1, 1))],
+    "singular_values": [sample(rectangular(*shape)) for shape in ((5, 3), (2, 4), (3, 3), (4, 1), (1, 1))],
+    "cholesky": [sample(symmetric(5)), sample(symmetric(3)), sample(symmetric(1)), sample(symmetric(40))],
+}
+
+COMPOSITIONS = {
+    "vec": [sample(normal(*shape)) for shape in ((3, 4), (1, 4), (3,), ())],
     "transposed_product": [sample(normal(4, 3), normal(4, 2)), sample(normal(1, 3), normal(1, 1))],
     "bilinear_form": [
         sample(normal(4), normal(4, 3), normal(3)),
@@ -107,7 +109,21 @@ SAMPLES = {
         sample(normal(4, 3), general(4)),
         sample(normal(3, 1), negative(3)),
     ],
-    "trace": [sample(normal(4, 4)), sample(normal(1, 1))],
+    "solve_transposed": [
+        sample(general(4), normal(4, 3)),
+        sample(general(3), normal(3, 1)),
+        sample(general(4), normal(4)),
+    ],
+    "solve_right": [
+        sample(normal(3, 4), general(4)),
+        sample(normal(1, 3), general(3)),
+        sample(normal(3, 3), general(3)),
+    ],
+    "solve_triangular": [
+        sample(general(4), normal(4, 3)),
+        sample(general(3), normal(3)),
+        sample(general(1), normal(1, 2)),
+    ],
     "trace_product": [sample(normal(4, 3), normal(4, 3)), sample(normal(1, 2), normal(1, 2))],
     "trace_matrix_product": [sample(normal(4, 3), normal(3, 4)), sample(normal(1, 2), normal(2, 1))],
     "trace_quadratic_form": [sample(normal(4, 3), normal(4, 4)), sample(normal(3, 1), normal(3, 3))],
@@ -120,23 +136,12 @@ SAMPLES = {
         sample(normal(3, 3), coefficients=(2.0, -1.5)),
         sample(normal(1, 1), coefficients=(2.0, 0.7, 0.1)),
     ],
-    "matrix_exponential": [
-        sample(normal(4, 4)),
-        sample(lambda rng: 6 * rng.normal(size=(3, 3))),
-        sample(lambda rng: 1e-3 * rng.normal(size=(2, 2))),
-        sample(normal(1, 1)),
-    ],
-    "eigh": [sample(symmetric(5, shift=3.5)), sample(symmetric(3)), sample(symmetric(1))],
-    "eigenvalues_symmetric": [sample(symmetric(5, shift=3.5)), sample(symmetric(3)), sample(symmetric(1))],
-    "eig": [sample(real_spectrum(4)), sample(real_spectrum(3)), sample(real_spectrum(1))],
     "eigenvalues": [sample(real_spectrum(4)), sample(real_spectrum(3)), sample(real_spectrum(1))],
-    "svd": [sample(rectangular(*shape)) for shape in ((5, 3), (2, 4), (3, 3), (4, 1), (1, 1))],
-    "singular_values": [sample(rectangular(*shape)) for shape in ((5, 3), (2, 4), (3, 3), (4, 1), (1, 1))],
     "spectral_norm": [sample(rectangular(*shape)) for shape in ((5, 3), (2, 4), (4, 1), (1, 1))],
     "nuclear_norm": [sample(rectangular(*shape)) for shape in ((5, 3), (2, 4), (4, 1), (1, 1))],
-    "cholesky": [sample(symmetric(5)), sample(symmetric(3)), sample(symmetric(1)), sample(symmetric(40))],
 }
 
 # LAPACK's general eigenvalues of a complex matrix lose an imaginary part of 1e-30, and its singular values conjugate.
 # (The symmetric eigenvalues and the Cholesky factor of complex input are computed without LAPACK.)
-NOT_ANALYTIC = {"eig", "eigenvalues", "svd", "singular_values", "spectral_norm", "nuclear_norm"}
+NOT_ANALYTIC = {"eig", "svd", "singular_values"}
+NOT_ANALYTIC_COMPOSITIONS = {"eigenvalues", "spectral_norm", "nuclear_norm"}

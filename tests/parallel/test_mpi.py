@@ -20,7 +20,7 @@ from small_runs import ADAM, ALL_AT_ONCE, outcome, write_problem
 
 from mlp.cli import ranks as cli_ranks
 from mlp.cli.commands import cli
-from mlp.experiments import threads
+from mlp.experiments import machine
 from mlp.experiments.model import load_model
 from mlp.experiments.storage.archive import read_arrays
 from mlp.parallel import mpi
@@ -439,7 +439,7 @@ def test_an_mpi_that_did_not_start_the_ranks_is_told(config):
 
 @pytest.mark.parametrize(("setting", "left"), [(None, 1), ("OMP_NUM_THREADS", 2)])
 def test_ranks_of_one_machine_share_its_cores(monkeypatch, setting, left):
-    for name in threads.VARIABLES:
+    for name in machine.THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     if setting:
         monkeypatch.setenv(setting, "2")

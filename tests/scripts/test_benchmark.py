@@ -61,7 +61,7 @@ def test_who_does_other_work_is_left_out_and_told(load, monkeypatch):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_the_floats_that_must_be_reached_are_those_of_mlp(load, optimizer):
+def test_the_losses_that_must_be_reached_are_those_of_mlp(load, optimizer):
     work = load("benchmarking.work")
     cell = work.Cell("7-6-5-3", 4, optimizer)
     steps = load("benchmarking.competitors.with_mlp").Steps(
@@ -71,6 +71,7 @@ def test_the_floats_that_must_be_reached_are_those_of_mlp(load, optimizer):
     for _ in range(2):  # a reset goes back to the very start
         steps.reset()
         np.testing.assert_allclose([steps.step(i) for i in range(100)], wanted, rtol=1e-4)
+        assert np.isfinite([steps.step(i) for i in range(100, 250)]).all()  # of later epochs, in other orders
 
 
 @pytest.fixture(autouse=True)
@@ -164,30 +165,57 @@ def test_targets_name_the_worst_cell(load):
     rows = [
         Row("steps", "torch", "64-32-10", 32, "sgd", ratio=0.25),
         Row("steps", "torch", "784-100-10", 32, "sgd", ratio=1.25),
-        Row("steps", "floor", "784-100-10", 32, "sgd", ratio=2.5),
+        Row("steps", "torch fused", "784-100-10", 32, "sgd", ratio=1.5),
+        Row("steps", "torch compile", "784-100-10", 32, "sgd", ratio=9.0),  # no target is about it
+        Row("steps", "jax", "64-32-10", 32, "sgd", ratio=0.5),
+        Row("steps", "jax", "64-32-10", 512, "sgd", ratio=1.125),
+        Row("steps", "jax", "784-100-10", 32, "sgd", ratio=4.0),
+        Row("steps", "jax", "64-32-10", 32, "adam", ratio=1.0),
+        Row("steps", "jax", "784-100-10", 32, "adam"),  # mlp did other work: no ratio
         Row("steps", "torch", "64-32-10", 32, "adam", ratio=0.5),
-        Row("steps", "torch fused", "64-32-10", 32, "adam", ratio=1.5),
-        Row("steps", "floor", "784-100-10", 128, "sgd", ratio=9.0),  # below the networks of that target
+        Row("steps", "floor", "784-256-128-10", 128, "sgd", ratio=9.0),  # below the networks of that target
+        Row("steps", "floor", "784-512-512-10", 32, "sgd", ratio=9.0),  # and its B
         Row("steps", "floor", "784-512-512-10", 128, "sgd", ratio=1.25),
-        Row("epoch", "floor", "784-256-128-10", 32, "sgd", ratio=1.6),
         Row("epoch", "sklearn", "784-256-128-10", 32, "sgd", ratio=0.8),
+        Row("epoch", "torch index", "784-256-128-10", 32, "sgd", ratio=0.9),
+        Row("late", "mlp elu", "32-256-10", 128, "adam", ratio=5.0),
+        Row("late", "mlp tanh", "32-256-10", 128, "adam", ratio=1.0),
         Row("startup", "import click", seconds=0.05),
         Row("startup", "mlp --help", seconds=0.25),
         Row("memory", "mlp train .npz", rows=10, megabytes=220.0, data_megabytes=100.0),
     ]
     found = load("benchmarking.targets").targets(rows)
-    assert [(target.met, target.where) for target in found] == [
-        (False, "784-100-10, B = 32, torch"),
-        (False, "2 ratios"),
-        (True, "784-512-512-10, B = 128, floor"),
-        (True, "64-32-10, B = 32, torch"),
-        (False, "784-256-128-10, B = 32, sklearn"),
-        (False, ""),
-        (True, "mlp train .npz, 10 rows"),
+    assert [(target.limit, target.met, target.where) for target in found] == [
+        (1, False, "3 ratios"),
+        (0.7, True, "2 ratios"),
+        (0.75, False, "1 ratios"),
+        (1.15, True, "64-32-10, B = 512, jax"),
+        (1.3, False, "784-100-10, B = 32, torch fused"),
+        (1.1, True, "1 ratios"),
+        (0.8, True, "1 ratios"),
+        (1.25, True, "784-512-512-10, B = 128, floor"),
+        (0.6, False, "784-256-128-10, B = 32, sklearn"),
+        (1.2, False, "32-256-10, B = 128, mlp elu, adam"),
+        (100, False, ""),
+        (1.3, True, "mlp train .npz, 10 rows"),
     ]
     assert found[1].measured == pytest.approx(np.sqrt(0.25 * 1.25))
-    assert found[5].measured == pytest.approx(200)
-    assert [target.floor for target in found] == [0.5, None, 1.0, None, 0.5, None, None]
+    assert found[10].measured == pytest.approx(200)
+
+
+def test_a_late_epoch_is_one_of_a_network_that_is_certain(load, monkeypatch):
+    late = load("benchmarking.late")
+    monkeypatch.setattr(late, "NETWORK", "32-20-20-10")
+    wrong, said = [], []
+    rows = late.measure_late(300, 40, said.append, wrong)
+    assert [(row.competitor, row.optimizer) for row in rows] == [
+        (f"mlp {activation}", optimizer) for optimizer in ("sgd", "adam") for activation in ("elu", "relu", "tanh")
+    ]
+    assert all(row.ratio > 0 and row.loss < 1 for row in rows)
+    assert len(said) == 6
+    unsure = late.measure_late(300, 5, said.append, wrong)
+    assert len(late.late_table(unsure).splitlines()) == 7
+    assert any("is not that of a certain network" in problem for problem in wrong)
 
 
 def test_peers_that_are_absent_are_skipped_with_a_word(load, monkeypatch):

@@ -440,7 +440,7 @@ PROMISES = {
     "more than follows": ((10**6, 3), ["not a readable .npy file"]),
     "more than any memory": ((2**40, 2**20), ["not a readable .npy file"]),
     "more than an integer": ((2**70, 3), ["not a readable .npy file"]),
-    "less than nothing": ((-3, 3), ["not a readable .npy file"]),
+    "less than nothing": ((-3, 3), []),  # NumPy before 2.3 takes it for no rows, which are refused in other words
 }
 
 

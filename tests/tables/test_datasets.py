@@ -5,8 +5,10 @@ import pytest
 
 from mlp.errors import DataError
 from mlp.metrics import accuracy, binary_accuracy, confusion_matrix, mae, r2, rmse
-from mlp.tables.columns import Classes, Scaler, split_rows
-from mlp.tables.targets import Binary, Exclusive, Quantities, fit_target
+from mlp.tables.columns import Classes, Scaler
+from mlp.tables.splitting import distinct_rows, split_rows
+from mlp.tables.target import OtherKind
+from mlp.tables.targets import MulticlassTarget, MultilabelTarget, RegressionTarget
 
 METHODS = ["stratified", "shuffled", "file_order"]
 
@@ -92,6 +94,13 @@ def test_stratified_counts_the_combinations_of_several_target_columns():
     for part in split(80, 0.2, 0.3, "stratified", labels=labels):
         _, counts = np.unique(labels[part], axis=0, return_counts=True)
         assert counts.tolist() == [len(part) / 4] * 4
+
+
+@pytest.mark.parametrize("K", [1, 2, 3])
+def test_distinct_rows_are_numbered_in_sorted_order(K):
+    labels = np.random.default_rng(0).integers(0, 12, size=(500, K)).astype(str)
+    _, wanted = np.unique(labels, axis=0, return_inverse=True)
+    assert np.array_equal(distinct_rows(labels), wanted.reshape(-1))
 
 
 def test_a_stratified_split_draws_the_rows_of_a_class():
@@ -220,10 +229,14 @@ def test_labels_that_cannot_be_classes_are_refused(written, words):
         assert word in str(error.value)
 
 
-def test_more_classes_than_a_loss_tells_apart_are_refused():
-    assert Classes.fit("y", np.array(["a", "b"]), most=2).labels == ("a", "b")
-    with pytest.raises(DataError, match=r"3 classes .*softmax_cross_entropy"):
-        Classes.fit("y", np.array(["a", "b", "c"]), most=2)
+def test_targets_that_need_another_kind_are_refused_with_its_name():
+    written = np.array([["a", "u"], ["b", "v"], ["c", "u"]])
+    with pytest.raises(OtherKind, match=r"'x': 3 classes .*each column of a multilabel target has 2") as error:
+        MultilabelTarget.fit(["x", "y"], written)
+    assert error.value.kind == "multiclass"
+    with pytest.raises(OtherKind, match=r"2 target columns, but a multiclass target is one column") as error:
+        MulticlassTarget.fit(["x", "y"], written)
+    assert error.value.kind == "multilabel"
 
 
 def test_unknown_labels_are_named_with_where_they_are_and_what_is_known():  # 43
@@ -236,101 +249,98 @@ def test_unknown_labels_are_named_with_where_they_are_and_what_is_known():  # 43
 # Target codings
 
 
-def test_exclusive_classes_by_hand():
-    target = fit_target("softmax_cross_entropy", ["fruit"], np.array([["pear"], ["apple"], ["pear"], ["fig"]]))
-    assert isinstance(target, Exclusive)
+def test_a_multiclass_target_by_hand():
+    target = MulticlassTarget.fit(["fruit"], np.array([["pear"], ["apple"], ["pear"], ["fig"]]))
     assert (target.size, target.names) == (3, ("fruit",))
     Y = target.encode(np.array([["fig"], ["apple"], ["pear"], ["pear"]]), "test")
     assert Y.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 1]]
     assert Y.dtype == np.float32
     P = np.array([[0.1, 0.2, 0.5, 0.0], [0.7, 0.3, 0.1, 0.4], [0.2, 0.5, 0.4, 0.6]])
-    answers = target.answers(P)
-    assert list(answers) == ["fruit", "probability_apple", "probability_fig", "probability_pear"]
-    assert answers["fruit"].tolist() == ["fig", "pear", "apple", "pear"]
-    assert np.array_equal(answers["probability_pear"], P[2])
+    found = target.predictions(P)
+    assert list(found) == ["fruit", "probability_apple", "probability_fig", "probability_pear"]
+    assert found["fruit"].tolist() == ["fig", "pear", "apple", "pear"]
+    assert np.array_equal(found["probability_pear"], P[2])
     assert {name: metric(P, Y.T) for name, metric in target.metrics().items()} == {"accuracy": 0.5}
     assert target.labels == {"fruit": ("apple", "fig", "pear")}
     assert target.confusion(P, Y.T)["fruit"].tolist() == [[0, 0, 1], [0, 1, 0], [1, 0, 1]]
 
 
-def test_one_binary_column_by_hand():
-    target = fit_target("logistic_cross_entropy", ["ill"], np.array([["yes"], ["no"], ["no"]]))
-    assert isinstance(target, Binary)
+def test_a_multilabel_target_of_one_column_by_hand():
+    target = MultilabelTarget.fit(["ill"], np.array([["yes"], ["no"], ["no"]]))
     assert (target.size, target.names) == (1, ("ill",))
     Y = target.encode(np.array([["yes"], ["no"], ["yes"], ["no"]]), "test")
     assert Y.tolist() == [[1], [0], [1], [0]]
     assert Y.dtype == np.float32
     P = np.array([[0.9, 0.2, 0.4, 0.6]])
-    answers = target.answers(P)
-    assert list(answers) == ["ill", "probability_yes"]
-    assert answers["ill"].tolist() == ["yes", "no", "no", "yes"]
-    assert np.array_equal(answers["probability_yes"], P[0])
+    found = target.predictions(P)
+    assert list(found) == ["ill", "probability_yes"]
+    assert found["ill"].tolist() == ["yes", "no", "no", "yes"]
+    assert np.array_equal(found["probability_yes"], P[0])
     assert {name: metric(P, Y.T) for name, metric in target.metrics().items()} == {"accuracy": 0.5}
     assert target.labels == {"ill": ("no", "yes")}
     assert target.confusion(P, Y.T)["ill"].tolist() == [[1, 1], [1, 1]]
 
 
-def test_a_prediction_of_one_half_is_the_same_class_in_answers_accuracy_and_confusion():
-    target = Binary((Classes("y", ("no", "yes")),))
+def test_a_probability_of_one_half_is_the_same_class_in_predictions_accuracy_and_confusion():
+    target = MultilabelTarget((Classes("y", ("no", "yes")),))
     P, Y = np.array([[0.5]]), np.array([[1.0]])
-    assert target.answers(P)["y"].tolist() == ["yes"]
+    assert target.predictions(P)["y"].tolist() == ["yes"]
     assert target.metrics()["accuracy"](P, Y) == 1
     assert target.confusion(P, Y)["y"].tolist() == [[0, 0], [0, 1]]
 
 
-def test_several_binary_columns_by_hand():
+def test_a_multilabel_target_of_several_columns_by_hand():
     written = np.array([["0", "b"], ["1", "a"], ["1", "b"]])
-    target = fit_target("logistic_cross_entropy", ["u", "v"], written)
+    target = MultilabelTarget.fit(["u", "v"], written)
     assert (target.size, target.names) == (2, ("u", "v"))
     Y = target.encode(written, "test")
     assert Y.tolist() == [[0, 1], [1, 0], [1, 1]]
     P = np.array([[0.1, 0.8, 0.3], [0.6, 0.7, 0.9]])
-    answers = target.answers(P)
-    assert list(answers) == ["u", "v", "probability_u_1", "probability_v_b"]
-    assert answers["u"].tolist() == ["0", "1", "0"]
-    assert answers["v"].tolist() == ["b", "b", "b"]
-    assert np.array_equal(answers["probability_v_b"], P[1])
+    found = target.predictions(P)
+    assert list(found) == ["u", "v", "probability_u_1", "probability_v_b"]
+    assert found["u"].tolist() == ["0", "1", "0"]
+    assert found["v"].tolist() == ["b", "b", "b"]
+    assert np.array_equal(found["probability_v_b"], P[1])
     assert target.metrics()["accuracy"](P, Y.T) == pytest.approx(4 / 6)
     confusion = target.confusion(P, Y.T)
     assert confusion["u"].tolist() == [[1, 0], [1, 1]]
     assert confusion["v"].tolist() == [[0, 1], [0, 2]]
 
 
-def test_one_quantity_by_hand():
-    target = fit_target("squared_error", ["price"], np.array([[8.0], [12], [8], [12]]))
-    assert isinstance(target, Quantities)
+def test_a_regression_target_of_one_column_by_hand():
+    target = RegressionTarget.fit(["price"], np.array([[8.0], [12], [8], [12]]))
     assert (target.size, target.names) == (1, ("price",))
     assert (target.scaler.mean.tolist(), target.scaler.std.tolist()) == ([10], [2])
     Y = target.encode(np.array([[11.0], [8]]), "test")
     assert Y.tolist() == [[0.5], [-1]]
     assert Y.dtype == np.float32
     P = np.array([[0.0, 1]])  # 10 and 12, where 11 and 8 are right
-    assert target.answers(P)["price"].tolist() == [10, 12]
+    assert target.predictions(P)["price"].tolist() == [10, 12]
     scores = {name: metric(P, Y.T) for name, metric in target.metrics().items()}
     assert scores == pytest.approx({"rmse": np.sqrt((1 + 16) / 2), "mae": 2.5, "r2": 1 - 17 / 4.5})
     assert target.confusion(P, Y.T) == {}
 
 
-def test_several_quantities_by_hand():
-    target = fit_target("squared_error", ["p", "q"], np.array([[8.0, 100], [12, 300]]))
+def test_a_regression_target_of_several_columns_by_hand():
+    target = RegressionTarget.fit(["p", "q"], np.array([[8.0, 100], [12, 300]]))
     Y = target.encode(np.array([[10.0, 100], [12, 300]]), "test")
     P = np.array([[1, 1], [0, 0.5]], dtype=np.float32)  # p: 12, 12; q: 200, 250
-    assert {name: column.tolist() for name, column in target.answers(P).items()} == {"p": [12, 12], "q": [200, 250]}
+    assert {name: column.tolist() for name, column in target.predictions(P).items()} == {"p": [12, 12], "q": [200, 250]}
     scores = {name: metric(P, Y.T) for name, metric in target.metrics().items()}
     wanted = {"rmse_p": np.sqrt(2), "mae_p": 1, "r2_p": 1 - 4 / 2}
     wanted |= {"rmse_q": np.sqrt(12500 / 2), "mae_q": 75, "r2_q": 1 - 12500 / 20000}
     assert scores == pytest.approx(wanted)
 
 
-def test_quantities_may_be_left_as_they_are():
-    target = fit_target("squared_error", ["p"], np.array([[8.0], [12]]), standardize=False)
+def test_numbers_may_be_left_as_they_are():
+    target = RegressionTarget.fit(["p"], np.array([[8.0], [12]]), standardize=False)
     assert target.encode(np.array([[11.0]]), "test").tolist() == [[11]]
-    assert target.answers(np.array([[11.0]]))["p"].tolist() == [11]
+    assert target.predictions(np.array([[11.0]]))["p"].tolist() == [11]
 
 
 @pytest.mark.parametrize("unit", [1e300, 1e-300])  # 45
 def test_metrics_are_right_in_any_unit(unit):
-    target = fit_target("squared_error", ["p"], unit * np.array([[8.0], [12], [8], [12]]))
+    target = RegressionTarget.fit(["p"], unit * np.array([[8.0], [12], [8], [12]]))
     Y = target.encode(unit * np.array([[11.0], [8]]), "test")
     scores = {name: metric(np.array([[0.0, 1]]), Y.T) for name, metric in target.metrics().items()}
     assert scores["rmse"] / unit == pytest.approx(np.sqrt(17 / 2))

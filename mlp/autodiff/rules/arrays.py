@@ -1,6 +1,6 @@
-"""Operations that multiply, rearrange, pick and sum the elements of arrays. Rules know no graph.
+"""Operations that multiply, rearrange, pick and sum the elements of arrays.
 
-All but the matrix product are linear, C = r(A): then C_dot = r(A_dot), and A_bar puts each element of C_bar back where
+All but the matrix product are linear, C = r(A). Then C_dot = r(A_dot), and A_bar puts each element of C_bar back where
 its value came from (note, "masking" and "reshaping").
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlp.autodiff.operation import Array, Operation
+from mlp.autodiff.rules.preconditions import is_square
 
 
 def linear(name: str, value: Callable[..., Any], reverse: Callable[..., Any], source: str) -> Operation:
@@ -45,7 +46,7 @@ def matmul_reverse(C_bar: Any, C: Any, A: Any, B: Any) -> tuple[Any, ...]:
 
 
 def triangle(take: Callable[..., Any]) -> Callable[..., Any]:
-    """`numpy.tril` or `numpy.triu`, but of matrices only: NumPy's make a matrix of a vector."""
+    """`numpy.tril` or `numpy.triu`, of matrices only: NumPy's make a matrix of a vector."""
 
     def value(A: Any, k: int = 0) -> Any:
         if A.ndim != 2:
@@ -63,7 +64,7 @@ def mask(A: Any, keep: Any) -> Array:
 
 
 def select_reverse(C_bar: Any, A: Any, index: Any) -> Array:
-    """What was not selected has bar 0; what was selected several times sums the bars of its copies."""
+    """The bars of all copies of an element, summed; 0 where none was selected."""
     A_bar = np.zeros(A.shape, C_bar.dtype)
     np.add.at(A_bar, index, C_bar)
     return A_bar
@@ -77,6 +78,12 @@ def sum_reverse(C_bar: Any, A: Any, axis: Any = None, keepdims: bool = False) ->
 
 def mean_reverse(C_bar: Any, A: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return sum_reverse(C_bar / (A.size // C_bar.size), A, axis, keepdims)
+
+
+def trace(A: Array) -> Any:
+    """c = tr A of a square matrix. c_dot = tr A_dot, A_bar = c_bar I."""
+    is_square("trace", A)
+    return np.trace(A)
 
 
 def concatenate_reverse(C_bar: Any, C: Any, *inputs: Any, axis: int = 0) -> tuple[Any, ...]:
@@ -99,17 +106,12 @@ OPERATIONS = (
         lambda C_bar, A, shape: np.array(C_bar).reshape(A.shape),
         "note, reshaping: the elements of A, row by row, in another shape",
     ),
-    linear(
-        "vec",
-        lambda A: A.reshape((-1, 1), order="F"),
-        lambda C_bar, A: np.array(C_bar).reshape(A.shape, order="F"),
-        "note, reshaping: the columns of A under each other in one column, C = vec(A)",
-    ),
     linear("tril", triangle(np.tril), lambda C_bar, A, k=0: np.tril(C_bar, k), "note, masking: C = tril(A)"),
     linear("triu", triangle(np.triu), lambda C_bar, A, k=0: np.triu(C_bar, k), "note, masking: C = triu(A)"),
     linear("mask", mask, lambda C_bar, A, keep: mask(C_bar, keep), "note, masking: C = A where `keep`, else 0"),
     linear("select", lambda A, index: A[index], select_reverse, "note, reshaping, a subset of elements: C = A[index]"),
     linear("sum", np.sum, sum_reverse, "note, matrix product with vectors of ones: C = sum of A along axes"),
+    linear("trace", trace, lambda C_bar, A: C_bar * np.eye(len(A), dtype=A.dtype), "Giles 2008, sec. 2.1: c = tr A"),
     linear("mean", np.mean, mean_reverse, "note, matrix product with vectors of ones: C = mean of A along axes"),
     Operation(
         "concatenate",

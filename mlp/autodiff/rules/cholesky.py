@@ -3,12 +3,11 @@ decomposition", arXiv 1602.07527.
 
 S has N^2 elements, of which N(N+1)/2 are free, so "the derivative with respect to S" needs a convention:
 
-- symmetric: S_bar = S_bar^T, and <S_bar, S_dot> over ALL i, j is <L_bar, L_dot> for every symmetric S_dot. It is what
-  the operation `cholesky` returns, because each S_ij then is an input like any other: bars of S add up and pass
-  on to whatever S was computed from. Its value is that of (S + S^T)/2.
-- lower triangle: the derivative with respect to the elements S_ij, i >= j, alone, each of which stands for S_ji as
-  well: the sum over i >= j only is <L_bar, L_dot>. It is what Murray's algorithms, and so the three `reverse_...`
-  functions below, compute.
+- symmetric: S_bar = S_bar^T, and <S_bar, S_dot> over ALL i, j is <L_bar, L_dot> for every symmetric S_dot. This is what
+  the operation `cholesky` returns, because then each S_ij is an input like any other: bars of S add up, and pass on to
+  what S was computed from. The value is that of (S + S^T)/2.
+- lower triangle: only the elements S_ij with i >= j count, and each stands for S_ji as well: the sum over i >= j alone
+  is <L_bar, L_dot>. Murray's algorithms, the two `reverse_...` functions below, compute this one.
 
 S_bar(lower) = 2 S_bar(symmetric) below the diagonal, and equal on it, so S_bar(symmetric) = (S_bar + S_bar^T)/2 of the
 lower one. (Undivided, that sum is twice the symmetric S_bar: an easy mistake.)
@@ -16,14 +15,11 @@ lower one. (Undivided, that sum is twice the symmetric S_bar: an easy mistake.)
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from mlp.autodiff.operation import Array, Operation
-from mlp.autodiff.preconditions import invertible, symmetric
+from mlp.autodiff.operation import Array, Dots, Operation
+from mlp.autodiff.rules.preconditions import invertible, symmetric
 
-Dots = tuple[Any, ...]
 BLOCK_SIZE = 48  # within a tenth of the fastest of 8 to 256 for N = 128 to 1024, by scripts/cholesky.py
 
 
@@ -39,14 +35,6 @@ def factor(S: Array) -> Array:
         L[j, j] = np.sqrt(S[j, j] - L[j, :j] @ L[j, :j])
         L[j + 1 :, j] = (S[j + 1 :, j] - L[j + 1 :, :j] @ L[j, :j]) / L[j, j]
     return L
-
-
-def reverse_symbolic(L: Array, L_bar: Array) -> Array:
-    """S_bar (lower) = Phi(Z), Z = L^-T (P + P^T) L^-1, P = Phi(L^T L_bar): Murray's symbolic rule, a product and two
-    solves of full size."""
-    P = half_lower(L.T @ L_bar)
-    X = np.linalg.solve(L.T, P + P.T)
-    return half_lower(np.linalg.solve(L.T, X.T))
 
 
 def reverse_unblocked(L: Array, L_bar: Array) -> Array:

@@ -1,13 +1,13 @@
 """Eigenvalues and eigenvectors, of symmetric matrices and of those with distinct real eigenvalues.
 
-A derivative needs a function. Eigenvalues come in ascending order; eigenvectors have length 1, and the sign that makes
-the first component of at least 0.4 times the largest one positive (the largest itself often ties with another, as in
-(1, -1), and rounding would choose the sign). Eigenvectors of a repeated eigenvalue are no function of the matrix, their
-rule divides by a difference of eigenvalues, and they are refused: a ValueError names the two eigenvalues when they
-agree to 10 N eps times the largest one.
+A derivative needs a function, so order, length and sign are fixed. Eigenvalues ascend. Eigenvectors have length 1, and
+their first component of at least 0.4 times the largest one is positive. (The largest itself often ties with another,
+as in (1, -1), and rounding would choose the sign.) Eigenvectors of a repeated eigenvalue are no function of the matrix:
+the rule divides by a difference of eigenvalues. They are refused, with a ValueError that names the two eigenvalues,
+when these agree to 10 N eps times the largest one.
 
 S_bar of a symmetric matrix is in the symmetric convention: S_bar = S_bar^T, and <S_bar, S_dot> over ALL i, j is the
-change of the output; the operations see (S + S^T)/2 only. S that is not symmetric is refused.
+change of the output. The operations see (S + S^T)/2 alone. S that is not symmetric is refused.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from mlp.autodiff.operation import Array, Operation
-from mlp.autodiff.preconditions import distinct, is_square, precision, symmetric
+from mlp.autodiff.operation import Array, Dots, Operation
+from mlp.autodiff.rules.preconditions import distinct, is_square, precision, symmetric
 
-Dots = tuple[Any, ...]
 SWEEPS = 12  # of Jacobi's method: more than its quadratic convergence needs
 
 
@@ -40,8 +39,8 @@ def reciprocal_differences(w: Array) -> Array:
 
 
 def jacobi(S: Array) -> tuple[Array, Array]:
-    """w, V with S = V diag(w) V^T and V^T V = I for complex symmetric S = S^T close to a real one: what a complex step
-    asks for. LAPACK has it for Hermitian S only, where conjugation loses the derivative.
+    """w, V with S = V diag(w) V^T and V^T V = I for complex symmetric S = S^T close to a real one, as a complex step
+    needs them. LAPACK has them for Hermitian S only, where conjugation loses the derivative.
 
     Jacobi's method (Golub and Van Loan, sec. 8.5): rotations J = [[c, s], [-s, c]], c^2 + s^2 = 1, that make
     S_pq = 0 one pair after another."""
@@ -62,7 +61,7 @@ def jacobi(S: Array) -> tuple[Array, Array]:
 
 
 def symmetric_eigen(name: str, S: Array) -> tuple[Array, Array]:
-    """w ascending and V of (S + S^T)/2, repeated eigenvalues and all."""
+    """w ascending and V of (S + S^T)/2, also with repeated eigenvalues."""
     S = symmetric(name, S)
     w, V = jacobi(S) if np.iscomplexobj(S) else np.linalg.eigh(S)
     return w, V * signs(V)
@@ -71,9 +70,6 @@ def symmetric_eigen(name: str, S: Array) -> tuple[Array, Array]:
 def repeated_line(w: Array, A: Array) -> Any:
     """Eigenvalues or singular values w of A that are closer than this are equal to working precision."""
     return 10 * precision(A) * np.abs(w).max()
-
-
-# S = V diag(w) V^T
 
 
 def eigh(S: Array) -> tuple[Array, Array]:
@@ -99,17 +95,13 @@ def eigh_reverse(C_bar: tuple[Array, Array], C: tuple[Array, Array], S: Array) -
     return ((S_bar + S_bar.T) / 2,)
 
 
-# w of S = V diag(w) V^T
-
-
 def eigenvalues_symmetric(S: Array) -> Array:
     """w (N,), the ascending eigenvalues of symmetric S. w_dot = diag(V^T S_dot V), S_bar = V diag(w_bar) V^T (Giles
     2008, sec. 3.1).
 
-    No difference is divided by, but single eigenvalues have a kink where they meet. What treats them alike, such as
-    sum of f(w_i), has none, and there S_bar is right whichever eigenvectors V has. So with repeated eigenvalues the
-    value is given, the reverse rule asks that their w_bar are equal to 1e-6 of the largest w_bar, and otherwise
-    raises the ValueError that the forward rule always raises."""
+    Each eigenvalue has a kink where it meets another. A function that treats them alike, such as the sum of f(w_i), has
+    none, and S_bar is right there whichever eigenvectors V has. So the value is given for repeated eigenvalues too. The
+    forward rule refuses them; the reverse rule does only where their w_bar differ by more than 1e-6 of the largest."""
     return symmetric_eigen("eigenvalues_symmetric", S)[0]
 
 
@@ -126,20 +118,29 @@ def eigenvalues_symmetric_reverse(w_bar: Array, w: Array, S: Array) -> Dots:
     return (V * w_bar @ V.T,)
 
 
-# A = U diag(d) U^-1
-
-
 def eig(A: Array) -> tuple[Array, Array]:
     """(d, U) of A = U diag(d) U^-1 for real A, N x N, whose eigenvalues are real and distinct; d (N,) ascending.
 
-    With P = F o (U^-1 A_dot U), F_ij = 1/(d_j - d_i), F_ii = 0, Giles 2008, sec. 3.1 has d_dot = diag(U^-1 A_dot U) and
-    U_dot = U P, which leaves the length of the columns u free. To keep them at 1, the change along u is taken out
+    With F_ij = 1/(d_j - d_i) and F_ii = 0, Giles 2008, sec. 3.1 has d_dot = diag(U^-1 A_dot U) and U_dot = U (F o
+    U^-1 A_dot U), which leaves the length of the columns u free. To keep them at 1, the change along u is taken out
     (Boeddeker et al. 2017, arXiv 1701.00392, eq. 4.77): u_dot -= u (u^T u_dot), so u_bar -= u (u^T u_bar) before
     A_bar = U^-T (diag(d_bar) + F o U^T U_bar) U^T.
 
     Raises ValueError for complex eigenvalues, complex A, and two eigenvalues closer than 10 N eps |A| |U| |U^-1|: how
     far rounding may move them (theorem of Bauer and Fike)."""
-    return real_eigen("eig", A)
+    is_square("eig", A)
+    if np.iscomplexobj(A):
+        raise ValueError("eig: expected a real matrix")
+    d, U = np.linalg.eig(A)  # complex from NumPy 2.5 on; before that, only where an eigenvalue is
+    if d.imag.any():
+        one = d[np.argmax(d.imag)]
+        raise ValueError(
+            f"eig: the eigenvalues {one.real:.6g} +- {one.imag:.6g}i are complex (or a double one, and rounding)"
+        )
+    order = np.argsort(d.real)
+    d, U = d.real[order], U.real[:, order]
+    distinct("eig", "eigenvalues", d, 10 * precision(A) * np.linalg.norm(A, 2) * np.linalg.cond(U))
+    return d, U * signs(U)
 
 
 def eig_forward(dots: Dots, C: tuple[Array, Array], A: Array) -> tuple[Array, Array]:
@@ -155,41 +156,6 @@ def eig_reverse(C_bar: tuple[Array, Array], C: tuple[Array, Array], A: Array) ->
     return (np.linalg.solve(U.T, (np.diag(d_bar) + reciprocal_differences(d) * (U.T @ U_bar)) @ U.T),)
 
 
-# d of A = U diag(d) U^-1
-
-
-def eigenvalues(A: Array) -> Array:
-    """d (N,), the ascending eigenvalues of real A, N x N, real and distinct. d_dot = diag(U^-1 A_dot U),
-    A_bar = U^-T diag(d_bar) U^T (Giles 2008, sec. 3.1). Raises ValueError as `eig` does."""
-    return real_eigen("eigenvalues", A)[0]
-
-
-def eigenvalues_forward(dots: Dots, d: Array, A: Array) -> Array:
-    return eig_forward(dots, real_eigen("eigenvalues", A), A)[0]
-
-
-def eigenvalues_reverse(d_bar: Array, d: Array, A: Array) -> Dots:
-    _, U = real_eigen("eigenvalues", A)
-    return (np.linalg.solve(U.T, d_bar[:, np.newaxis] * U.T),)
-
-
-def real_eigen(name: str, A: Array) -> tuple[Array, Array]:
-    """d ascending, U with the signs of the module, or the ValueErrors of `eig`."""
-    is_square(name, A)
-    if np.iscomplexobj(A):
-        raise ValueError(f"{name}: expected a real matrix")
-    d, U = np.linalg.eig(A)
-    if np.iscomplexobj(d):
-        one = d[np.argmax(d.imag)]
-        raise ValueError(
-            f"{name}: the eigenvalues {one.real:.6g} +- {one.imag:.6g}i are complex (or a double one, and rounding)"
-        )
-    order = np.argsort(d)
-    d, U = d[order], U[:, order]
-    distinct(name, "eigenvalues", d, 10 * precision(A) * np.linalg.norm(A, 2) * np.linalg.cond(U))
-    return d, U * signs(U)
-
-
 OPERATIONS = (
     Operation("eigh", eigh, eigh_forward, eigh_reverse, "Giles 2008, sec. 3.1, for symmetric S"),
     Operation(
@@ -200,5 +166,4 @@ OPERATIONS = (
         "Giles 2008, sec. 3.1, for symmetric S",
     ),
     Operation("eig", eig, eig_forward, eig_reverse, "Giles 2008, sec. 3.1; Boeddeker et al. 2017, eq. 4.77"),
-    Operation("eigenvalues", eigenvalues, eigenvalues_forward, eigenvalues_reverse, "Giles 2008, sec. 3.1"),
 )

@@ -1,8 +1,8 @@
-"""Element-wise functions, and arithmetic that broadcasts. Rules know no graph.
+"""Element-wise functions, and arithmetic that broadcasts.
 
-C = g(A)  =>  C_dot = g'(A) * A_dot,  A_bar = g'(A) * C_bar (note, "element-wise function"). Every g keeps the dtype it
-is given. All but `absolute`, `relu`, `maximum` and `minimum` are analytic; these four use the piece that the real part
-selects, so that a complex step follows them too, and what they do at the kink is said beside them.
+C = g(A)  =>  C_dot = g'(A) * A_dot,  A_bar = g'(A) * C_bar (note, "element-wise function"). Every g keeps the dtype of
+its input. `absolute`, `relu`, `maximum` and `minimum` have a kink, and say what they do there. They use the piece that
+the real part selects, so that a complex step follows them too; all other functions are analytic.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Singular values and vectors of a real M x N matrix, and the two norms that are made of singular values.
+"""Singular values and vectors of a real M x N matrix.
 
 A = U diag(s) V^T with K = min(M, N): U M x K, s (K,) in descending order, V N x K, U^T U = V^T V = I. Each pair of
-columns u, v has the sign that `decompositions` gives to u. Where singular values meet or reach 0 they have a kink, and
-singular vectors are no function of A; what exactly is refused, with a ValueError that names them, each function says.
-Equal, and zero, are meant to 10 max(M, N) eps times the largest singular value.
+columns u, v has the sign that `decompositions` gives to u. Singular values have a kink where they meet or reach 0, and
+singular vectors are no function of A there. Each function says what it refuses, with a ValueError that names the
+singular values. Equal, and zero, are meant to 10 max(M, N) eps times the largest singular value.
 
-No complex input, so no complex step: LAPACK conjugates, and the norms are not analytic.
+Complex A is refused, so there is no complex step: LAPACK conjugates.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from mlp.autodiff.operation import Array, Operation
-from mlp.autodiff.preconditions import distinct, is_matrix
-from mlp.autodiff.rules.decompositions import repeated_line, signs
+from mlp.autodiff.operation import Array, Dots, Operation
+from mlp.autodiff.rules.decompositions import reciprocal_differences, repeated_line, signs
+from mlp.autodiff.rules.preconditions import distinct, is_matrix
 
-Dots = tuple[Any, ...]
 USV = tuple[Array, Array, Array]
 
 
@@ -30,14 +29,17 @@ def thin_svd(name: str, A: Array) -> USV:
     return U * signs(U), s, Vt.T * signs(U)
 
 
-def full_rank(name: str, s: Array, A: Array) -> None:
-    if s[-1] <= repeated_line(s, A):
+def differentiable(name: str, s: Array, A: Array, bars: Any = None) -> None:
+    """Refuses singular values of 0, and equal ones; with their bars, only those that have a bar, or different ones."""
+    line = repeated_line(s, A)
+    zero = s <= line
+    if bars is not None:
+        zero &= bars != 0
+    for i in np.flatnonzero(zero)[:1]:
         raise ValueError(
-            f"{name}: singular value {len(s) - 1} is 0 to working precision ({s[-1]:.3g}), where it has no derivative"
+            f"{name}: singular value {i} is 0 to working precision ({s[i]:.3g}), where it has no derivative"
         )
-
-
-# A = U diag(s) V^T
+    distinct(name, "singular values", s, line, bars)
 
 
 def svd(A: Array) -> USV:
@@ -53,18 +55,8 @@ def svd(A: Array) -> USV:
                 + (I - U U^T) U_bar S^-1 V^T + U S^-1 V_bar^T (I - V V^T)
     """
     U, s, V = thin_svd("svd", A)
-    full_rank("svd", s, A)
-    distinct("svd", "singular values", s, repeated_line(s, A))
+    differentiable("svd", s, A)
     return U, s, V
-
-
-def reciprocal_squares(s: Array) -> Array:
-    """F_ij = 1/(s_j^2 - s_i^2) = 1/((s_j - s_i) (s_j + s_i)), F_ii = 0."""
-    differences = (s - s[:, np.newaxis]) * (s + s[:, np.newaxis])
-    np.fill_diagonal(differences, 1)
-    F = 1 / differences
-    np.fill_diagonal(F, 0)
-    return F
 
 
 def outside(U: Array, X: Array) -> Array:
@@ -74,7 +66,7 @@ def outside(U: Array, X: Array) -> Array:
 
 def svd_forward(dots: Dots, C: USV, A: Array) -> USV:
     (A_dot,), (U, s, V) = dots, C
-    F, P = reciprocal_squares(s), U.T @ A_dot @ V
+    F, P = reciprocal_differences(s * s), U.T @ A_dot @ V
     U_dot = U @ (F * (P * s + (P * s).T)) + outside(U, A_dot @ V) / s
     V_dot = V @ (F * (P.T * s + (P.T * s).T)) + outside(V, A_dot.T @ U) / s
     return U_dot, np.diag(P).copy(), V_dot
@@ -82,84 +74,31 @@ def svd_forward(dots: Dots, C: USV, A: Array) -> USV:
 
 def svd_reverse(C_bar: USV, C: USV, A: Array) -> Dots:
     (U_bar, s_bar, V_bar), (U, s, V) = C_bar, C
-    F, u, v = reciprocal_squares(s), U.T @ U_bar, V.T @ V_bar
+    F, u, v = reciprocal_differences(s * s), U.T @ U_bar, V.T @ V_bar
     inner = np.diag(s_bar) + (F * (u - u.T)) * s + s[:, np.newaxis] * (F * (v - v.T))
     return (U @ inner @ V.T + (outside(U, U_bar) / s) @ V.T + U @ (outside(V, V_bar) / s).T,)
-
-
-# s of A = U diag(s) V^T
 
 
 def singular_values(A: Array) -> Array:
     """s (K,), descending. s_dot = diag(U^T A_dot V), A_bar = U diag(s_bar) V^T (Giles 2008, sec. 3.2).
 
-    The value is given for every A. Both rules refuse a singular value of 0, whose change is an absolute value. Where
-    singular values are equal the forward rule refuses, and the reverse rule does unless their s_bar are equal to 1e-6
-    of the largest s_bar (see `eigenvalues_symmetric`)."""
+    The value is given for every A. The forward rule refuses a singular value of 0, whose change is an absolute value,
+    and equal ones. The reverse rule refuses a 0 only where its s_bar is not 0, and equal ones only where their s_bar
+    differ by more than 1e-6 of the largest s_bar (see `eigenvalues_symmetric`)."""
     return thin_svd("singular_values", A)[1]
 
 
 def singular_values_forward(dots: Dots, s: Array, A: Array) -> Array:
     (A_dot,) = dots
-    full_rank("singular_values", s, A)
-    distinct("singular_values", "singular values", s, repeated_line(s, A))
+    differentiable("singular_values", s, A)
     U, _, V = thin_svd("singular_values", A)
     return np.sum(U * (A_dot @ V), axis=0)
 
 
 def singular_values_reverse(s_bar: Array, s: Array, A: Array) -> Dots:
-    full_rank("singular_values", s, A)
-    distinct("singular_values", "singular values", s, repeated_line(s, A), s_bar)
+    differentiable("singular_values", s, A, s_bar)
     U, _, V = thin_svd("singular_values", A)
     return (U * s_bar @ V.T,)
-
-
-# c = |A|_2 = s_1
-
-
-def spectral_norm(A: Array) -> Any:
-    """c = the largest singular value. c_dot = u^T A_dot v, A_bar = c_bar u v^T for its vectors u, v (Giles 2008, sec.
-    5.2).
-
-    Raises ValueError for A = 0, and when the largest singular value is there twice."""
-    _, s, _ = thin_svd("spectral_norm", A)
-    if s[0] == 0:
-        raise ValueError("spectral_norm: the matrix is 0, where the norm has no derivative")
-    distinct("spectral_norm", "singular values", s[:2], repeated_line(s, A))
-    return s[0]
-
-
-def spectral_norm_forward(dots: Dots, c: Any, A: Array) -> Any:
-    (A_dot,) = dots
-    U, _, V = thin_svd("spectral_norm", A)
-    return U[:, 0] @ A_dot @ V[:, 0]
-
-
-def spectral_norm_reverse(c_bar: Any, c: Any, A: Array) -> Dots:
-    U, _, V = thin_svd("spectral_norm", A)
-    return (c_bar * np.outer(U[:, 0], V[:, 0]),)
-
-
-# c = |A|_* = sum of s_i
-
-
-def nuclear_norm(A: Array) -> Any:
-    """c = the sum of all singular values. c_dot = tr(V U^T A_dot), A_bar = c_bar U V^T: that of `singular_values` with
-    every s_bar = c_bar, so equal singular values do no harm. Raises ValueError when one is 0."""
-    _, s, _ = thin_svd("nuclear_norm", A)
-    full_rank("nuclear_norm", s, A)
-    return np.sum(s)
-
-
-def nuclear_norm_forward(dots: Dots, c: Any, A: Array) -> Any:
-    (A_dot,) = dots
-    U, _, V = thin_svd("nuclear_norm", A)
-    return np.sum((U @ V.T) * A_dot)
-
-
-def nuclear_norm_reverse(c_bar: Any, c: Any, A: Array) -> Dots:
-    U, _, V = thin_svd("nuclear_norm", A)
-    return (c_bar * (U @ V.T),)
 
 
 OPERATIONS = (
@@ -167,6 +106,4 @@ OPERATIONS = (
     Operation(
         "singular_values", singular_values, singular_values_forward, singular_values_reverse, "Giles 2008, sec. 3.2"
     ),
-    Operation("spectral_norm", spectral_norm, spectral_norm_forward, spectral_norm_reverse, "Giles 2008, sec. 5.2"),
-    Operation("nuclear_norm", nuclear_norm, nuclear_norm_forward, nuclear_norm_reverse, "Giles 2008, sec. 3.2"),
 )

@@ -1,81 +1,52 @@
-"""What a person would want to know about the columns and rows of their table: a generator of sentences a note.
+"""Notes about a table: constant columns, answers among the inputs, missing classes, rows shared by splits.
 
-See advice.py, which calls them.
+Each note is a generator of sentences, which yields none where there is nothing to say.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from mlp.experiments.advice.equality import (
-    equal_columns,
-    is_coincidence,
-    repeated_columns,
-    row_hashes,
-    telling_columns,
-)
 from mlp.experiments.config import schema
+from mlp.minibatches import batches
 from mlp.tables import Table
-from mlp.tables.rows import pieces
-from mlp.tables.targets import Exclusive, Quantities, Target
+from mlp.tables.rows import slices
+from mlp.tables.target import Target
 from mlp.text import few, listed, quoted
 from mlp.types import Array, Examples
 
+FEW = 10  # rows: where fewer are not of the most frequent answer, a column may agree with the answers by chance
+TOGETHER = 64  # rows that are hashed at a time
+
 
 def constant_targets(train: Table, target: Target) -> Iterator[str]:
-    """Quantities of one value (a single class is an error, see `Classes.fit`)."""
-    if not isinstance(target, Quantities):
+    """Numbers that are all the same; a single class is an error (see `Classes.fit`)."""
+    if target.takes_labels:
         return
     names = chosen(train.targets, train.Y.min(axis=0) == train.Y.max(axis=0))
     if names:
-        these, them = (
-            (f"target {listed(names)} is", "it") if len(names) == 1 else (f"targets {listed(names)} are", "them")
+        these, them = ("target {} is", "it") if len(names) == 1 else ("targets {} are", "them")
+        yield (
+            f"{these.format(listed(names))} constant in the training rows: nothing to learn; "
+            f"leave {them} out of data.target"
         )
-        yield f"{these} constant in the training rows: nothing to learn; leave {them} out of data.target"
 
 
 def constant_columns(X: Examples) -> Array:
     """Which columns of X hold one value alone."""
-    first = X[:1]
-    return ~np.any([(piece != first).any(axis=0) for piece in pieces(X)], axis=0)
+    D, first = X.shape[1], X[:1]
+    return np.isin(np.arange(D), agreeing(X, np.arange(D), lambda rows, left: first[:, left]))
 
 
 def constant_inputs(train: Table, constant: Array, data: schema.Data) -> Iterator[str]:
-    """Columns of one value, other than the blanks of a sparse table.
-
-    Where a quarter or more of the other columns' numbers are 0 (pixels, counts, one-hot codes; nearly half in the
-    shipped digits), a column of nothing but 0 is an entry too rare for these rows, as is to be expected there.
-    """
-    blank = constant & (train.X[:1] == 0)[0]
-    if blank.any():
-        others = len(train) * int((~blank).sum())
-        if others - sum(np.count_nonzero(piece) for piece in pieces(train.X)) >= others / 4:
-            constant = constant & ~blank
-    names = chosen(train.inputs, constant)
+    """Columns of one value other than 0: a column of a sparse table may well be 0 in all training rows."""
+    names = chosen(train.inputs, constant & (train.X[:1] != 0)[0])
     if names:
         columns = "column is" if len(names) == 1 else "columns are"
         it = leave_out(data, len(names))
         yield f"{len(names)} input {columns} constant in the training rows ({listed(names)}): {it}"
-
-
-def repeated_inputs(train: Table, constant: Array, data: schema.Data) -> Iterator[str]:
-    """Columns that are equal to another one in all training rows, where chance does not explain it.
-
-    Of two constant columns chance does: they have one order.
-    """
-    pairs = repeated_columns(train.X)
-    trials = math.comb(len(train.inputs), 2)
-    by_chance = {i: constant[i] or is_coincidence(column(train.X, i), trials) for i in {i for _, i in pairs}}
-    items = [f"{quoted(train.inputs[j])} = {quoted(train.inputs[i])}" for j, i in pairs if not by_chance[i]]
-    if items:
-        columns = "column" if len(items) == 1 else "columns"
-        yield (
-            f"{len(items)} repeated input {columns}: {few(items)} in all {len(train)} training rows; "
-            f"{leave_out(data, len(items))}"
-        )
 
 
 def answers_among_inputs(
@@ -83,19 +54,17 @@ def answers_among_inputs(
 ) -> Iterator[str]:
     """Columns that are equal to a target or, for classes, that have one value for each class, and different ones.
 
-    Not where chance explains it (for K classes, in any of K! codings), and not where no other column would be left:
-    then it is the task itself. Y (N x K) has the targets as the network sees them.
+    Not where fewer than FEW rows make the difference, and not where no other column would be left: then it is the task
+    itself. Y (N x K) has the targets as the network sees them.
     """
-    varying = np.flatnonzero(~constant)
-    exact = isinstance(target, Quantities)
-    found: list[tuple[int, str]] = []
-    for name, y in zip(train.targets, answers(train, Y, target), strict=True):
-        columns = (equal_columns if exact else telling_columns)(train.X, y, varying)
-        codings = 1 if exact else math.factorial(int(y.max()) + 1)
-        if columns.size and not is_coincidence(y, len(constant) * codings):
+    varying, found = np.flatnonzero(~constant), list[tuple[int, str]]()
+    decided = [target.decide(Y[rows].T) for rows in slices(Y)] if target.takes_labels else [train.Y.T]
+    for name, y in zip(train.targets, np.concatenate(decided, axis=1), strict=True):
+        if len(y) - np.unique(y, return_counts=True)[1].max() >= FEW:
+            columns = (telling if target.takes_labels else equal)(train.X, y, varying)
             found += [(j, name) for j in columns.tolist()]
     if found and len({j for j, _ in found}) < len(varying):
-        words = "=" if exact else "has one value for each class of"
+        words = "has one value for each class of" if target.takes_labels else "="
         items = [f"{quoted(train.inputs[j])} {words} {quoted(name)}" for j, name in found]
         yield (
             f"the answer is among the inputs: {few(items)} in all {len(train)} training rows; "
@@ -103,20 +72,32 @@ def answers_among_inputs(
         )
 
 
-def answers(train: Table, Y: Examples, target: Target) -> Array:
-    """A row for each target column: numbers as they were read, classes as 0, 1, ..."""
-    if isinstance(target, Quantities):
-        return train.Y.T
-    kind = np.min_scalar_type(target.size)
-    if isinstance(target, Exclusive):
-        return np.concatenate([piece.argmax(axis=1).astype(kind) for piece in pieces(Y)])[None]
-    return np.concatenate([piece.T.astype(kind) for piece in pieces(Y)], axis=1)
+def equal(X: Examples, y: Array, left: Array) -> Array:
+    """Those of the columns `left` of X that hold the N numbers of y."""
+    return agreeing(X, left, lambda rows, left: y[rows, None])
+
+
+def telling(X: Examples, codes: Array, left: Array) -> Array:
+    """Those of the columns `left` of X that have one value for each class in `codes` (N), and no two classes one."""
+    _, example, classes = np.unique(codes, return_index=True, return_inverse=True)  # `example`: a row of each class
+    left = agreeing(X, left, lambda rows, left: X[example[classes[rows]]][:, left])
+    values = X[example][:, left] if left.size else np.empty((0, 0))
+    return left[[len(np.unique(column)) == len(example) for column in values.T]]
+
+
+def agreeing(X: Examples, left: Array, expected: Callable[[slice, Array], Array]) -> Array:
+    """Those of the columns `left` of X whose numbers are `expected`; few are, as a rule, after the first rows."""
+    for rows in slices(X):
+        if not left.size:
+            break
+        left = left[(X[rows][:, left] == expected(rows, left)).all(axis=0)]
+    return left
 
 
 def missing_classes(
     rows: Mapping[str, int], counts: Mapping[str, Mapping[str, Sequence[int]]], target: Target, data: schema.Data
 ) -> Iterator[str]:
-    """Classes of the training rows that another split has no row of; `counts` as from `Prepared.class_counts`."""
+    """Classes of the training rows that another split has no row of; `counts` as from `Experiment.class_counts`."""
     for split, n in rows.items():
         items = []
         for column, labels in target.labels.items():
@@ -141,28 +122,29 @@ def shared_rows(tables: Mapping[str, Table], data: schema.Data) -> Iterator[str]
     """
     if len(tables) == 1:
         return
-    train = tables["train"]
-    known = np.fromiter(row_hashes(train.X), np.int64, len(train))
-    known.sort()
-    if 4 * (1 + np.count_nonzero(known[1:] != known[:-1])) <= len(train):
+    known = np.unique(row_hashes(tables["train"].X))
+    if 4 * len(known) <= len(tables["train"]):
         return
     others = {name: table for name, table in tables.items() if name != "train"}
-    shared = {}
-    for name, table in others.items():
-        hashes = np.fromiter(row_hashes(table.X), np.int64, len(table))
-        shared[name] = np.count_nonzero(known[np.searchsorted(known[:-1], hashes)] == hashes)
-    shared = {name: n for name, n in shared.items() if n and n >= 0.01 * len(tables[name])}
+    counts = {name: int(np.isin(row_hashes(table.X), known).sum()) for name, table in others.items()}
+    shared = {name: n for name, n in counts.items() if n and n >= 0.01 * len(tables[name])}
     if shared:
-        counts = " and ".join(f"{n} of the {len(tables[name])} {name} rows" for name, n in shared.items())
+        these = " and ".join(f"{n} of the {len(tables[name])} {name} rows" for name, n in shared.items())
         keys = dict.fromkeys(f"data.{name}_path" if getattr(data, f"{name}_path") else "data.path" for name in shared)
         yield (
-            f"inputs of training rows are also those of {counts}, so the scores there are not those of new rows alone: "
+            f"inputs of training rows are also those of {these}, so the scores there are not those of new rows alone: "
             f"remove repeated rows from {' and '.join(keys)}"
         )
 
 
-def column(X: Examples, j: int) -> Array:
-    return np.concatenate([piece[:, j] for piece in pieces(X)])
+def row_hashes(X: Examples) -> Array:
+    """A number of 64 bits for each row of X, the same for rows of equal numbers (0 and -0 are equal)."""
+    found = np.empty(len(X), np.int64)
+    for rows in batches(len(X), TOGETHER):
+        # + 0.0 makes 0 of -0; of a transposed matrix the rows must be brought together first, for speed
+        together = np.ascontiguousarray(X[rows], dtype=np.float64) + 0.0
+        found[rows] = [hash(row.tobytes()) for row in together]
+    return found
 
 
 def chosen(names: Sequence[str], mask: Array) -> list[str]:

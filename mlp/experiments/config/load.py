@@ -1,23 +1,22 @@
-"""A YAML config to a checked `Config`: every mistake at once, each with its place, key, value and a hint."""
+"""Load a YAML config as a checked `Config`: all mistakes at once, each with its place, key, value and a hint."""
 
 from __future__ import annotations
 
-import copy
 import os
 import secrets
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from mlp.errors import ConfigError, DataError
-from mlp.experiments.config import schema
-from mlp.experiments.config.mistakes import key_path, located, mistake, suggested
+from mlp.experiments.config.mistakes import located, mistakes
 from mlp.experiments.config.schema import Config
 from mlp.experiments.config.yaml_text import MAX_BYTES, MAX_DEPTH, KeyPath, Tree, dump_yaml, parse_yaml
+from mlp.experiments.storage.files import irregular
+from mlp.losses import LOSSES, losses_for
 from mlp.tables import standard_input
 from mlp.text import one_line, shown
 
@@ -86,19 +85,14 @@ def read_config_file(path: Path | str) -> bytes:
     try:
         if str(path) == "-":
             return standard_input().read(MAX_BYTES + 1)
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise ConfigError(f"{path}: is a directory, expected a YAML file")
-        if not stat.S_ISREG(mode):  # opening it could wait for ever
-            raise ConfigError(f"{path}: is a pipe or a device, expected a YAML file; '-' is standard input")
+        if kind := irregular(path):
+            raise ConfigError(f"{path}: {kind}, expected a YAML file; '-' is standard input")
         with open(path, "rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except DataError as error:
+    except (ConfigError, DataError) as error:
         raise ConfigError(str(error)) from None
-    except ConfigError:
-        raise
     except ValueError as error:  # a NUL, or half of a character
         raise ConfigError(f"{path}: is not a path: {error}") from None
 
@@ -162,88 +156,50 @@ def validate(tree: Tree) -> Config:
     """The tree as a Config, or a ConfigError with a line for every mistake."""
     try:
         config = Config.model_validate(tree.data)
-        sections: dict[str, Any] = dict(config)
-        lines = list(tree.mistakes)
+        found = [located(tree, path, message) for path, message in contradictions(config)]
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        misspelt = {suggested(details) for details in found if details["type"] == "extra_forbidden"}
-        lines = list(tree.mistakes)
-        lines += [mistake(tree, each) for each in found if each["type"] != "missing" or each["loc"] not in misspelt]
-        sections = valid_sections(tree.data, found)
-    lines += [located(tree, path, message) for path, message in contradictions(sections)]
-    if lines:
-        raise ConfigError(*lines)
+        found = mistakes(tree, error)
+    if tree.mistakes or found:
+        raise ConfigError(*tree.mistakes, *found)
     return config
 
 
-def valid_sections(data: Any, found: Sequence[Any]) -> dict[str, Any]:
-    """The sections in which nothing is wrong but unknown keys, without these: what they say together counts too."""
-    known = copy.deepcopy(data)
-    for details in found:
-        if details["type"] == "extra_forbidden":
-            *above, key = key_path(details["loc"])
-            section = known
-            for step in above:
-                section = section[step]
-            del section[key]
-    failed = {details["loc"][0] for details in found if details["loc"] and details["type"] != "extra_forbidden"}
-    return {
-        name: TypeAdapter(field.rebuild_annotation()).validate_python(known[name])
-        for name, field in Config.model_fields.items()
-        if name in known and name not in failed
-    }
-
-
-def contradictions(sections: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    """Keys that are fine alone and wrong together, among the sections that are valid."""
-    data: schema.Data | None = sections.get("data")
-    task, loss = sections.get("task"), sections.get("loss")
-    optimizer, training = sections.get("optimizer"), sections.get("training")
-    if data is not None:
-        for key in ("valid", "test"):
-            if getattr(data, f"{key}_path") is not None and getattr(data.split, key) > 0:
-                yield ("data", f"{key}_path"), f"and data.split.{key} both ask for a {key} set; keep one"
-        if data.split.valid + data.split.test >= 1:
-            yield ("data", "split"), "valid and test together must leave rows for training (sum < 1)"
-        for key, names in (("target", data.target), ("inputs", data.inputs or [])):
-            if len(set(names)) < len(names):
-                yield ("data", key), "a column is listed twice"
-        inputs = set(data.inputs or ())
-        shared = [name for name in data.target if name in inputs]
-        if shared:
-            yield ("data", "inputs"), f"{shown(shared[0])} is also the target: the answer would leak into the inputs"
-        if task == "regression" and data.split.method == "stratified":
-            yield ("data", "split", "method"), "stratified needs classes; a regression takes shuffled or file_order"
-        if len(data.target) > 1 and task == "classification" and loss in (None, "softmax_cross_entropy"):
-            yield (
-                ("data", "target"),
-                f"{len(data.target)} target columns need loss: logistic_cross_entropy (two classes each)",
-            )
-    if (task == "classification" and loss == "squared_error") or (
-        task == "regression" and loss not in (None, "squared_error")
-    ):
-        fitting = "softmax_cross_entropy or logistic_cross_entropy" if task == "classification" else "squared_error"
-        yield ("loss",), f"{loss} does not fit task: {task}; choose {fitting}"
-    if isinstance(optimizer, schema.SGDSection) and optimizer.nesterov and optimizer.momentum == 0:
-        yield ("optimizer", "nesterov"), "needs a momentum above 0"
-    without_valid = data is not None and data.split.valid == 0 and data.valid_path is None
-    if without_valid and training is not None and training.early_stopping is not None:
+def contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Keys that are fine alone and wrong together."""
+    data, task = config.data, config.task
+    for key in ("valid", "test"):
+        if getattr(data, f"{key}_path") is not None and getattr(data.split, key) > 0:
+            yield ("data", f"{key}_path"), f"and data.split.{key} both ask for a {key} set; keep one"
+    if data.split.valid + data.split.test >= 1:
+        yield ("data", "split"), "valid and test together must leave rows for training (sum < 1)"
+    for key, names in (("target", data.target), ("inputs", data.inputs or [])):
+        if len(set(names)) < len(names):
+            yield ("data", key), "a column is listed twice"
+    shared = [name for name in data.target if name in (data.inputs or ())]
+    if shared:
+        yield ("data", "inputs"), f"{shown(shared[0])} is also the target: the answer would leak into the inputs"
+    if task == "regression" and data.split.method == "stratified":
+        yield ("data", "split", "method"), "stratified needs classes; a regression takes shuffled or file_order"
+    fitting = losses_for(task=task)
+    loss = config.loss or fitting[0]
+    if loss not in fitting:
+        yield ("loss",), f"{loss} does not fit task: {task}; choose {' or '.join(fitting)}"
+    elif len(data.target) > 1 and LOSSES[loss].target == "multiclass":
+        several = " or ".join(losses_for(task=task, target="multilabel"))
+        yield ("data", "target"), f"{len(data.target)} target columns need loss: {several} (two classes each)"
+    if config.training.early_stopping is not None and data.split.valid == 0 and data.valid_path is None:
         yield ("training", "early_stopping"), "needs a validation set (data.split.valid or data.valid_path)"
 
 
 def complete(config: Config) -> Config:
     """Fill in the defaults that depend on other keys: the loss, the way to split, a random seed."""
-    classes = config.task == "classification"
-    split = config.data.split
-    if split.method is None:
-        split = split.model_copy(update={"method": "stratified" if classes else "shuffled"})
-    training = config.training
-    if training.seed is None:
-        training = training.model_copy(update={"seed": secrets.randbits(32)})
+    method = "stratified" if config.task == "classification" else "shuffled"
+    split = config.data.split.model_copy(update={"method": config.data.split.method or method})
+    seed = secrets.randbits(32) if config.training.seed is None else config.training.seed
     return config.model_copy(
         update={
             "data": config.data.model_copy(update={"split": split}),
-            "loss": config.loss or ("softmax_cross_entropy" if classes else "squared_error"),
-            "training": training,
+            "loss": config.loss or losses_for(task=config.task)[0],
+            "training": config.training.model_copy(update={"seed": seed}),
         }
     )

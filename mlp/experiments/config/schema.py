@@ -1,29 +1,21 @@
-"""The keys of a config, their types, ranges and defaults (pydantic, strict); what they mean together is in
-config.py."""
+"""Define the keys of a config, their types, ranges and defaults (pydantic, strict).
+
+What they mean together is in load.py. The keys of optimizers, schedules and layers are in sections.py.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
-from mlp.activations import ACTIVATIONS
-from mlp.initialization import SCHEMES
+from mlp import types
+from mlp.experiments.config import sections
+from mlp.experiments.signatures import Section, translated
 from mlp.losses import LOSSES
-
-
-def one_of(names: Iterable[str]) -> BeforeValidator:
-    choices = tuple(names)
-
-    def check(value: object) -> object:
-        if value not in choices:
-            raise PydanticKnownError("literal_error", {"expected": ", ".join(choices)})
-        return value
-
-    return BeforeValidator(check)
+from mlp.optimizers import OPTIMIZERS
+from mlp.schedules import SCHEDULES
 
 
 def as_names(value: object) -> object:
@@ -39,17 +31,28 @@ def check_delimiter(character: str) -> str:
     return character
 
 
-ActivationName = Annotated[str, one_of(ACTIVATIONS)]
-LossName = Annotated[str, one_of(LOSSES)]
-Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1), BeforeValidator(as_names)]
-Count = Annotated[int, Field(ge=1, le=10**9)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
+def with_a_name(value: object) -> object:
+    """An optimizer without a name is the first of the table."""
+    return {"name": next(iter(OPTIMIZERS)), **value} if isinstance(value, dict) and "name" not in value else value
 
 
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+Text = Annotated[str, Field(min_length=1)]
+Names = Annotated[list[Text], Field(min_length=1), BeforeValidator(as_names)]
+if TYPE_CHECKING:
+    from mlp.types import Count, Fraction, NonNegative, Positive
+
+    LossName = str
+    AnyLayer: TypeAlias = Any
+    Optimizer: TypeAlias = Any
+    Schedule: TypeAlias = Any
+else:
+    Count, Fraction, NonNegative, Positive = (
+        translated(getattr(types, name), {}) for name in ("Count", "Fraction", "NonNegative", "Positive")
+    )
+    LossName = translated(Annotated[str, types.OneOf(LOSSES)], {})
+    AnyLayer = sections.AnyLayer
+    Optimizer = sections.named(OPTIMIZERS, weight_decay=(NonNegative, 0.0))
+    Schedule = sections.named(SCHEDULES, warm_up=(NonNegative, 0.0))
 
 
 class Split(Section):
@@ -59,9 +62,9 @@ class Split(Section):
 
 
 class Data(Section):
-    path: Annotated[str, Field(min_length=1)]
-    valid_path: Annotated[str, Field(min_length=1)] | None = None
-    test_path: Annotated[str, Field(min_length=1)] | None = None
+    path: Text
+    valid_path: Text | None = None
+    test_path: Text | None = None
     target: Names
     inputs: Names | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1), AfterValidator(check_delimiter)] = ","
@@ -70,84 +73,14 @@ class Data(Section):
     standardize: bool = True
 
 
-def check_initialization(value: object) -> object:
-    """The name of a scheme, or {uniform: r} or {normal: s} with a positive scale that a float can hold."""
-    if isinstance(value, str) and value in SCHEMES:
-        return value
-    if isinstance(value, dict) and len(value) == 1:
-        ((kind, scale),) = value.items()
-        number = isinstance(scale, (int, float)) and not isinstance(scale, bool)
-        if kind in ("uniform", "normal") and number and 0 < scale <= sys.float_info.max:
-            return {kind: float(scale)}
-    wanted = f"expected one of {', '.join(SCHEMES)}, or {{uniform: r}} or {{normal: s}} with a number > 0"
-    raise PydanticCustomError("initialization", "{wanted}", {"wanted": wanted})
-
-
-Initialization = Annotated[str | dict[str, float], BeforeValidator(check_initialization)] | None
-
-
-class HiddenLayer(Section):
-    units: Count
-    activation: ActivationName = "relu"
-    initialization: Initialization = None
-
-
 class OutputLayer(Section):
-    initialization: Initialization = None
+    initialization: sections.Initialization | None = None
 
 
 class NetworkSection(Section):
     inputs: Count | None = None
-    layers: list[HiddenLayer]
+    layers: list[AnyLayer]
     output: OutputLayer = OutputLayer()
-
-
-class SGDSection(Section):
-    name: Literal["sgd"]
-    learning_rate: Positive = 0.1
-    momentum: Fraction = 0.0
-    nesterov: bool = False
-
-
-class AdamSection(Section):
-    name: Literal["adam"]
-    learning_rate: Positive = 1e-3
-    beta1: Fraction = 0.9
-    beta2: Fraction = 0.999
-    epsilon: Positive = 1e-8
-    weight_decay: NonNegative = 0.0
-
-
-def sgd_without_a_name(value: object) -> object:
-    return {"name": "sgd", **value} if isinstance(value, dict) and "name" not in value else value
-
-
-class ConstantSchedule(Section):
-    name: Literal["constant"]
-    warm_up: NonNegative = 0.0
-
-
-class StepSchedule(Section):
-    name: Literal["step"]
-    every: Positive
-    factor: Positive = 0.1
-    warm_up: NonNegative = 0.0
-
-
-class ExponentialSchedule(Section):
-    name: Literal["exponential"]
-    decay: Positive
-    warm_up: NonNegative = 0.0
-
-
-class CosineSchedule(Section):
-    name: Literal["cosine"]
-    epochs: Positive
-    floor: Annotated[float, Field(ge=0, le=1)] = 0.0
-    warm_up: NonNegative = 0.0
-
-
-Schedule = ConstantSchedule | StepSchedule | ExponentialSchedule | CosineSchedule
 
 
 class EarlyStopping(Section):
@@ -160,7 +93,7 @@ class Training(Section):
     l2: NonNegative = 0.0
     clip: Positive | None = None
     seed: Annotated[int, Field(ge=0, lt=2**128)] | None = None
-    schedule: Annotated[Schedule, Field(discriminator="name")] = ConstantSchedule(name="constant")
+    schedule: Schedule = Field({"name": "constant"}, validate_default=True)
     early_stopping: EarlyStopping | None = None
     train_loss: Literal["running", "epoch_end"] = "running"
 
@@ -170,7 +103,5 @@ class Config(Section):
     task: Literal["classification", "regression"]
     network: NetworkSection
     loss: LossName | None = None
-    optimizer: Annotated[SGDSection | AdamSection, Field(discriminator="name"), BeforeValidator(sgd_without_a_name)] = (
-        SGDSection(name="sgd")
-    )
+    optimizer: Annotated[Optimizer, BeforeValidator(with_a_name)] = Field(with_a_name({}), validate_default=True)
     training: Training

@@ -1,7 +1,7 @@
-"""Arrays with a JSON header in one `.npz` file: what a model and a checkpoint are written as. Never a pickle.
+"""Store arrays with a JSON header in one `.npz` file, which is what a model and a checkpoint are. Never a pickle.
 
-A file may come from a stranger. Reading it gives arrays and plain data or a FileError, runs nothing, and takes
-memory in proportion to the file: what cannot be right is refused before anything is allocated for it.
+A file may come from a stranger. Reading it gives arrays and plain data or a FileError, runs nothing, and takes memory
+in proportion to the file: all sizes are compared with those of the file before anything is allocated for them.
 """
 
 from __future__ import annotations
@@ -9,28 +9,35 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import re
 import stat
-from collections import Counter
-from collections.abc import Mapping
-from io import BufferedReader, BytesIO
+import warnings
+import zipfile
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from reprlib import repr as brief
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from mlp.errors import FileError
-from mlp.experiments.storage.npy_member import MAX_NPY_HEADER, read_array
-from mlp.experiments.storage.stored_zip import MAX_MEMBERS, DamagedFile, ForeignFile, Member, read_members
-from mlp.text import listed, quoted
+from mlp.text import listed
 from mlp.types import Array
 
 FORMAT_VERSION = 3
 ARRAY_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")  # of an array: never a path
 DTYPES = ("float16", "float32", "float64", "int64")  # parameters, and the count of an optimizer's steps
 MAX_HEADER = 2**24  # bytes of JSON: the names of a million columns
-MAX_DIGITS = 40
+MAX_MEMBERS = 20_000  # a config has room for 6,700 layers, with two arrays each
+MAX_DIRECTORY = 128 * MAX_MEMBERS  # bytes; for each 46 of them zipfile makes an object of half a kB
+LONGEST_END = 2**17  # bytes after the directory, all of which zipfile reads: a record with a comment of 64 kB
+MAX_NPY_HEADER = 512  # bytes; NumPy writes 118
+MAX_DIMENSIONS = 32  # which every NumPy can hold
+
+
+class ForeignFile(ValueError):
+    """A file that may be whole, but that `archive_bytes` does not write."""
 
 
 def archive_bytes(kind: str, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> bytes:
@@ -72,51 +79,115 @@ def read_arrays(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array]
             return read_archive(path, kind, file)
     except OSError as error:
         raise FileError(f"{path}: {error.strerror or error}") from None
+
+
+def read_archive(path: Path, kind: str, file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The same of an open file, or of bytes in memory; `path` is for messages."""
+    start = file.read(4)
+    if start != b"PK\x03\x04":
+        raise FileError(f"{path}: not an {kind} file" if start else f"{path}: the file is empty")
+    try:
+        with zipfile.ZipFile(Bounded(file)) as archive:
+            members = check_members(archive.infolist(), size=file.seek(0, os.SEEK_END))
+            header = read_header(path, kind, read_member(archive, members.pop("header"), ["uint8"]))
+            return header, {name: read_member(archive, member, DTYPES) for name, member in members.items()}
     except ForeignFile as error:
         raise FileError(f"{path}: not an {kind} file: {error}") from None
-    except DamagedFile as error:
+    except (FileError, MemoryError):
+        raise
+    except Exception as error:  # zipfile and NumPy meet a stranger's bytes with errors of a dozen kinds
         raise FileError(f"{path}: the file is damaged or cut short ({error})") from None
 
 
-def read_archive(path: Path, kind: str, file: BufferedReader | BytesIO) -> tuple[dict[str, Any], dict[str, Array]]:
-    start = file.read(4)
-    if not start:
-        raise FileError(f"{path}: the file is empty")
-    if start != b"PK\x03\x04":
-        raise FileError(f"{path}: not an {kind} file")
-    members = by_name(read_members(file))
+class Bounded:
+    """A file of which nobody reads more than MAX_DIRECTORY bytes at once.
+
+    zipfile reads the directory of a zip in one piece, and makes an object of each entry before it can be asked how many
+    there are; of members, it reads what NumPy asks for, which is less.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+
+    def read(self, size: int = -1) -> bytes:
+        if size > MAX_DIRECTORY:
+            raise ForeignFile(f"its directory has {size:,} bytes, expected at most {MAX_DIRECTORY:,}")
+        return self.file.read(LONGEST_END if size < 0 else size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+def check_members(infos: Collection[zipfile.ZipInfo], size: int) -> dict[str, zipfile.ZipInfo]:
+    """The members by the names of their arrays. All are stored as they are, and together not larger than the file."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    if len(infos) > MAX_MEMBERS:
+        raise ForeignFile(f"it has {len(infos):,} members, expected at most {MAX_MEMBERS:,}")
+    for info in infos:
+        name = info.filename.removesuffix(".npy")
+        if name == info.filename or not ARRAY_NAME.fullmatch(name):
+            raise ForeignFile(f"it has a member {brief(info.filename)}, expected names such as 'W1.npy'")
+        if name in members:
+            raise ForeignFile(f"it has two members {info.filename!r}")
+        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.compress_size != info.file_size:
+            raise ForeignFile(
+                f"member {info.filename!r} is compressed or encrypted, expected members as they are "
+                "(np.savez, not np.savez_compressed)"
+            )
+        members[name] = info
+    if sum(info.file_size for info in infos) > size:
+        raise zipfile.BadZipFile("its members have more bytes than it has")
     if "header" not in members:
         raise ForeignFile("it has no header")
-    if members["header"].size > MAX_HEADER + MAX_NPY_HEADER:
-        raise ForeignFile(f"its header has {members['header'].size:,} bytes, expected at most {MAX_HEADER:,}")
-    header = read_header(path, kind, read_array(file, members.pop("header"), ["uint8"]))
-    return header, {name: read_array(file, member, DTYPES) for name, member in members.items()}
+    if members["header"].file_size > MAX_HEADER + MAX_NPY_HEADER:
+        raise ForeignFile(f"its header has {members['header'].file_size:,} bytes, expected at most {MAX_HEADER:,}")
+    return members
 
 
-def by_name(members: list[Member]) -> dict[str, Member]:
-    """The members by the names of their arrays, each of which there must be once."""
-    found: dict[str, Member] = {}
-    for member in members:
-        name = member.name.removesuffix(".npy")
-        if name == member.name or not ARRAY_NAME.fullmatch(name):
-            raise ForeignFile(f"it has a member {member.name!r}, expected names such as 'W1.npy'")
-        if name in found:
-            raise ForeignFile(f"it has two members {member.name!r}")
-        found[name] = member
-    return found
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtypes: Collection[str]) -> Array:
+    """The array of a member, writable and with memory of its own, in the byte order of this machine.
+
+    `dtypes` are the names of those that it may have, and none of them is "object": nothing is unpickled.
+    """
+    with archive.open(info) as file:
+        shape, dtype = read_npy_header(info.filename, file)
+        if dtype.name not in dtypes:
+            raise ForeignFile(f"array {info.filename!r} has dtype {dtype}, expected {' or '.join(dtypes)}")
+        if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and n > 0 for n in shape):
+            raise ForeignFile(
+                f"array {info.filename!r} has shape {shape}, expected at most {MAX_DIMENSIONS} numbers above 0"
+            )
+        needed, there = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
+        if needed != there:
+            raise zipfile.BadZipFile(
+                f"array {info.filename!r} of {dtype} and shape {shape} takes {needed:,} bytes, got {there:,}"
+            )
+    with archive.open(info) as file:  # again, since after a seek zipfile would not compare the checksum
+        array = np.lib.format.read_array(file, allow_pickle=False, max_header_size=MAX_NPY_HEADER)
+        file.read()  # to the end, where zipfile compares it
+    return np.require(array, dtype.newbyteorder("="), ["C", "O", "W"])
+
+
+def read_npy_header(name: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype from the start of a `.npy` file."""
+    try:
+        with warnings.catch_warnings(action="error"):  # NumPy warns of what only others write
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise ValueError("not of version 1.0")
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=MAX_NPY_HEADER)
+    except zipfile.BadZipFile:  # the checksum of a member that was read to its end
+        raise
+    except Exception as error:  # a literal is evaluated and a dtype made of it
+        raise zipfile.BadZipFile(f"array {name!r} has no .npy header: {error}") from None
+    return shape, dtype
 
 
 def read_header(path: Path, kind: str, array: Array) -> dict[str, Any]:
+    """The header, without its kind and version, which must be these."""
     try:
-        header = json.loads(
-            array.tobytes().decode(),
-            object_pairs_hook=without_repeats,
-            parse_int=whole_number,
-            parse_float=finite_number,
-            parse_constant=finite_number,
-        )
+        header = json.loads(array.tobytes().decode())
     except (ValueError, RecursionError) as error:
-        raise ForeignFile(f"its header is not JSON as mlp writes it: {error}") from None
+        raise ForeignFile(f"its header is not JSON: {error}") from None
     if not isinstance(header, dict) or "kind" not in header:
         raise ForeignFile("its header says nothing")
     found = header.pop("kind")
@@ -129,29 +200,6 @@ def read_header(path: Path, kind: str, array: Array) -> dict[str, Any]:
             "install the version of mlp that wrote it, or train again"
         )
     return header
-
-
-def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"key {quoted(key)} is repeated")
-    return found
-
-
-def whole_number(text: str) -> int:
-    """An integer of the header; the longest, of 128 bits, are the state of a generator of random numbers."""
-    if len(text) > MAX_DIGITS:
-        raise ValueError(f"a whole number of {len(text):,} digits")
-    return int(text)
-
-
-def finite_number(text: str) -> float:
-    """A float of the header, or one of the words NaN, Infinity and -Infinity."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{quoted(text)} is not a finite number")
-    return number
 
 
 def check_arrays(path: Path, arrays: Mapping[str, Array], expected: Mapping[str, tuple[int, ...]]) -> None:

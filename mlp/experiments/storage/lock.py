@@ -1,62 +1,55 @@
-"""One process at a time writes to a run directory, and it notices when the directory is not there any more."""
+"""Let one process at a time write to a run directory, which must also stay where it is."""
 
 from __future__ import annotations
 
 import errno
 import os
-import time
-import weakref
 from pathlib import Path
+
+import filelock
 
 from mlp.errors import ConfigError
 
-try:
-    import fcntl
-except ImportError:  # not a POSIX system: nobody is locked out there
-    fcntl = None  # type: ignore[assignment]
-
+NAME = ".lock"
 WAIT = 0.2  # seconds: longer than somebody who only asks (see `locked`) holds it
+UNSUPPORTED = (
+    errno.ENOLCK,
+    errno.ENOSYS,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.EINVAL,
+)  # by some network file systems
 
 
 class FolderLock:
-    """An advisory lock on a directory itself (flock), so that there is no lock file that could be left behind.
+    """A lock on the file ".lock" in a directory. The file may stay; the lock ends with the process, however that ends.
 
-    The kernel drops it with the process, however that ends. Where a file system cannot lock (some network ones), the
-    directory is used unlocked, and `exclusive` is False. `handle` is the open directory, to write in it and in no
-    other. Raises ConfigError when another process has the lock, OSError when the directory cannot be opened.
+    Where a file system cannot lock, the directory is used unlocked, and `problem` says why. Raises ConfigError when
+    another process has the lock, OSError when the file cannot be made.
     """
 
     def __init__(self, folder: Path, holder: str = "another process") -> None:
         self.folder = folder
-        self.handle: int | None = None
-        self.exclusive = False
-        if fcntl is None:
-            return
-        self.handle = os.open(folder, os.O_RDONLY)
-        self.close = weakref.finalize(self, os.close, self.handle)
-        until = time.monotonic() + WAIT
-        while True:
-            try:
-                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() < until:
-                    time.sleep(WAIT / 10)
-                    continue
-                self.close()
-                raise ConfigError(
-                    f"{folder}: {holder} is writing to it; wait for it or stop it, or start another run with mlp train"
-                ) from None
-            except OSError:
-                return
-            self.exclusive = True
-            return
+        self.problem: str | None = None
+        self.place = os.stat(folder)
+        self.lock = filelock.FileLock(
+            folder / NAME, timeout=WAIT, poll_interval=WAIT / 10, thread_local=False, fallback_to_soft=False
+        )
+        try:
+            self.lock.acquire()
+        except filelock.Timeout:
+            raise ConfigError(
+                f"{folder}: {holder} is writing to it; wait for it or stop it, or start another run with mlp train"
+            ) from None
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise OSError(error.errno, error.strerror, str(folder / NAME)) from None
+            self.problem = f"{folder}: cannot be locked here ({error.strerror}): let no second process write to it"
 
     def held(self) -> bool:
         """Whether the directory is still where it was when it was locked, and not deleted, moved or replaced."""
-        if self.handle is None:
-            return True
         try:
-            return os.path.samestat(os.fstat(self.handle), os.stat(self.folder))
+            return os.path.samestat(self.place, os.stat(self.folder))
         except OSError:
             return False
 
@@ -67,16 +60,18 @@ class FolderLock:
             raise FileNotFoundError(errno.ENOENT, reason, str(self.folder))
 
     def release(self) -> None:
-        if self.handle is not None:
-            self.close()
-            self.handle = None
+        self.lock.release()
 
 
 def locked(folder: Path) -> bool | None:
-    """Whether a process is writing to the directory at this moment; None where nothing can be locked."""
+    """Whether a process is writing to the directory at this moment; None where that cannot be known."""
+    if not (folder / NAME).exists():  # a copy without it: to ask would make one
+        return None
     try:
         lock = FolderLock(folder)
     except ConfigError:
         return True
+    except OSError:
+        return None
     lock.release()
-    return False if lock.exclusive else None
+    return None if lock.problem else False

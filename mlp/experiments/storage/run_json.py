@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlp.errors import ConfigError, FileError
+from mlp.experiments.storage import lock
 from mlp.experiments.storage.files import sync_folder
 
 
@@ -35,12 +36,13 @@ def new_folder(wanted: Path) -> list[Path]:
 
 
 def empty_folder(folder: Path) -> list[Path]:
-    """Create this directory, which may be there if it is empty; returns those that had to be made, lowest first.
+    """Create this directory, which may be there if nothing but a lock file is in it; returns those that had to be made,
+    lowest first.
 
     Raises ConfigError when it cannot be made, or is there and not empty.
     """
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or any(path.name != lock.NAME for path in folder.iterdir())):
             what = "is not empty" if folder.is_dir() else "is a file"
             raise ConfigError(f"--out {folder}: {what}; a run needs a new directory")
         return make_folders(folder)
@@ -60,6 +62,13 @@ def make_folders(folder: Path, *, exist_ok: bool = True) -> list[Path]:
         remove_folders(above)
         raise
     return [folder, *above]
+
+
+def remove_files(folder: Path, names: Sequence[str]) -> None:
+    """Remove those of these files that are there."""
+    for name in names:
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()
 
 
 def remove_folders(folders: Sequence[Path]) -> None:
@@ -115,6 +124,11 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def as_json(data: Any) -> bytes:
+    """As run.json is written."""
+    return (json.dumps(data, indent=2, allow_nan=False) + "\n").encode()
 
 
 def without_nan(data: Any) -> Any:

@@ -1,31 +1,38 @@
-"""This project: the step that `mlp train` takes, checks and gradient norm included, and an epoch of `train`."""
+"""This project through its public `train`: a step is what it takes to the next record, an epoch one of its epochs.
+
+So a step has in it all that training does: the minibatch cut from the rows (the others find theirs ready), checks, the
+gradient's norm, the record, and the end of each hundredth minibatch's epoch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import threadpoolctl
 
 from benchmarking.work import BETA1, BETA2, EPSILON, MOMENTUM, Cell, Rows, Weights, one_hot
-from mlp import SGD, Adam, L2Penalty, Layer, Network, SoftmaxCrossEntropy, train
-from mlp.experiments.allocator import keep_freed_memory
-from mlp.experiments.threads import ThreadLimit, useful_threads
-from mlp.training import train_minibatch
+from mlp import SGD, Adam, EpochRecord, Layer, Network, SoftmaxCrossEntropy, train
+from mlp.experiments.machine import choose_threads, keep_freed_memory, loaded_blas
 
-AVAILABLE = max(pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas")
+AVAILABLE = max(pool["num_threads"] for pool in loaded_blas())
+SEED = 3
+ENDLESS = 10**9  # epochs
 
 
 def limit_threads(sizes: Sequence[int], batch: int) -> None:
     """As many BLAS threads as `mlp train` would use, until the next cell; and freed memory is kept, as there."""
     keep_freed_memory()
-    threadpoolctl.threadpool_limits(min(AVAILABLE, useful_threads(sizes, batch)), user_api="blas")
+    threadpoolctl.threadpool_limits(AVAILABLE, user_api="blas")
+    choose_threads(batch * max(n_in * n_out for n_in, n_out in pairwise(sizes))).limit()
 
 
 def make_network(weights: Weights) -> Network:
-    hidden = [Layer(W, b, "relu") for W, b in weights[:-1]]
-    return Network([*hidden, Layer(*weights[-1], "identity")])
+    hidden = [Layer(W.copy(), b.copy(), "relu") for W, b in weights[:-1]]
+    W, b = weights[-1]
+    return Network([*hidden, Layer(W.copy(), b.copy(), "identity")])
 
 
 def make_optimizer(cell: Cell) -> SGD | Adam:
@@ -35,23 +42,34 @@ def make_optimizer(cell: Cell) -> SGD | Adam:
 
 
 class Steps:
+    """The rows lie so that the first shuffle puts them into the minibatches that all competitors have.
+
+    Later epochs are shuffled otherwise, which is the same work.
+    """
+
     def __init__(self, cell: Cell, weights: Weights, minibatches: list[Rows], variant: str) -> None:
         limit_threads(cell.sizes, cell.batch)
-        self.limit = ThreadLimit(useful_threads(cell.sizes, cell.batch))  # set for each minibatch, as in `mlp train`
         self.cell, self.weights = cell, weights
-        self.loss, self.penalty = SoftmaxCrossEntropy(), L2Penalty(0.0)
-        one_hots = [one_hot(classes, cell.sizes[-1]) for _, classes in minibatches]
-        self.minibatches = [  # in memory as `mlp.evaluation.minibatch` cuts them
-            (X.T, np.ascontiguousarray(Y.T)) for (X, _), Y in zip(minibatches, one_hots, strict=True)
-        ]
+        X, classes = (np.concatenate(parts) for parts in zip(*minibatches, strict=True))
+        place = np.argsort(np.random.default_rng(SEED).permutation(len(X)))
+        self.data = X[place], one_hot(classes[place], cell.sizes[-1])
 
     def reset(self) -> None:
-        self.network, self.optimizer = make_network(self.weights), make_optimizer(self.cell)
+        self.records = train(
+            make_network(self.weights),
+            SoftmaxCrossEntropy(),
+            make_optimizer(self.cell),
+            self.data,
+            rng=np.random.default_rng(SEED),
+            epochs=ENDLESS,
+            batch_size=self.cell.batch,
+        ).minibatches()
 
     def step(self, i: int) -> Any:
-        X, Y = self.minibatches[i % len(self.minibatches)]
-        with self.limit:
-            return train_minibatch(self.network, self.loss, self.optimizer, X, Y, self.penalty, None, None)[0]
+        record = next(self.records)
+        while isinstance(record, EpochRecord):
+            record = next(self.records)
+        return record.cost
 
     def finish(self) -> None:
         """A step returns when it is done."""
@@ -61,26 +79,24 @@ class Epoch:
     def __init__(self, cell: Cell, weights: Weights, rows: Rows, variant: str) -> None:
         limit_threads(cell.sizes, cell.batch)
         X, classes = rows
-        self.batch, self.data = cell.batch, (X, one_hot(classes, cell.sizes[-1]))
-        self.network, self.optimizer = make_network(weights), make_optimizer(cell)
-        self.rng = np.random.default_rng(3)
+        self.epochs = iter(
+            train(
+                make_network(weights),
+                SoftmaxCrossEntropy(),
+                make_optimizer(cell),
+                (X, one_hot(classes, cell.sizes[-1])),
+                rng=np.random.default_rng(SEED),
+                epochs=ENDLESS,
+                batch_size=cell.batch,
+            )
+        )
 
     def run(self) -> float:
-        training = train(
-            self.network,
-            SoftmaxCrossEntropy(),
-            self.optimizer,
-            self.data,
-            rng=self.rng,
-            epochs=1,
-            batch_size=self.batch,
-        )
-        return next(training).train_loss
+        return next(self.epochs).train_loss
 
 
 def describe() -> str:
     """NumPy and the kernel that its BLAS runs with."""
-    pools = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
-    kernels = [f"{pool['internal_api']} {pool['version']}, {pool['architecture']} kernels" for pool in pools]
-    threads = [f"{pool['num_threads']} threads" for pool in pools]
+    kernels = [f"{pool['internal_api']} {pool['version']}, {pool['architecture']} kernels" for pool in loaded_blas()]
+    threads = [f"{pool['num_threads']} threads" for pool in loaded_blas()]
     return ", ".join([f"NumPy {np.__version__}", *kernels, *threads])

@@ -1,11 +1,11 @@
-"""What a matrix has to be for a function of it to have a derivative; what it is not, a ValueError says in one sentence.
+"""Checks that a matrix has the properties without which a rule has no value or no derivative; ValueError otherwise.
 
-Rounding blurs every such line. With eps the machine precision of the matrix's type and N its larger side,
+Rounding blurs every such property. With eps the machine precision of the matrix's type and N its larger side,
 
-- singular is a reciprocal condition number 1/(|A|_1 |A^-1|_1) below N eps, where the bound on the relative error of a
-  solve, N eps over that number, reaches 1;
-- equal are eigenvalues or singular values that differ by no more than 10 N eps times the largest of them, which is more
-  than rounding leaves between the two of a double one.
+- a matrix is singular when its reciprocal condition number 1/(|A|_1 |A^-1|_1) is below N eps: there the bound on the
+  relative error of a solve, N eps over that number, reaches 1;
+- two eigenvalues or singular values are equal when they differ by no more than 10 N eps times the largest one: rounding
+  leaves less than that between the two of a double one.
 """
 
 from __future__ import annotations
@@ -33,12 +33,7 @@ def is_square(name: str, A: Any) -> None:
         raise ValueError(f"{name}: expected a square matrix, got shape {A.shape}")
 
 
-def has_rows(B: Array, N: int) -> bool:
-    """Whether B is an N x M matrix or a vector of shape (N,)."""
-    return B.ndim in (1, 2) and len(B) == N
-
-
-def fit(name: str, formula: str, fits: bool, *arrays: Array) -> None:
+def fit(name: str, formula: str, fits: bool, *arrays: Any) -> None:
     if not fits:
         shapes = " and ".join(str(array.shape) for array in arrays)
         raise ValueError(f"{name}: shapes {shapes} do not fit in {formula}")
@@ -71,10 +66,10 @@ def invertible(name: str, A: Array) -> Array:
 
 
 def distinct(name: str, kind: str, values: Array, line: Any, bars: Any = None) -> None:
-    """Refuses sorted real eigenvalues or singular values of which two differ by no more than the line.
+    """Refuses sorted real eigenvalues or singular values when two neighbours differ by no more than the line.
 
-    With their bars, only two whose bars differ, by more than 1e-6 of the largest bar: a function that treats equal
-    values alike has no kink where they meet.
+    With their bars, it refuses them only if the bars differ too, by more than 1e-6 of the largest bar: a function that
+    treats equal values alike has no kink where they meet.
     """
     close = np.abs(np.diff(values)) <= line
     if bars is not None:

@@ -1,0 +1,113 @@
+"""What target columns are for the network, and its outputs for a person: the base class of all kinds of targets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from mlp.errors import DataError
+from mlp.metrics import count_pairs
+from mlp.types import Array, Examples
+
+Metric = Callable[[Array, Array], float]
+
+
+class Target(ABC):
+    """Encodes target columns for the network, and reads its outputs.
+
+    Written targets are N x the number of columns: text where `takes_labels` is true, else numbers. Encoded they are
+    Y, N x `size` at rest and `size` x N for losses and metrics; predictions P are as Y.
+    """
+
+    kind: ClassVar[str]  # as losses and model files name it
+    takes_labels: ClassVar[bool]
+    constant: ClassVar[str]  # the best prediction that is the same for all rows, in words
+    score: ClassVar[str]  # what `column_scores` are
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """How many outputs the network has."""
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """The labels of each column of classes, in the order of their codes."""
+        return {}
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, names: Sequence[str], Y: Array, *, standardize: bool) -> Self:
+        """The target for training rows Y as they are written. Raises DataError for what it cannot encode."""
+
+    @abstractmethod
+    def header(self) -> dict[str, Any]:
+        """All of it but its arrays, for a model file: the `kind`, and what JSON can hold."""
+
+    def arrays(self) -> dict[str, Array]:
+        """Its arrays, for a model file."""
+        return {}
+
+    @classmethod
+    @abstractmethod
+    def check_header(cls, header: dict[str, Any]) -> int:
+        """The `size` of a header's target. Raises ValueError, naming the key, for one that `header` does not make."""
+
+    @classmethod
+    def shapes(cls, header: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+        """The arrays that belong to a checked header, by name."""
+        return {}
+
+    @classmethod
+    @abstractmethod
+    def from_header(cls, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
+        """The target of a checked header and its arrays."""
+
+    @abstractmethod
+    def encode(self, written: Array, where: str) -> Examples:
+        """Y for training. Raises DataError, naming the rows by `where`, for what training rows did not have."""
+
+    @abstractmethod
+    def decide(self, P: Array) -> Array:
+        """A row for each column: the code of the label that P is for, or the number in its own unit."""
+
+    @abstractmethod
+    def predictions(self, P: Array) -> dict[str, Array]:
+        """What P says, as columns for people, by name."""
+
+    @abstractmethod
+    def metrics(self) -> dict[str, Metric]:
+        """Functions of P and Y, by name."""
+
+    @abstractmethod
+    def column_scores(self, decided: Array, true: Array) -> dict[str, float]:
+        """How good what was decided is, for each column; 1 is perfect. Both are as `decide` returns them."""
+
+    @abstractmethod
+    def baseline(self, true: Array) -> dict[str, float]:
+        """The column scores of the best prediction that is the same for all rows."""
+
+    def class_counts(self, Y: Array) -> dict[str, Array]:
+        """For each column of classes, how many of the N columns of Y have each label."""
+        codes = zip(self.labels.items(), self.decide(Y), strict=False)
+        return {name: np.bincount(found, minlength=len(labels)) for (name, labels), found in codes}
+
+    def confusion(self, P: Array, Y: Array) -> dict[str, Array]:
+        """For each column of classes, how many examples of label i were predicted to be of label j."""
+        codes = zip(self.labels.items(), self.decide(Y), self.decide(P), strict=False)
+        return {name: count_pairs(true, found, len(labels)) for (name, labels), true, found in codes}
+
+
+class OtherKind(DataError):
+    """Targets that need another kind, `kind`."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
