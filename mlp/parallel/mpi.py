@@ -43,7 +43,8 @@ class MPIRanks(Ranks):
         self.communicator.Allreduce(MPI.IN_PLACE, array, op=MPI.SUM)
 
     def broadcast(self, value: T) -> T:
-        return self.communicator.bcast(value, root=0)
+        received = self.communicator.bcast(value, root=0)
+        return value if self.rank == 0 else received  # MPI gives rank 0 a copy, too
 
     def gather(self, value: T) -> list[T]:
         return self.communicator.allgather(value)

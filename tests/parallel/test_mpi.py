@@ -27,7 +27,7 @@ from mlp.parallel import mpi
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 SETTINGS = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OPENBLAS_NUM_THREADS": "1"}
-FILES = ["config.yaml", "last.npz", "metrics.csv", "model.npz", "run.json"]
+FILES = [".lock", "config.yaml", "last.npz", "metrics.csv", "model.npz", "run.json"]
 NUMBER = "int(os.environ['OMPI_COMM_WORLD_RANK'])"
 
 
