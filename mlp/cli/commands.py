@@ -81,21 +81,18 @@ def train(
     from mlp.experiments.start import start_run
     from mlp.parallel.agreement import prepare_on_all
 
-    if replay is not None and (config is not None or overrides or out is not None):
-        raise click.UsageError("--replay takes everything from its RUN: leave out CONFIG, --set and --out")
-    if replay is None and config is None:
+    if ranks.rank > 0:
+        return train_along(ranks)
+    if replay is not None:
+        from mlp.experiments.replay import open_replay
+
+        if config is not None or overrides or out is not None:
+            raise click.UsageError("--replay takes everything from its RUN: leave out CONFIG, --set and --out")
+        return replay_to_end(open_replay(replay, prepare=partial(prepare_on_all, ranks)), quiet=quiet)
+    if config is None:
         raise click.UsageError("Missing argument 'CONFIG'.")
     if config == "-" and ranks.size > 1:
         raise click.UsageError("mpiexec may never end its standard input: name a file")
-    if ranks.rank > 0:
-        train_along(ranks)
-        return
-    if config is None:
-        from mlp.experiments.replay import open_replay
-
-        assert replay is not None
-        replay_to_end(open_replay(replay, prepare=partial(prepare_on_all, ranks)), quiet=quiet)
-        return
     experiment = prepare_on_all(ranks, load_config(config, overrides))
     run = start_run(experiment, out=out, argv=["mlp", *sys.argv[1:]])
     if not quiet:
@@ -121,8 +118,7 @@ def resume(ranks: Ranks, run: Path, overrides: tuple[str, ...], plot: bool, quie
     from mlp.parallel.agreement import prepare_on_all
 
     if ranks.rank > 0:
-        train_along(ranks)
-        return
+        return train_along(ranks)
     opened = open_run(run, overrides, prepare=partial(prepare_on_all, ranks))
     notes = list(opened.experiment.loaded.notes)
     epochs = opened.experiment.loaded.config.training.epochs
