@@ -193,7 +193,7 @@ def load_model(path: Path | str) -> Model:
     header, arrays = read_arrays(path, KIND)
     try:
         return model_of(header, arrays)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileError(f"{path}: does not hold a model: {error}") from None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from reprlib import repr as brief
 from typing import Annotated, Any, TypeVar
 
@@ -35,24 +35,30 @@ def validated(model: type[T], data: Any, above: str = "") -> T:
         first = error.errors(include_url=False, include_context=False)[0]
         key = ".".join(map(str, (above, *first["loc"]) if above else first["loc"]))
         what = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "value_error":
-            raise ValueError(what) from None  # which names its key
+        if first["type"] == "value_error" and len(first["loc"]) == 1:  # of a function below, which names the key
+            raise ValueError(f"{above}.{what}" if above else what) from None
         got = "" if first["type"] == "missing" else f", got {brief(first['input'])}"
         raise ValueError(f"{key or 'it'}: {what}{got}") from None
 
 
-def check_layers(key: str, layers: list[Any]) -> list[Any]:
+def check_layers(headers: list[Any]) -> list[Any]:
     """The headers of layers, each with the keys and values that the `from_header` of its class takes."""
-    for number, header in enumerate(layers):
-        where = f"{key}.{number}"
+    for number, header in enumerate(headers):
         kind = header.get("kind") if isinstance(header, dict) else None
         if not isinstance(kind, str) or kind not in LAYERS:
-            raise wrong(f"{where}.kind", kind, " or ".join(LAYERS))
-        inside = Annotated[list[Any], AfterValidator(partial(check_layers, f"{where}.layers"))]
-        keys = keys_of(LAYERS[kind].from_header, {list[Entry]: inside})
-        model: type[Section] = create_model(kind, __base__=Section, **keys)
-        validated(model, {name: value for name, value in header.items() if name != "kind"}, where)
-    return layers
+            raise wrong(f"layers.{number}.kind", kind, " or ".join(LAYERS))
+        keys = {name: value for name, value in header.items() if name != "kind"}
+        validated(arguments_of(LAYERS[kind]), keys, f"layers.{number}")
+    return headers
+
+
+Layers = Annotated[list[Any], Field(min_length=1, max_length=MAX_LAYERS), AfterValidator(check_layers)]
+
+
+@cache
+def arguments_of(layer: Any) -> type[Section]:
+    """The keys of a layer's header, where layers may be inside it."""
+    return create_model(layer.__name__, __base__=Section, **keys_of(layer.from_header, {list[Entry]: Layers}))
 
 
 def check_target(target: Any) -> dict[str, Any]:
@@ -84,9 +90,7 @@ def check_inputs(names: list[Any]) -> list[Any]:
 class ModelHeader(Section):
     """What a model file says beside its arrays."""
 
-    layers: Annotated[
-        list[Any], Field(min_length=1, max_length=MAX_LAYERS), AfterValidator(partial(check_layers, "layers"))
-    ]
+    layers: Layers
     loss: str
     inputs: Annotated[list[Any], AfterValidator(check_inputs)]
     target: Annotated[Any, AfterValidator(check_target)]
