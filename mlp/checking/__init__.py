@@ -16,14 +16,12 @@ reason. A failure names the array, the worst index and both values, and guesses 
 """
 
 from mlp.checking.labels import check_labels
-from mlp.checking.layer import check_layer
-from mlp.checking.loop import check_loop
 from mlp.checking.loss import check_loss
-from mlp.checking.network import check_network
+from mlp.checking.network import check_layer, check_network
 from mlp.checking.operation import check_operation
-from mlp.checking.optimizer import check_optimizer
 from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, failures, table
 from mlp.checking.selftest import self_test
+from mlp.checking.training import check_loop, check_optimizer
 
 __all__ = [
     "FAIL",

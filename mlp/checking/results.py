@@ -11,6 +11,7 @@ import numpy as np
 from mlp.text import aligned
 
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
+ALL = "all together"  # what a result is about that is about all arrays
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Result:
     """One check of one array, or of all of them together.
 
     - `what` names the array ("W2"), or says what else was looked at;
-    - `check` says how: "complex step", "central differences", "Taylor", "dot product", "minibatch", ...;
+    - `check` says how: "complex step", "central differences", "dot product", "minibatch", ...;
     - `verdict` is PASS, FAIL or INCONCLUSIVE: the numbers at hand cannot decide, and `reason` says why;
     - `error` is relative to the norm of the array, never to 1, and `tolerance` is the most that passes;
     - `reason` names, for a failure, the worst index and both values there; for a pass it says what was looked at;
@@ -65,11 +66,11 @@ def attempt(what: str, check: str, call: Callable[[], Sequence[Result]]) -> list
         return [Result(what, check, FAIL, np.inf, 0.0, str(error), guess)]
 
 
-def folded(what: str, results: Sequence[Result], reason: str) -> list[Result]:
+def folded(results: Sequence[Result], reason: str) -> list[Result]:
     """Keep what did not pass, or one PASS for all."""
     others = [result for result in results if result.verdict != PASS]
     worst = max(results, key=lambda result: result.error)
-    return others or [Result(what, worst.check, PASS, worst.error, worst.tolerance, reason)]
+    return others or [Result(ALL, worst.check, PASS, worst.error, worst.tolerance, reason)]
 
 
 def table(results: Sequence[Result]) -> str:

@@ -64,10 +64,9 @@ def targets(loss, K, B, rng):
 def test_shipped_layers_pass(activation, B, rng):
     results = check_layer(dense(rng, 3, 4, activation), rng.normal(size=(3, B)))
     assert verdicts(results) == {PASS}, table(results)
-    assert {"W", "b", "H_in", "A"} < {result.what for result in results}
-    assert {result.check for result in results} == {
-        "complex step", "dot product", "Taylor", "minibatch", "stored", "as lowest", "called again"
-    }  # fmt: skip
+    assert {"W", "b", "H_in"} < {result.what for result in results}
+    checks = {"complex step", "dot product", "minibatch", "as trained", "stored", "called again"}
+    assert {result.check for result in results} == checks
 
 
 @pytest.mark.parametrize("layer", ["coupling", "reversible"])
@@ -130,7 +129,8 @@ def test_the_shipped_loop_and_optimizers_pass(rng):
 def test_planted_mistakes_are_caught_named_and_guessed(planted, seed):
     results = planted.check(np.random.default_rng(seed))
     found = only(results, planted.array)
-    assert planted.guess in found.guess, table(results)
+    guesses = [result.guess for result in failures(results) if result.what == planted.array]
+    assert any(planted.guess in guess for guess in guesses), table(results)
     if np.isfinite(found.error) and planted.array != "Y":
         assert found.error > 1e-3
         assert any(word in found.reason for word in ("at [", "minibatch"))
@@ -193,7 +193,7 @@ def test_an_activation_whose_slope_is_wrong_is_guessed(rng):
 
 
 @pytest.mark.parametrize("change", ["row", "column", "element"])
-def test_a_mistake_in_a_small_part_of_a_large_matrix_is_caught_and_located(change, rng):
+def test_a_mistake_in_a_small_part_of_a_large_matrix_is_caught(change, rng):
     class Partly(Layer):
         def backward(self, values, H_bar, *, input_bar=True):
             bars = super().backward(values, H_bar, input_bar=input_bar)
@@ -202,9 +202,7 @@ def test_a_mistake_in_a_small_part_of_a_large_matrix_is_caught_and_located(chang
             return bars
 
     found = only(check_layer(dense(rng, 60, 50, kind=Partly), rng.normal(size=(60, 8))), "W")
-    row, column = (int(n) for n in found.reason[found.reason.index("[") + 1 : found.reason.index("]")].split(","))
-    assert row == 17 or change == "column"
-    assert column == 23 or change == "row"
+    assert {"row": "at [17, ", "column": ", 23]: ", "element": "direction"}[change] in found.reason
 
 
 # No small gradient gets away
@@ -226,7 +224,7 @@ class Tiny:
         return self.factor * 1e-12 * slope / F.shape[1]
 
 
-@pytest.mark.parametrize(("offset", "function"), [(0.0, np.square), (1.0, np.square), (0.0, np.abs)])
+@pytest.mark.parametrize(("offset", "function"), [(0.0, np.square), (1e-3, np.square), (0.0, np.abs)])
 def test_a_gradient_of_1e_12_passes_only_if_it_is_right(offset, function, rng):
     F, Y = rng.normal(size=(3, 5)), rng.normal(size=(3, 5))
     assert check_loss(Tiny(1.0, offset, function), F, Y)[0].verdict == PASS
@@ -257,8 +255,7 @@ def test_a_kink_is_inconclusive(rng):
         assert found.check == "central differences"
         assert "kink" in found.reason
     assert only(results, "W", PASS)  # which the example does not touch
-    for check in ("dot product", "Taylor"):
-        assert "kink" in next(result.reason for result in results if result.check == check)
+    assert "kink" in next(result.reason for result in results if result.check == "dot product")
 
 
 def test_a_kink_does_not_excuse_the_other_elements(rng):
@@ -585,7 +582,7 @@ def test_wrong_rules_are_caught(changes, what, words, rng):
 def test_forward_and_reverse_are_held_against_each_other(rng):
     inputs = rng.normal(size=(3, 4)), rng.normal(size=(3, 4))
     results = check_operation(power_rule(forward=lambda dots, C, A, B: A * A * dots[1]), inputs)
-    assert {result.check for result in failures(results)} == {"complex step", "Taylor", "dot product"}
+    assert {result.check for result in failures(results)} == {"complex step", "dot product"}
 
 
 def test_complex_inputs_are_refused():
@@ -729,8 +726,8 @@ class Adding(Layer):
 
 def test_a_layer_that_adds_to_the_arrays_it_is_given_is_caught(rng):
     found = only(check_layer(dense(rng, 3, 4, kind=Adding), rng.normal(size=(3, 5))), "W")
-    assert found.check == "as lowest"
-    assert "with out nan" in found.reason
+    assert found.check == "as trained"
+    assert "with out, without X_bar nan" in found.reason
 
 
 def test_labels(rng):
@@ -760,7 +757,7 @@ def test_the_table(rng):
     assert lines[0].split() == ["verdict", "array", "check", "error", "limit"]
     assert lines[1].startswith("FAIL     W             complex step  5.0e-01  1e-09  at [")
     assert lines[2] == "         guess: a factor 2: a 1/2 is missing, or something is counted twice"
-    assert lines[-1] == "4 PASS, 5 FAIL, 0 INCONCLUSIVE"
+    assert lines[-1] == "4 PASS, 4 FAIL, 0 INCONCLUSIVE"
     result = check_layer(layer, rng.normal(size=(3, 5)))[0]
     assert str(result).startswith("FAIL: W, complex step: error 5.0e-01, limit 1e-09; at [")
     assert str(result).endswith("guess: a factor 2: a 1/2 is missing, or something is counted twice")
