@@ -31,7 +31,6 @@ class Problem:
     """A scalar cost of several arrays, and the bars that claim to be its derivatives.
 
     - `cost(arrays)` is the cost with some of the arrays replaced, and `size` the magnitude that it is rounded at;
-    - `project` maps any change of an array to one that the cost allows, such as a symmetric one;
     - `suspects` are the wrong bars of known mistakes, and `columns` is the number B of examples (0: none);
     - `elements` is how many of an array are compared one by one, or about so many;
     - `maker` says in messages where the bars are from.
@@ -41,19 +40,15 @@ class Problem:
     arrays: Mapping[str, Array]
     bars: Mapping[str, Any]
     size: float
-    project: Mapping[str, Function] = field(default_factory=dict)
     suspects: Mapping[str, Suspects] = field(default_factory=dict)
     columns: int = 0
     elements: int = ELEMENTS
     maker: str = "backward"
 
-    def allowed(self, name: str, change: Array) -> Array:
-        return np.asarray(self.project.get(name, np.asarray)(change))
-
     def direction(self, name: str, rng: np.random.Generator) -> Array:
         """A random change of an array, as large as the array."""
         x = self.arrays[name]
-        return self.allowed(name, rng.normal(size=x.shape) * step_sizes(x))
+        return np.asarray(rng.normal(size=x.shape) * step_sizes(x))
 
 
 def check_bar(problem: Problem, name: str, rng: np.random.Generator) -> Result:
@@ -143,22 +138,18 @@ class Comparison:
         self.problem, self.name, self.derivative = problem, name, derivative
         self.bar, self.steps = np.asarray(problem.bars[name]), step_sizes(problem.arrays[name])
         self.indices = choose(self.bar, problem.elements, rng)
-        self.slopes = [self.slope(self.steps[index] * self.unit(index), self.steps[index]) for index in self.indices]
-        self.found = np.array([self.claim(self.unit(index)) for index in self.indices])
+        self.slopes = [self.slope(self.step(index), self.steps[index]) for index in self.indices]
+        self.found = np.array([self.bar[index] for index in self.indices])
         self.wanted = np.array([slope.value for slope in self.slopes])
         self.doubt = np.array([slope.doubt for slope in self.slopes])
         directions = DIRECTIONS if len(self.indices) < self.bar.size and np.isfinite(self.bar).all() else 0
         self.directions = [self.off(problem.direction(name, rng)) for _ in range(directions)]  # the error in each
         self.sure = np.maximum(np.abs(self.found - self.wanted) - self.doubt, 0.0)  # by so much it is wrong
 
-    def unit(self, index: Index) -> Array:
-        unit = np.zeros(self.bar.shape)
-        unit[index] = 1.0
-        return self.problem.allowed(self.name, unit)
-
-    def claim(self, v: Array) -> float:
-        """<bar, v>, the derivative along v if the bar is right."""
-        return float(np.sum(self.bar[v != 0] * v[v != 0]))
+    def step(self, index: Index) -> Array:
+        v = np.zeros(self.bar.shape)
+        v[index] = self.steps[index]
+        return v
 
     def slope(self, v: Array, step: float = 1.0) -> Slope:
         value, bend, noise = self.derivative.along(v)
@@ -167,7 +158,7 @@ class Comparison:
     def off(self, v: Array) -> float:
         """The amount by which <bar, v>, which a mistake in any element changes, surely is wrong, relative."""
         slope = self.slope(v)
-        sure = max(abs(self.claim(v) - slope.value) - slope.doubt, 0.0)
+        sure = max(abs(float(np.sum(self.bar * v)) - slope.value) - slope.doubt, 0.0)
         return sure / (float(np.linalg.norm(self.bar * v)) or 1.0)
 
     def confirmed(self) -> bool:
@@ -175,7 +166,7 @@ class Comparison:
         if self.derivative.method == CENTRAL or not np.isfinite(self.found).all():
             return True
         index = self.indices[int(np.argmax(self.sure))]
-        return bool(self.derivative.trusts_complex([self.steps[index] * self.unit(index)]))
+        return bool(self.derivative.trusts_complex([self.step(index)]))
 
     def result(self) -> Result:
         found, wanted, doubt, size = self.found, self.wanted, self.doubt, self.bar.size

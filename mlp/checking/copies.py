@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from mlp.network import Network
+from mlp.network import Network, arrays_in
 from mlp.types import Array
 
 
@@ -52,24 +51,6 @@ def other_columns(X: Array) -> Array:
     return turned.copy() if not np.array_equal(turned, X) else 0.5 * X
 
 
-def arrays_in(*things: Any) -> Iterator[Array]:
-    """Every array in nested tuples, lists, dicts and objects with attributes."""
-    waiting, seen = list(things), set()
-    while waiting:
-        thing = waiting.pop(0)
-        if id(thing) in seen:
-            continue
-        seen.add(id(thing))
-        if isinstance(thing, np.ndarray):
-            yield thing
-        elif isinstance(thing, Mapping):
-            waiting.extend(thing.values())
-        elif isinstance(thing, (list, tuple)):
-            waiting.extend(thing)
-        elif hasattr(thing, "__dict__") and not isinstance(thing, type):
-            waiting.extend(vars(thing).values())
-
-
 def fingerprint(*things: Any) -> list[tuple[Any, ...]]:
     """The bits of all arrays in the things, to see whether a call changed any."""
-    return [(array.shape, array.dtype.str, array.tobytes()) for array in arrays_in(*things)]
+    return [(array.shape, array.dtype.str, array.tobytes()) for array in arrays_in(things)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from mlp.types import Array
 UPHILL = "the sign: W <- W - eta W_bar goes down, + goes up"
 NO_STEP = "the array does not move: is it left out of the step?"
 SHORT = "the last, short minibatch is divided by the full B"
-EARLIER = "the values of an earlier forward pass are used in backward"
 NO_PENALTY = "the derivative of the penalty, l2 W, is missing"
 MEAN_OF_MEANS = "the minibatches' costs are averaged without weighing them by their rows"
 OTHER_ROWS = "inputs have the targets of other rows: are both shuffled in the same order?"
@@ -134,8 +133,7 @@ def uneven(N: int) -> int:
     return B if N % B else B + 1
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One minibatch of a loop: the inputs and targets that it used, and the bars that it steps along."""
 
     X: Array
@@ -175,24 +173,17 @@ class Watch:
 def check_rows(steps: list[Step], X: Array, Y: Array) -> Result:
     """Check that every row of the data is used once, with its own targets."""
     seen_X, seen_Y = (np.concatenate([getattr(step, name) for step in steps], axis=1).T for name in ("X", "Y"))
-    reason, guess = "", ""
-    if not same_rows(seen_X, X):
-        known = {tuple(row) for row in X.tolist()}
-        if not all(tuple(row) in known for row in seen_X.tolist()):
-            reason = "the inputs of the minibatches are not rows of the data (augmented?), so they cannot be compared"
-            return Result("rows", "minibatches", INCONCLUSIVE, np.nan, 0.0, reason)
-        reason, guess = f"{len(seen_X)} rows in the epoch, not each of the {len(X)} once", SKIPPED
-    elif not same_rows(np.hstack([seen_X, seen_Y]), np.hstack([X, Y])):
-        reason, guess = "the pairs of inputs and targets are not those of the data", OTHER_ROWS
-    if reason:
-        return Result("rows", "minibatches", FAIL, np.inf, 0.0, reason, guess)
+    seen, rows = sorted(seen_X.tolist()), sorted(X.tolist())  # in any order
     sizes = ", ".join(str(step.X.shape[1]) for step in steps)
-    return Result("rows", "minibatches", PASS, 0.0, 0.0, f"each of {len(X)} rows once, in minibatches of {sizes}")
-
-
-def same_rows(one: Array, other: Array) -> bool:
-    """Whether they are the same rows in any order."""
-    return sorted(one.tolist()) == sorted(other.tolist())
+    verdict, guess, reason = PASS, "", f"each of {len(X)} rows once, in minibatches of {sizes}"
+    if not {*map(tuple, seen)} <= {*map(tuple, rows)}:
+        verdict = INCONCLUSIVE
+        reason = "the inputs of the minibatches are not rows of the data (augmented?), so they cannot be compared"
+    elif seen != rows:
+        verdict, guess, reason = FAIL, SKIPPED, f"{len(seen)} rows in the epoch, not each of the {len(X)} once"
+    elif sorted(np.hstack([seen_X, seen_Y]).tolist()) != sorted(np.hstack([X, Y]).tolist()):
+        verdict, guess, reason = FAIL, OTHER_ROWS, "the pairs of inputs and targets are not those of the data"
+    return Result("rows", "minibatches", verdict, np.inf if verdict == FAIL else 0.0, 0.0, reason, guess)
 
 
 def check_steps(own: Any, loss: Any, steps: list[Step], l2: float) -> list[Result]:
@@ -203,11 +194,9 @@ def check_steps(own: Any, loss: Any, steps: list[Step], l2: float) -> list[Resul
     results = []
     for k, step in enumerate(steps):
         n = step.X.shape[1]
-        data = data_bars(own, loss, step.X, step.Y)
+        values = own.forward(step.X)
+        data = float64(own.backward(values, loss.seed(values[-1].H, step.Y)).theta_bar)
         wrong = {SHORT: data * n / largest + decay, DECAY_ON_B: data + everywhere, NO_PENALTY: data}
-        for earlier in steps[:k]:
-            if earlier.X.shape == step.X.shape:
-                wrong[EARLIER] = data_bars(own, loss, step.X, step.Y, earlier.X) + decay
         found, right = own.named(step.theta_bar), own.named(data + decay)
         pairs = {name: (bar, right[name]) for name, bar in found.items()}
         suspects = {name: {cause: own.named(bars)[name] for cause, bars in wrong.items()} for name in pairs}
@@ -218,13 +207,6 @@ def check_steps(own: Any, loss: Any, steps: list[Step], l2: float) -> list[Resul
             return [replace(result, reason=f"{where}, {result.reason}") for result in of_step]
         results += of_step
     return folded(results, f"the bars of {len(steps)} steps")
-
-
-def data_bars(own: Any, loss: Any, X: Array, Y: Array, kept: Array | None = None) -> Array:
-    """The bars of the mean cost of a minibatch; with `kept`, from the values of another input, which is a mistake."""
-    values = own.forward(X)
-    seed = loss.seed(values[-1].H, Y)
-    return float64(own.backward(values if kept is None else own.forward(kept), seed).theta_bar)
 
 
 def check_reported(own: Any, loss: Any, steps: list[Step], X: Array, Y: Array, reported: float) -> list[Result]:

@@ -610,17 +610,15 @@ def own_loop(
     X, Y = data
     if mistake == "shifted":
         Y = np.roll(Y, 1, axis=0)
-    order, costs, kept = rng.permutation(len(X)), [], None
+    order, costs = rng.permutation(len(X)), []
     for start in range(0, len(X), batch_size):
         rows = order[start : start + batch_size]
         if mistake == "dropped" and len(rows) < batch_size:
             break
         values = network.forward(X[rows].T)
-        kept = kept or values
         F = values[-1].H
         costs.append(loss.cost(F, Y[rows].T))
-        used = kept if mistake == "stale" and len(rows) == batch_size else values
-        bars = network.backward(used, loss.seed(F, Y[rows].T) * (-1 if mistake == "sign" else 1))
+        bars = network.backward(values, loss.seed(F, Y[rows].T) * (-1 if mistake == "sign" else 1))
         n = {"decay on b": None, "no penalty": 0}.get(mistake, network.n_weights)
         bars.theta_bar[:n] += l2 * network.theta[:n]
         optimizer.step(network.theta, bars.theta_bar, optimizer.learning_rate)
@@ -633,7 +631,6 @@ def own_loop(
     [
         ("shifted", "rows", "targets of other rows"),
         ("dropped", "rows", "left out"),
-        ("stale", "W1", "earlier forward"),
         ("decay on b", "b1", "weight decay on b"),
         ("no penalty", "W1", "penalty"),
         ("mean of means", "c", "without weighing"),
