@@ -11,6 +11,8 @@ from mlp.types import Array
 
 CLOSE = 1e-5  # how well a pattern must fit, relative to the norm; what passes as a bar is at most 1e-6 off
 
+TRANSPOSE = "a transpose: the bar is the transpose of what it should be"
+NOT_SUMMED = "the sum over the minibatch is missing"
 STATE = "something is kept from call to call: these are the bars of another forward pass"
 FORGOTTEN = "the slope g'(A) is forgotten"
 AT_H = "the slope is taken at H instead of A"
@@ -47,7 +49,7 @@ def guess(found: Array, wanted: Array, bar: Array, chosen: Any, columns: int, su
     if not np.any(found):
         return "the bar is 0: was it never computed?"
     if bar.ndim == 2 and bar.shape[0] == bar.shape[1] > 1 and close(bar.T[chosen], wanted, within):
-        return "a transpose: the bar is the transpose of what it should be"
+        return TRANSPOSE
     return factor(found, wanted, columns, within) or line(found, wanted, bar)
 
 

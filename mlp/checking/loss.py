@@ -45,6 +45,7 @@ def loss_problem(loss: Any, F: Array, Y: Array, seed: Array) -> Problem:
         cost_size(loss, F, Y),
         suspects={"F": {WRONG_AXIS: softmax_of_examples(F, Y)}},
         columns=F.shape[1],
+        elements=1000,
         maker="seed",
     )
 

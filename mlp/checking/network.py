@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from mlp.checking.bar import ELEMENTS, EXACT, Problem, check_bar, dot_product, i
 from mlp.checking.copies import copy_of, fingerprint, float64, other_columns, two_columns, weight_names
 from mlp.checking.guesses import DECAY_ON_B, IN_PLACE, STATE, close, dense_suspects, is_dense
 from mlp.checking.loss import cost_size, loss_problem
-from mlp.checking.results import FAIL, INCONCLUSIVE, Result, attempt, calling, folded
+from mlp.checking.results import FAIL, INCONCLUSIVE, Result, attempt, failures, folded
 from mlp.network import Network
 from mlp.penalties import L2Penalty
 from mlp.types import Array
@@ -47,8 +47,7 @@ def check_network(
     top = check_bar(loss_problem(loss, sweep.inputs[-1], sweep.Y, sweep.seed), "F", rng)
     penalty = L2Penalty(l2) if penalty is None else penalty
     return [
-        top,
-        *check_sweep(sweep, rng, top.verdict == FAIL),
+        *check_sweep(sweep, rng, [top]),
         *attempt("bars", "penalty", lambda: check_penalty(sweep, penalty, rng)),
     ]
 
@@ -75,7 +74,7 @@ def check_layer(layer: Any, H_in: Array, *, rng: np.random.Generator | None = No
     (X,) = two_columns(H_in)
     network = Network([copy.deepcopy(layer)])
     H_bar = rng.normal(size=copy_of(network)(X.copy()).shape)
-    results = check_sweep(Sweep(network, Weighted(), X, H_bar), rng)
+    results = check_sweep(Sweep(network, Weighted(), X, H_bar), rng, [])
     own_names = {"X": "H_in", "F": "H"}
     return [replace(result, what=own_names.get(result.what, result.what.removesuffix("1"))) for result in results]
 
@@ -100,21 +99,25 @@ class Sweep:
         # The more a forward pass costs, the fewer elements: seconds for 10^4 parameters, and for 10^6 too.
         self.elements = int(np.clip(2e7 / max(self.own.theta.size, 1), 16, ELEMENTS))
 
+    @cached_property
+    def found(self) -> dict[str, Array]:
+        """The bars that are checked."""
+        return self.bars(self.own, self.values, self.seed)
+
     def bars(self, own: Network, values: list[Any], seed: Array) -> dict[str, Array]:
         """The bars of the parameters and of all inputs, layer by layer; one of a layer that stands twice is a sum."""
+        if not self.is_chain:
+            found: Any = own.backward(values, seed, input_bar=True)
+            return {**own.named(float64(found.theta_bar)), "X": float64(found[0].H_in_bar)}
         bars: dict[str, Array] = {}
-        with calling("backward"):
-            if not self.is_chain:
-                found = own.backward(values, seed, input_bar=True)
-                return {**own.named(float64(found.theta_bar)), "X": float64(found[0].H_in_bar)}
-            names = {(id(layer), name): f"{name}{number}" for number, layer, name in own.listed()}
-            H_bar = seed
-            for layer, value, input_name in reversed(list(zip(own.layers, values, self.names, strict=False))):
-                found = layer.backward(value, H_bar, input_bar=True)
-                for name in layer.parameters:
-                    full = names[id(layer), name]
-                    bars[full] = bars.get(full, 0.0) + float64(getattr(found, f"{name}_bar"))
-                H_bar = bars[input_name] = float64(found.H_in_bar)
+        names = {(id(layer), name): f"{name}{number}" for number, layer, name in own.listed()}
+        H_bar = seed
+        for layer, value, input_name in reversed(list(zip(own.layers, values, self.names, strict=False))):
+            found = layer.backward(value, H_bar, input_bar=True)
+            for name in layer.parameters:
+                full = names[id(layer), name]
+                bars[full] = bars.get(full, 0.0) + float64(getattr(found, f"{name}_bar"))
+            H_bar = bars[input_name] = float64(found.H_in_bar)
         return bars
 
     def variant(self, arrays: Mapping[str, Array]) -> Network:
@@ -134,21 +137,25 @@ class Sweep:
         F = chain(own.layers[start:], H) if self.is_chain else own.forward(H)[-1].H
         return self.loss.cost(F, self.Y)
 
-    def problem(self, bars: dict[str, Array]) -> Problem:
+    def problem(self) -> Problem:
         """The parameters and X together."""
-        return Problem(self.cost, self.arrays, bars, self.size, columns=self.X.shape[1], elements=self.elements)
+        return Problem(self.cost, self.arrays, self.found, self.size, columns=self.X.shape[1], elements=self.elements)
 
-    def layer_problem(self, start: int, bars: dict[str, Array]) -> Problem:
+    def layer_problem(self, start: int) -> Problem:
         """The parameters and the input of a layer, with what may be wrong about their bars.
 
         Parameters of a layer that stands twice belong to its first place: only from there up are both in the cost.
         """
         own = {name: f"{name}{number}" for number, _, name in self.own.listed() if number == start + 1}
         names = {**own, "H_in": self.names[start]}
-        layer, H_in, H_bar = self.own.layers[start], self.inputs[start], bars.get(self.names[start + 1], self.seed)
+        layer, H_in, H_bar = (
+            self.own.layers[start],
+            self.inputs[start],
+            self.found.get(self.names[start + 1], self.seed),
+        )
         suspects = dense_suspects(layer, H_in, H_bar) if is_dense(layer) else {}
         return replace(
-            self.problem(bars),
+            self.problem(),
             cost=partial(self.cost, start=start),
             arrays={full: self.arrays.get(full, H_in) for full in names.values()},
             suspects={full: suspects.get(name, {}) for name, full in names.items()},
@@ -161,9 +168,10 @@ def chain(layers: Sequence[Any], H: Any) -> Any:
     return H
 
 
-def check_sweep(sweep: Sweep, rng: np.random.Generator, wrong_seed: bool = False) -> list[Result]:
+def check_sweep(sweep: Sweep, rng: np.random.Generator, top: list[Result]) -> list[Result]:
     return [
-        *attempt("bars", "backward", lambda: check_bars(sweep, rng, wrong_seed)),
+        *top,
+        *attempt("bars", "backward", lambda: check_bars(sweep, rng, top)),
         *attempt("bars", "minibatch", lambda: minibatch(sweep)),
         *attempt("bars", "as trained", lambda: as_trained(sweep)),
         *stored(sweep),
@@ -171,26 +179,24 @@ def check_sweep(sweep: Sweep, rng: np.random.Generator, wrong_seed: bool = False
     ]
 
 
-def check_bars(sweep: Sweep, rng: np.random.Generator, wrong_seed: bool) -> list[Result]:
+def check_bars(sweep: Sweep, rng: np.random.Generator, top: list[Result]) -> list[Result]:
     """Compare bars with numbers as the reverse sweep goes, then all together.
 
     A failure below a wrong bar gets no guess of its own.
     """
-    bars = sweep.bars(sweep.own, sweep.values, sweep.seed)
-    problems = [sweep.problem(bars)]
+    problems = [sweep.problem()]
     if sweep.is_chain:
-        problems = [sweep.layer_problem(start, bars) for start in reversed(range(len(sweep.values)))]
-    results: list[Result] = []
-    wrong = "F" if wrong_seed else ""  # the bar above, where it is wrong
+        problems = [sweep.layer_problem(start) for start in reversed(range(len(sweep.values)))]
+    results, above = [], failures(top)  # the bar from which the next ones follow, if it is wrong
     for problem in problems:
         of_layer = [check_bar(problem, name, rng) for name in problem.arrays]
-        if wrong:
-            guess = f"it follows from {wrong}: mend that first"
+        if above:
+            guess = f"it follows from {above[0].what}: mend that first"
             of_layer = [replace(result, guess=guess) if result.verdict == FAIL else result for result in of_layer]
-        wrong = of_layer[-1].what if of_layer[-1].verdict == FAIL else ""
+        above = failures(of_layer[-1:])
         results += of_layer
-    if all(bars[name].shape == x.shape for name, x in sweep.arrays.items()):
-        results.append(dot_product(sweep.problem(bars), rng))
+    if all(sweep.found[name].shape == x.shape for name, x in sweep.arrays.items()):
+        results.append(dot_product(sweep.problem(), rng))
     return results
 
 
@@ -198,8 +204,7 @@ def check_penalty(sweep: Sweep, penalty: Any, rng: np.random.Generator) -> list[
     """Check the penalty by itself: beside the bars of the data a mistake in the smaller ones would not show."""
     own = copy_of(sweep.unused)
     theta_bar = np.zeros_like(own.theta)
-    with calling("penalty.add_to"):
-        penalty.add_to(own, theta_bar)
+    penalty.add_to(own, theta_bar)
     bars, weights = own.named(theta_bar), weight_names(own)
     size = abs(float(penalty.cost(own)))
     if not size and not np.any(theta_bar):
@@ -227,9 +232,8 @@ def minibatch(sweep: Sweep) -> list[Result]:
     if reason:
         return [Result("F", "minibatch", INCONCLUSIVE, np.nan, EXACT, reason)]
     single = [sweep.bars(own, value, sweep.seed[:, [b]]) for b, value in enumerate(values)]
-    together = sweep.bars(own, own.forward(X.copy()), sweep.seed)
-    pairs = {name: (together[name], np.sum([bars[name] for bars in single], axis=0)) for name in own.parameters()}
-    pairs["X"] = together["X"], np.concatenate([bars["X"] for bars in single], axis=1)
+    pairs = {name: (sweep.found[name], np.sum([bars[name] for bars in single], axis=0)) for name in own.parameters()}
+    pairs["X"] = sweep.found["X"], np.concatenate([bars["X"] for bars in single], axis=1)
     words = ("minibatch", "its examples")
     return identity("minibatch", pairs, words, columns=B, good=f"the sum over {B} examples")
 
@@ -237,12 +241,9 @@ def minibatch(sweep: Sweep) -> list[Result]:
 def as_trained(sweep: Sweep) -> list[Result]:
     """Ask for theta_bar as training does, without X_bar and with arrays to write bars into: the same bars."""
     own = sweep.own
-    values = own.forward(sweep.X.copy())
-    bars = sweep.bars(own, values, sweep.seed)
     out = own.views(np.full_like(own.theta, np.nan))
-    with calling("backward"):
-        trained = own.named(own.backward(values, sweep.seed, out=out).theta_bar)
-    pairs = {name: (bar, bars[name]) for name, bar in trained.items()}
+    trained = own.named(own.backward(own.forward(sweep.X.copy()), sweep.seed, out=out).theta_bar)
+    pairs = {name: (bar, sweep.found[name]) for name, bar in trained.items()}
     words = ("with out, without X_bar", "layer by layer")
     return identity("as trained", pairs, words, good="the same bars with out and without X_bar")
 
@@ -255,18 +256,14 @@ def called_again(sweep: Sweep) -> Result:
     own.forward(other_columns(X))
     values = own.forward(X)
     kept = fingerprint(values)
-    bars = sweep.bars(own, values, seed)
+    bars = [sweep.bars(own, values, seed)]
     own.forward(other_columns(X))
-    again = sweep.bars(own, values, seed)
-    reason = ""
-    if fingerprint(X, seed, own.theta) != before:
-        reason = "forward or backward changed its input, a bar or a parameter in place"
-    elif fingerprint(values) != kept:
-        reason = "the stored values were changed in place"
-    if reason:
+    bars.append(sweep.bars(own, values, seed))
+    if fingerprint(X, seed, own.theta) != before or fingerprint(values) != kept:
+        reason = "forward or backward changed its input, its values, a bar or a parameter in place"
         return Result("state", "called again", FAIL, np.inf, EXACT, reason)
     good = "the same bars, nothing changed in place"
-    for found in (bars, again):
+    for found in bars:
         pairs = {name: (bar, wanted[name]) for name, bar in found.items()}
         result = identity("called again", pairs, ("after other data", "at first"), good=good)[0]
         if result.verdict == FAIL:
