@@ -176,9 +176,9 @@ class Comparison:
 
     def excuse(self, k: int) -> str:
         slope = self.slopes[k]
-        if not np.isfinite(slope.value):
-            return f"{self.both(k)}: the function cannot be evaluated around it"
         cause = "a kink within the step" if slope.bend > slope.noise else "less than rounding, saturated?"
+        if not np.isfinite(slope.value):
+            cause = "the function cannot be evaluated around it"
         return f"{self.both(k)}: {cause}"
 
 

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from mlp.checking.bar import ELEMENTS, EXACT, Problem, check_bar, dot_product, i
 from mlp.checking.copies import copy_of, fingerprint, float64, other_columns, two_columns, weight_names
 from mlp.checking.guesses import DECAY_ON_B, IN_PLACE, STATE, close, dense_suspects, is_dense
 from mlp.checking.loss import cost_size, loss_problem
-from mlp.checking.results import FAIL, INCONCLUSIVE, Result, attempt, failures, folded
+from mlp.checking.results import FAIL, INCONCLUSIVE, Result, attempt, failures, folded, held
 from mlp.network import Network
 from mlp.penalties import L2Penalty
 from mlp.types import Array
@@ -33,11 +34,10 @@ def check_network(
 ) -> list[Result]:
     """Check a network, one's own included, on a minibatch: X is K_0 x B, Y is K_L x B.
 
-    F comes first, then each layer's parameters and its input from the top down, as the reverse sweep goes, against
-    numerical derivatives of `loss.cost`. What is below a wrong bar is wrong too; the guess is at the highest. Then come
-    the sweep as a whole, and the L2 penalty (or a `penalty` of one's own with the methods of `mlp.L2Penalty`). A single
-    column is taken twice. The network is left bitwise as it was. What backward raises is a failure, what forward or the
-    loss raises is raised.
+    The bar of F comes first, then those of each layer's parameters and input from the top down, as the reverse sweep
+    goes, against numerical derivatives of `loss.cost`. What is below a wrong bar is wrong too; the guess is at the
+    highest. Then come the sweep as a whole, and the L2 penalty, or a `penalty` of one's own with the same methods. A
+    single column is taken twice. The network is left bitwise as it was. What backward raises is a failure.
 
     Parameters go by their names in the network; the input of layer 1 is "X", and that of layer l + 1 is "H<l>". A layer
     that stands twice has the names of its first place, and its bars are sums (note, footnote 6).
@@ -52,29 +52,20 @@ def check_network(
     ]
 
 
-class Weighted:
-    """The cost c = <H_bar, H>, whose seed is H_bar."""
-
-    def cost(self, H: Array, H_bar: Array) -> Any:
-        return np.sum(H_bar * H)
-
-    def seed(self, H: Array, H_bar: Array) -> Array:
-        return H_bar
-
-
 @np.errstate(all="ignore")
 def check_layer(layer: Any, H_in: Array, *, rng: np.random.Generator | None = None) -> list[Result]:
     """Check a layer, one's own included (see `mlp.network.LayerLike`), at the input H_in, K_in x B.
 
     With random H_bar, the cost is c = <H_bar, H>: its derivatives with respect to every parameter and H_in are the
     bars that `backward` has to return. A single column is taken twice, because some mistakes do not show with B = 1.
-    The layer is left bitwise as it was. What its backward raises is a failure, what its forward raises is raised.
+    The layer is left bitwise as it was. What its backward raises is a failure.
     """
     rng = np.random.default_rng(0) if rng is None else rng
     (X,) = two_columns(H_in)
     network = Network([copy.deepcopy(layer)])
     H_bar = rng.normal(size=copy_of(network)(X.copy()).shape)
-    results = check_sweep(Sweep(network, Weighted(), X, H_bar), rng, [])
+    product = SimpleNamespace(cost=lambda H, H_bar: np.sum(H_bar * H), seed=lambda H, H_bar: H_bar)
+    results = check_sweep(Sweep(network, product, X, H_bar), rng, [])
     own_names = {"X": "H_in", "F": "H"}
     return [replace(result, what=own_names.get(result.what, result.what.removesuffix("1"))) for result in results]
 
@@ -148,11 +139,8 @@ class Sweep:
         """
         own = {name: f"{name}{number}" for number, _, name in self.own.listed() if number == start + 1}
         names = {**own, "H_in": self.names[start]}
-        layer, H_in, H_bar = (
-            self.own.layers[start],
-            self.inputs[start],
-            self.found.get(self.names[start + 1], self.seed),
-        )
+        layer, H_in = self.own.layers[start], self.inputs[start]
+        H_bar = self.found.get(self.names[start + 1], self.seed)
         suspects = dense_suspects(layer, H_in, H_bar) if is_dense(layer) else {}
         return replace(
             self.problem(),
@@ -211,10 +199,11 @@ def check_penalty(sweep: Sweep, penalty: Any, rng: np.random.Generator) -> list[
         return []
     suspects = {name: {DECAY_ON_B: bar} for name, bar in bars.items() if name not in weights}
     names = [name for name, bar in bars.items() if name in weights or np.any(bar)]
-    arrays = {name: sweep.arrays[name] for name in names}
-    problem = Problem(
-        lambda arrays: penalty.cost(sweep.variant(arrays)), arrays, bars, size, suspects=suspects, maker="penalty"
-    )
+
+    def cost(arrays: Mapping[str, Array]) -> Any:
+        return penalty.cost(sweep.variant(arrays))
+
+    problem = Problem(cost, sweep.arrays, bars, size, suspects=suspects, maker="penalty")
     results = [replace(check_bar(problem, name, rng), check="penalty") for name in names]
     return folded(results, f"on {', '.join(names)} alone")
 
@@ -223,13 +212,10 @@ def minibatch(sweep: Sweep) -> list[Result]:
     """Compare the bars of a minibatch with the sums of those of its examples; those of X stand side by side."""
     own, X, B = sweep.own, sweep.X, sweep.X.shape[1]
     values = [own.forward(X[:, [b]]) for b in range(B)]
-    F = np.concatenate([value[-1].H for value in values], axis=1)
-    reason = ""
-    if not np.isfinite(F).all():
-        reason = "not finite"
-    elif (np.any(F) or np.any(sweep.inputs[-1])) and not close(F, sweep.inputs[-1]):
-        reason = "forward mixes the examples of a minibatch, so that their bars do not add up"
-    if reason:
+    F, whole = np.concatenate([value[-1].H for value in values], axis=1), sweep.inputs[-1]
+    if (np.any(F) or np.any(whole)) and not close(F, whole):
+        mixed = "forward mixes the examples of a minibatch, so that their bars do not add up"
+        reason = mixed if np.isfinite(F).all() else "not finite"
         return [Result("F", "minibatch", INCONCLUSIVE, np.nan, EXACT, reason)]
     single = [sweep.bars(own, value, sweep.seed[:, [b]]) for b, value in enumerate(values)]
     pairs = {name: (sweep.found[name], np.sum([bars[name] for bars in single], axis=0)) for name in own.parameters()}
@@ -260,8 +246,8 @@ def called_again(sweep: Sweep) -> Result:
     own.forward(other_columns(X))
     bars.append(sweep.bars(own, values, seed))
     if fingerprint(X, seed, own.theta) != before or fingerprint(values) != kept:
-        reason = "forward or backward changed its input, its values, a bar or a parameter in place"
-        return Result("state", "called again", FAIL, np.inf, EXACT, reason)
+        complaint = "forward or backward changed its input, its values, a bar or a parameter in place"
+        return held("state", "called again", complaint, "")
     good = "the same bars, nothing changed in place"
     for found in bars:
         pairs = {name: (bar, wanted[name]) for name, bar in found.items()}

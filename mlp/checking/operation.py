@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from mlp.autodiff.operation import Operation
 from mlp.checking.bar import DIRECTIONS, Problem, check_bar, identity
 from mlp.checking.copies import fingerprint, float64
 from mlp.checking.numerical import step_sizes
-from mlp.checking.results import FAIL, PASS, Result, attempt
+from mlp.checking.results import FAIL, Result, attempt, held
 from mlp.types import Array
 
 
@@ -153,14 +154,9 @@ def left_alone(rule: Rule, C_bar: Array, dots: Mapping[str, Array]) -> Result:
     before = fingerprint(given)
     bars = rule.reverse(C_bar)
     rule.forward(dots)
-    changed = fingerprint(given) != before
-    reason = "an argument was changed in place" if changed else ""
-    others = [("C_bar", C_bar)]
-    for name, bar in bars.items():
-        for other, array in others:
-            if np.shares_memory(bar, array):
-                reason = reason or f"the bar of {name} shares memory with {other}: whoever adds to one changes both"
-        others.append((f"the bar of {name}", bar))
-    if reason:
-        return Result("memory", "called", FAIL, np.inf, 0.0, reason)
-    return Result("memory", "called", PASS, 0.0, 0.0, "nothing changed in place, nothing shared")
+    complaint = "" if fingerprint(given) == before else "an argument was changed in place"
+    named = [("C_bar", C_bar), *((f"the bar of {name}", bar) for name, bar in bars.items())]
+    for (one, array), (other, bar) in combinations(named, 2):
+        if np.shares_memory(array, bar):
+            complaint = f"{other} shares memory with {one}: whoever adds to one changes both"
+    return held("memory", "called", complaint, "nothing changed in place, nothing shared")

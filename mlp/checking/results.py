@@ -49,6 +49,13 @@ def attempt(what: str, check: str, call: Callable[[], Sequence[Result]]) -> list
         return [Result(what, check, FAIL, np.inf, 0.0, f"raised {type(error).__name__}: {error}", guess)]
 
 
+def held(what: str, check: str, complaint: str, good: str, guess: str = "") -> Result:
+    """FAIL with a complaint, or PASS where there is none."""
+    if complaint:
+        return Result(what, check, FAIL, np.inf, 0.0, complaint, guess)
+    return Result(what, check, PASS, 0.0, 0.0, good)
+
+
 def folded(results: Sequence[Result], reason: str) -> list[Result]:
     """Keep what did not pass, or one PASS for all."""
     others = [result for result in results if result.verdict != PASS]

@@ -54,34 +54,32 @@ def in_a_layer(kind: type[Layer], activation: Any = "tanh", K: int = 4) -> Check
 
 def in_a_network(kind: type[Layer] = Layer, activation: Any = "tanh", penalty: L2Penalty | None = None) -> Check:
     """Check a network of three layers, the middle one of this kind."""
-
-    def check(rng: np.random.Generator) -> list[Result]:
-        network = Network([dense(rng, 3, 4), dense(rng, 4, 5, activation, kind), dense(rng, 5, 2)])
-        X, Y = rng.normal(size=(3, 6)), rng.normal(size=(2, 6))
-        return check_network(network, SquaredError(), X, Y, penalty=penalty, rng=rng)
-
-    return check
+    return lambda rng: check_network(
+        Network([dense(rng, 3, 4), dense(rng, 4, 5, activation, kind), dense(rng, 5, 2)]),
+        SquaredError(),
+        rng.normal(size=(3, 6)),
+        rng.normal(size=(2, 6)),
+        penalty=penalty,
+        rng=rng,
+    )
 
 
 def in_a_loss(loss: Any) -> Check:
     return lambda rng: check_loss(loss, rng.normal(size=(3, 5)), np.eye(3)[:, rng.integers(3, size=5)], rng=rng)
 
 
-def in_a_loop(loop: Callable[..., Any]) -> Check:
-    def check(rng: np.random.Generator) -> list[Result]:
-        network, data = Network([dense(rng, 3, 2)]), (rng.normal(size=(11, 3)), rng.normal(size=(11, 2)))
-        return check_loop(loop, network, SquaredError(), data, batch_size=4, l2=0.1, rng=rng)
-
-    return check
+def in_a_loop(rng: np.random.Generator) -> list[Result]:
+    network, data = Network([dense(rng, 3, 2)]), (rng.normal(size=(11, 3)), rng.normal(size=(11, 2)))
+    return check_loop(full_B, network, SquaredError(), data, batch_size=4, l2=0.1, rng=rng)
 
 
-def in_an_operation(operation: Operation) -> Check:
-    return lambda rng: check_operation(operation, [rng.normal(size=(3, 4))], rng=rng)
+def in_an_operation(rng: np.random.Generator) -> list[Result]:
+    return check_operation(ONE_USE, [rng.normal(size=(3, 4))], rng=rng)
 
 
-def in_labels(shift: int) -> Check:
-    labels, codes = ["cat", "dog", "owl"], np.array([1, 0, 2, 1, 0])
-    return lambda rng: check_labels(np.eye(3)[(codes + shift) % 3], [labels[k] for k in codes], labels)
+def in_labels(rng: np.random.Generator) -> list[Result]:
+    labels, codes = ["cat", "dog", "owl"], rng.permutation([0, 1, 1, 2, 0])
+    return check_labels(np.eye(3)[(codes + 1) % 3], [labels[k] for k in codes], labels)  # codes
 
 
 # The mistakes, each with what is right beside it
@@ -168,15 +166,15 @@ PLANTED = (
     Planted("slope taken at H instead of A", in_a_layer(Layer, SLOPE_AT_H), "W", AT_H),
     Planted("mean and sum mixed between cost and seed", in_a_loss(SUM_SEED), "F", "a factor B = 5"),
     Planted("a factor 1/2 missing", in_a_loss(NO_HALF), "F", "a factor 1/2"),
-    Planted("the last short minibatch scaled by the full B", in_a_loop(full_B), "W1", SHORT),
+    Planted("the last short minibatch scaled by the full B", in_a_loop, "W1", SHORT),
     Planted("overwriting instead of summing, in a layer", in_a_layer(Overwriting), "H_in", OVERWRITTEN),
-    Planted("overwriting instead of summing, in an operation", in_an_operation(ONE_USE), "A", "one of two uses"),
+    Planted("overwriting instead of summing, in an operation", in_an_operation, "A", "one of two uses"),
     Planted("softmax over the wrong axis", in_a_loss(OF_EXAMPLES), "F", WRONG_AXIS),
     Planted("weight decay on b", in_a_network(penalty=DecayOnB(0.1)), "b2", DECAY_ON_B),
     Planted("values of an earlier forward used in backward", in_a_network(Earlier), "W2", STATE),
     Planted("wrong only where training leaves H_in_bar out", in_a_layer(LOWEST), "W", "the sign"),
     Planted("ReLU applied in place on the stored A", in_a_layer(InPlace, "relu", 3), "A", IN_PLACE),
-    Planted("labels off by one", in_labels(1), "Y", OFF_BY_ONE),
+    Planted("labels off by one", in_labels, "Y", OFF_BY_ONE),
 )
 
 

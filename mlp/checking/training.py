@@ -5,23 +5,19 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from mlp.checking.bar import EXACT, identity
 from mlp.checking.copies import copy_of, float64, off_zero, weight_names
 from mlp.checking.guesses import DECAY_ON_B
-from mlp.checking.results import ALL, FAIL, INCONCLUSIVE, PASS, Result, folded
+from mlp.checking.results import ALL, FAIL, INCONCLUSIVE, PASS, Result, folded, held
 from mlp.types import Array
 
-UPHILL = "the sign: W <- W - eta W_bar goes down, + goes up"
-NO_STEP = "the array does not move: is it left out of the step?"
 SHORT = "the last, short minibatch is divided by the full B"
 NO_PENALTY = "the derivative of the penalty, l2 W, is missing"
 MEAN_OF_MEANS = "the minibatches' costs are averaged without weighing them by their rows"
-OTHER_ROWS = "inputs have the targets of other rows: are both shuffled in the same order?"
-SKIPPED = "rows are left out or taken twice: is the last, short minibatch dropped?"
 EVEN = 1e-6  # a step is a small difference of parameters, so rounding leaves more in it
 
 
@@ -38,7 +34,12 @@ def check_optimizer(optimizer: Any, network: Any, *, rng: np.random.Generator | 
     theta_bar = rng.normal(size=own.theta.shape)
     still = first_step(optimizer, own.theta, np.zeros_like(theta_bar))
     moved = own.named(first_step(optimizer, own.theta, theta_bar) - still)
-    downhill = [goes_down(name, moved[name], bar) for name, bar in own.named(theta_bar).items()]
+    downhill = []
+    for name, bar in own.named(theta_bar).items():
+        slope, guess = float(np.sum(moved[name] * bar)), "the sign: W <- W - eta W_bar goes down, + goes up"
+        if not np.any(moved[name]):
+            guess = "the array does not move: is it left out of the step?"
+        downhill.append(held(name, "downhill", "" if slope < 0 else f"<step, bar> = {slope:.3g}", "", guess))
     return [
         *folded(downhill, "<step, bar> is below 0 in every array"),
         *check_decay(own.named(still), own.parameters(), weight_names(own), "with all bars 0, a step"),
@@ -50,14 +51,6 @@ def first_step(optimizer: Any, theta: Array, theta_bar: Array) -> Array:
     moved = theta.copy()
     copy.deepcopy(optimizer).step(moved, theta_bar.copy(), optimizer.learning_rate)
     return moved - theta
-
-
-def goes_down(name: str, step: Array, bar: Array) -> Result:
-    slope, norm = float(np.sum(step * bar)), float(np.linalg.norm(step) * np.linalg.norm(bar))
-    if slope < 0:
-        return Result(name, "downhill", PASS, 0.0, 0.0)
-    reason, guess = (f"<step, bar> = {slope:.3g}", UPHILL) if np.any(step) else ("no step at all", NO_STEP)
-    return Result(name, "downhill", FAIL, slope / norm if norm else 0.0, 0.0, reason, guess)
 
 
 def check_decay(steps: dict[str, Array], parameters: dict[str, Array], weights: set[str], when: str) -> list[Result]:
@@ -93,12 +86,11 @@ def check_loop(
 ) -> list[Result]:
     """Check a training loop that is called like `mlp.train`, on data = (X, Y), N x D and N x K.
 
-    `loop(network, loss, optimizer, data, rng=..., epochs=1, batch_size=..., l2=...)` runs with an optimizer that
-    changes nothing, so every minibatch can be computed again: its rows have to be rows of the data, each once in the
-    epoch and with its own targets; its bars those of its mean cost plus penalty; and `train_loss` of the last record
-    (if it has one) the mean cost of all rows. With a `weight_decay` it runs once more, and nothing but weights may
-    change. The default batch size leaves a short minibatch. The network is left bitwise as it was; what the loop raises
-    is raised.
+    It runs one epoch with an optimizer that changes nothing, so every minibatch can be computed again: its rows have to
+    be rows of the data, each once and with its own targets; its bars those of its mean cost plus penalty; and
+    `train_loss` of the last record (if it has one) the mean cost of all rows. With a `weight_decay` it runs once more,
+    and nothing but weights may change. The default batch size leaves a short minibatch. The network is left bitwise as
+    it was. What the loop raises is raised.
     """
     rng = np.random.default_rng(0) if rng is None else rng
     X, Y = map(float64, data)
@@ -133,12 +125,8 @@ def uneven(N: int) -> int:
     return B if N % B else B + 1
 
 
-class Step(NamedTuple):
-    """One minibatch of a loop: the inputs and targets that it used, and the bars that it steps along."""
-
-    X: Array
-    Y: Array
-    theta_bar: Array
+Step = tuple[Array, Array, Array]
+"""X, Y and theta_bar of a minibatch of a loop: what it used, and what it steps along."""
 
 
 class Watch:
@@ -167,22 +155,24 @@ class Watch:
 
     def step(self, theta: Array, theta_bar: Array, eta: float) -> None:
         if self.X.size and self.X.shape[1:] == self.Y.shape[1:]:  # or nobody knows of what these are the bars
-            self.steps.append(Step(self.X, self.Y, float64(theta_bar)))
+            self.steps.append((self.X, self.Y, float64(theta_bar)))
 
 
 def check_rows(steps: list[Step], X: Array, Y: Array) -> Result:
     """Check that every row of the data is used once, with its own targets."""
-    seen_X, seen_Y = (np.concatenate([getattr(step, name) for step in steps], axis=1).T for name in ("X", "Y"))
+    seen_X, seen_Y = (np.concatenate([step[k] for step in steps], axis=1).T for k in (0, 1))
     seen, rows = sorted(seen_X.tolist()), sorted(X.tolist())  # in any order
-    sizes = ", ".join(str(step.X.shape[1]) for step in steps)
-    verdict, guess, reason = PASS, "", f"each of {len(X)} rows once, in minibatches of {sizes}"
+    sizes = ", ".join(str(step[0].shape[1]) for step in steps)
+    verdict, reason, guess = PASS, f"each of {len(X)} rows once, in minibatches of {sizes}", ""
     if not {*map(tuple, seen)} <= {*map(tuple, rows)}:
         verdict = INCONCLUSIVE
         reason = "the inputs of the minibatches are not rows of the data (augmented?), so they cannot be compared"
     elif seen != rows:
-        verdict, guess, reason = FAIL, SKIPPED, f"{len(seen)} rows in the epoch, not each of the {len(X)} once"
+        verdict, reason = FAIL, f"{len(seen)} rows in the epoch, not each of the {len(X)} once"
+        guess = "rows are left out or taken twice: is the last, short minibatch dropped?"
     elif sorted(np.hstack([seen_X, seen_Y]).tolist()) != sorted(np.hstack([X, Y]).tolist()):
-        verdict, guess, reason = FAIL, OTHER_ROWS, "the pairs of inputs and targets are not those of the data"
+        verdict, reason = FAIL, "the pairs of inputs and targets are not those of the data"
+        guess = "inputs have the targets of other rows: are both shuffled in the same order?"
     return Result("rows", "minibatches", verdict, np.inf if verdict == FAIL else 0.0, 0.0, reason, guess)
 
 
@@ -190,14 +180,14 @@ def check_steps(own: Any, loss: Any, steps: list[Step], l2: float) -> list[Resul
     """Check the bars of every minibatch; of the failures, tell those of the first minibatch that has any."""
     everywhere = l2 * own.theta
     decay = np.where(np.arange(everywhere.size) < own.n_weights, everywhere, 0.0)
-    largest = max(step.X.shape[1] for step in steps)
+    largest = max(X.shape[1] for X, _, _ in steps)
     results = []
-    for k, step in enumerate(steps):
-        n = step.X.shape[1]
-        values = own.forward(step.X)
-        data = float64(own.backward(values, loss.seed(values[-1].H, step.Y)).theta_bar)
+    for k, (X, Y, theta_bar) in enumerate(steps):
+        n = X.shape[1]
+        values = own.forward(X)
+        data = float64(own.backward(values, loss.seed(values[-1].H, Y)).theta_bar)
         wrong = {SHORT: data * n / largest + decay, DECAY_ON_B: data + everywhere, NO_PENALTY: data}
-        found, right = own.named(step.theta_bar), own.named(data + decay)
+        found, right = own.named(theta_bar), own.named(data + decay)
         pairs = {name: (bar, right[name]) for name, bar in found.items()}
         suspects = {name: {cause: own.named(bars)[name] for cause, bars in wrong.items()} for name in pairs}
         words = ("the loop has", "right is")
@@ -211,7 +201,7 @@ def check_steps(own: Any, loss: Any, steps: list[Step], l2: float) -> list[Resul
 
 def check_reported(own: Any, loss: Any, steps: list[Step], X: Array, Y: Array, reported: float) -> list[Result]:
     """Check that the cost of the epoch is the mean over its rows: minibatches weigh by their rows."""
-    costs = [float(loss.cost(own.forward(step.X)[-1].H, step.Y)) for step in steps]
+    costs = [float(loss.cost(own.forward(few)[-1].H, targets)) for few, targets, _ in steps]
     pairs = {"c": (reported, float(loss.cost(own.forward(X.T)[-1].H, Y.T)))}
     suspects = {"c": {MEAN_OF_MEANS: np.mean(costs)}}
     words = ("train_loss is", "the mean over all rows")
