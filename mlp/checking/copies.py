@@ -27,13 +27,6 @@ def weight_names(network: Network) -> set[str]:
     return {name for name, place in places.items() if (place < network.n_weights).any()}
 
 
-def off_zero(network: Network, rng: np.random.Generator) -> None:
-    """Set parameters that are all 0 to something else: weight decay on them would not show."""
-    for parameter in network.parameters().values():
-        if not parameter.any():
-            parameter += 0.1 * rng.normal(size=parameter.shape)
-
-
 def float64(values: Any) -> Array:
     """A copy in float64."""
     return np.array(values, dtype=np.float64)

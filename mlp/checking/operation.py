@@ -29,9 +29,8 @@ def check_operation(
     """Check an operation, one's own included, at these real inputs (arrays, or tuples of arrays) and options.
 
     With random C_bar and dots, `reverse` is compared with derivatives of <C_bar, C>, and `forward` with `reverse`, by
-    <C_bar, C_dot> = sum of <A_bar, A_dot>. `project` maps changes of an input (by position)
-    to the nearest that is allowed: where a rule is for symmetric S alone, `{0: lambda V: (V + V.T) / 2}`. What a rule
-    raises is a failure, what `value` raises is raised.
+    <C_bar, C_dot> = sum of <A_bar, A_dot>. `project` maps a change of an input (by position) to the nearest that is
+    allowed: where a rule is for symmetric S alone, `{0: lambda V: (V + V.T) / 2}`. What a rule raises is a failure.
     """
     rng = np.random.default_rng(0) if rng is None else rng
     rule = Rule(operation, inputs, options or {}, project or {})
@@ -41,9 +40,6 @@ def check_operation(
         *attempt("C_dot", "forward", lambda: dot_products(rule, draws)),
         *attempt("memory", "called", lambda: [left_alone(rule, *draws[0])]),
     ]
-
-
-Draws = list[tuple[Array, dict[str, Array]]]
 
 
 class Rule:
@@ -134,7 +130,7 @@ def check_reverse(rule: Rule, C_bar: Array, rng: np.random.Generator) -> list[Re
     return [check_bar(problem, name, rng) for name in rule.arrays]
 
 
-def dot_products(rule: Rule, draws: Draws) -> list[Result]:
+def dot_products(rule: Rule, draws: list[tuple[Array, dict[str, Array]]]) -> list[Result]:
     """Check that <C_bar, C_dot> = sum of <A_bar, A_dot> over the inputs, for random C_bar and dots (Giles 2008).
 
     Where the bars are right, so is C_dot.

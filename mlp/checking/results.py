@@ -44,8 +44,8 @@ def attempt(what: str, check: str, call: Callable[[], Sequence[Result]]) -> list
     try:
         return list(call())
     except Exception as error:
-        misfit = isinstance(error, ValueError)
-        guess = "shapes do not fit: a transpose, or an array of another minibatch?" if misfit else ""
+        misfit = "shapes do not fit: a transpose, or an array of another minibatch?"
+        guess = misfit if isinstance(error, ValueError) else ""
         return [Result(what, check, FAIL, np.inf, 0.0, f"raised {type(error).__name__}: {error}", guess)]
 
 

@@ -44,9 +44,6 @@ def dense(
     return kind(rng.normal(size=(n_out, n_in)), rng.normal(size=(n_out, 1)), activation)
 
 
-# Where mistakes are planted
-
-
 def in_a_layer(kind: type[Layer], activation: Any = "tanh", K: int = 4) -> Check:
     """Check a layer with K inputs and 4 units: square, so that shapes give nothing away, or not."""
     return lambda rng: check_layer(dense(rng, K, 4, activation, kind), rng.normal(size=(K, 5)), rng=rng)
@@ -54,14 +51,13 @@ def in_a_layer(kind: type[Layer], activation: Any = "tanh", K: int = 4) -> Check
 
 def in_a_network(kind: type[Layer] = Layer, activation: Any = "tanh", penalty: L2Penalty | None = None) -> Check:
     """Check a network of three layers, the middle one of this kind."""
-    return lambda rng: check_network(
-        Network([dense(rng, 3, 4), dense(rng, 4, 5, activation, kind), dense(rng, 5, 2)]),
-        SquaredError(),
-        rng.normal(size=(3, 6)),
-        rng.normal(size=(2, 6)),
-        penalty=penalty,
-        rng=rng,
-    )
+
+    def check(rng: np.random.Generator) -> list[Result]:
+        network = Network([dense(rng, 3, 4), dense(rng, 4, 5, activation, kind), dense(rng, 5, 2)])
+        X, Y = rng.normal(size=(2, 3, 6))
+        return check_network(network, SquaredError(), X, Y[:2], penalty=penalty, rng=rng)
+
+    return check
 
 
 def in_a_loss(loss: Any) -> Check:
