@@ -95,7 +95,8 @@ def dot_product(problem: Problem, rng: np.random.Generator) -> Result:
         steps = list(zip(arrays[ALL], dots, strict=True))
         return problem.cost({name: x + sum(t * draw[name] for t, draw in steps) for name, x in problem.arrays.items()})
 
-    along = Problem(cost, {ALL: np.zeros(DIRECTIONS)}, {ALL: np.array(claims)}, problem.size, columns=problem.columns)
+    t, bar = np.zeros(DIRECTIONS), np.array(claims)
+    along = Problem(cost, {ALL: t}, {ALL: bar}, problem.size, columns=problem.columns, maker="<bars, dots>")
     result = replace(check_bar(along, ALL, rng), check="dot product")
     return replace(result, reason=f"{DIRECTIONS} directions") if result.verdict == PASS else result
 

@@ -230,8 +230,8 @@ def as_trained(sweep: Sweep) -> list[Result]:
     out = own.views(np.full_like(own.theta, np.nan))
     trained = own.named(own.backward(own.forward(sweep.X.copy()), sweep.seed, out=out).theta_bar)
     pairs = {name: (bar, sweep.found[name]) for name, bar in trained.items()}
-    words = ("with out, without X_bar", "layer by layer")
-    return identity("as trained", pairs, words, good="the same bars with out and without X_bar")
+    words = ("as in training", "layer by layer")
+    return identity("as trained", pairs, words, good="the same bars as training asks for them")
 
 
 def called_again(sweep: Sweep) -> Result:

@@ -13,7 +13,7 @@ from mlp.autodiff.operation import Operation
 from mlp.checking.bar import DIRECTIONS, Problem, check_bar, identity
 from mlp.checking.copies import fingerprint, float64
 from mlp.checking.numerical import step_sizes
-from mlp.checking.results import FAIL, Result, attempt, held
+from mlp.checking.results import ALL, FAIL, Result, attempt, held
 from mlp.types import Array
 
 
@@ -141,7 +141,7 @@ def dot_products(rule: Rule, draws: list[tuple[Array, dict[str, Array]]]) -> lis
         return [Result("C_dot", "shape", FAIL, np.inf, 0.0, f"the shape is {shapes}, that of C {wanted}")]
     up = [float(np.sum(C_bar * flat(C_dot))) for (C_bar, _), C_dot in zip(draws, C_dots, strict=True)]
     down = [sum(float(np.sum(bar * dots[name])) for name, bar in rule.reverse(C_bar).items()) for C_bar, dots in draws]
-    return identity("dot product", {"C_dot": (up, down)}, ("by forward", "by reverse"), good=f"{len(draws)} draws")
+    return identity("dot product", {ALL: (up, down)}, ("by forward", "by reverse"), good=f"{len(draws)} draws")
 
 
 def left_alone(rule: Rule, C_bar: Array, dots: Mapping[str, Array]) -> Result:

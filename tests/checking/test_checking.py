@@ -566,7 +566,7 @@ def in_place(C_bar, C, A, B):
     [
         ({"reverse": lambda C_bar, C, A, B: (2 * A * B * C_bar, -A * A * C_bar)}, "B", "the sign"),
         ({"reverse": lambda C_bar, C, A, B: ((2 * A * B * C_bar).sum(), A * A * C_bar)}, "A", "shape"),
-        ({"forward": lambda dots, C, A, B: A * B * dots[0] + A * A * dots[1]}, "C_dot", "by forward"),
+        ({"forward": lambda dots, C, A, B: A * B * dots[0] + A * A * dots[1]}, "all together", "by forward"),
         ({"forward": lambda dots, C, A, B: (A * A * dots[1]).sum()}, "C_dot", "shape"),
         ({"forward": lambda dots, C, A, B: A @ dots[0]}, "C_dot", "raised"),
         ({"reverse": lambda C_bar, C, A, B: (C_bar, A * A * C_bar)}, "memory", "shares memory with C_bar"),
@@ -584,7 +584,7 @@ def test_wrong_rules_are_caught(changes, what, words, rng):
 def test_forward_and_reverse_are_held_against_each_other(rng):
     inputs = rng.normal(size=(3, 4)), rng.normal(size=(3, 4))
     results = check_operation(power_rule(forward=lambda dots, C, A, B: A * A * dots[1]), inputs)
-    assert [(result.what, result.check) for result in failures(results)] == [("C_dot", "dot product")]
+    assert [result.check for result in failures(results)] == ["dot product"]
 
 
 def test_complex_inputs_are_refused():
@@ -726,7 +726,7 @@ class Adding(Layer):
 def test_a_layer_that_adds_to_the_arrays_it_is_given_is_caught(rng):
     found = only(check_layer(dense(rng, 3, 4, kind=Adding), rng.normal(size=(3, 5))), "W")
     assert found.check == "as trained"
-    assert "with out, without X_bar nan" in found.reason
+    assert "as in training nan" in found.reason
 
 
 def test_labels(rng):
