@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlp.checking.guesses import NOT_SUMMED, TRANSPOSE, Suspects, guess
-from mlp.checking.numerical import CENTRAL, EPS, TOLERANCE, Derivative, Function, Slope, step_sizes
+from mlp.checking.numerical import EPS, TOLERANCE, Derivative, Function, Slope, step_sizes
 from mlp.checking.results import ALL, FAIL, INCONCLUSIVE, PASS, Result
 from mlp.types import Array
 
@@ -64,11 +64,7 @@ def check_bar(problem: Problem, name: str, rng: np.random.Generator) -> Result:
     if not np.isfinite(derivative.base):
         reason = "the value itself is not finite"
         return Result(name, derivative.method, INCONCLUSIVE, np.nan, TOLERANCE[derivative.method], reason)
-    comparison = Comparison(problem, name, derivative, rng)
-    if comparison.result().verdict == FAIL and not comparison.confirmed():
-        derivative.method = CENTRAL
-        comparison = Comparison(problem, name, derivative, rng)
-    return comparison.result()
+    return Comparison(problem, name, derivative, rng).result()
 
 
 def wrong_shape(problem: Problem, name: str, bar: Array, rng: np.random.Generator) -> Result:
@@ -135,13 +131,6 @@ class Comparison:
     def slope(self, index: Index) -> Slope:
         step, (value, bend, noise) = self.steps[index], self.derivative.along(self.step(index))
         return Slope(value / step, bend / step, (noise + ROUNDED * EPS * self.problem.size) / step)
-
-    def confirmed(self) -> bool:
-        """Ask central differences about the worst element: at a kink the complex step picks a side."""
-        if self.derivative.method == CENTRAL or not np.isfinite(self.found).all():
-            return True
-        index = self.indices[int(np.argmax(self.sure))]
-        return bool(self.derivative.trusts_complex([self.step(index)]))
 
     def result(self) -> Result:
         found, wanted, doubt, size = self.found, self.wanted, self.doubt, self.bar.size

@@ -49,6 +49,25 @@ def test_what_rounding_hides_is_neither_right_nor_wrong(loss, rng):
     assert "rounding" in only(found, "F", INCONCLUSIVE).reason
 
 
+def test_a_bar_that_is_right_at_a_kink_is_luck(rng):
+    F, Y = rng.normal(size=(2, 3, 5))
+    F[1, 2] = Y[1, 2]  # where sign says 0, and so do central differences
+    assert "kink" in only(check_loss(Distance(*ABS), F, Y), "F", INCONCLUSIVE).reason
+
+
+def test_a_sum_is_no_mean(rng):
+    class Sum(SquaredError):
+        def cost(self, F, Y):
+            return super().cost(F, Y) * F.shape[1]
+
+        def seed(self, F, Y):
+            return super().seed(F, Y) * F.shape[1]
+
+    results = check_loss(Sum(), rng.normal(size=(3, 5)), rng.normal(size=(3, 5)))
+    assert {(result.what, result.check) for result in failures(results)} == {("c", "minibatch"), ("F", "minibatch")}
+    assert only(results, "F").guess.startswith("a factor B = 5")
+
+
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 @pytest.mark.parametrize("size", [40, 1000])
 def test_losses_never_fail_however_large_the_outputs(loss, size, rng):

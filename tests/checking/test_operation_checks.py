@@ -69,6 +69,20 @@ def test_forward_and_reverse_are_held_against_each_other(rng):
     assert [result.check for result in failures(results)] == ["dot product"]
 
 
+def test_a_rule_for_symmetric_matrices_alone_is_checked_on_them(rng):
+    """C is the first row of S: its bar may stand in the row, or half in the row and half in the column."""
+    operation = Operation(
+        "first row",
+        value=lambda S: S[:, 0].copy(),
+        forward=lambda dots, C, S: dots[0][:, 0].copy(),
+        reverse=lambda C_bar, C, S: (np.outer(np.eye(len(S))[0], C_bar),),
+        source="test",
+    )
+    S = np.diag(rng.normal(size=3))
+    passed(check_operation(operation, [S], project={0: lambda V: (V + V.T) / 2}))
+    assert only(check_operation(operation, [S]), "S")
+
+
 def test_complex_inputs_are_refused():
     with pytest.raises(ValueError, match="A is complex"):
         check_operation(power_rule(), [np.ones(2) * 1j, np.ones(2)])
