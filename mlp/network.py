@@ -247,6 +247,22 @@ def put_bars(bars: Any, parts: Mapping[str, Array], first: bool) -> None:
             part[...] = bar
 
 
+def arrays_in(things: Any) -> Iterator[Array]:
+    """Every array in nested tuples, lists and objects with fields."""
+    waiting, seen = [things], set[int]()
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, np.ndarray):
+            yield thing
+        elif isinstance(thing, (list, tuple)):
+            waiting.extend(thing)
+        elif hasattr(thing, "__dict__") and not isinstance(thing, type):
+            waiting.extend(vars(thing).values())
+
+
 class Stored(NamedTuple):
     """How many arrays, and how many bytes they take."""
 
@@ -261,15 +277,8 @@ def stored(values: Any) -> Stored:
     array that it keeps alive.
     """
     arrays: dict[int, Array] = {}
-    waiting = [values]
-    while waiting:
-        thing = waiting.pop()
-        if isinstance(thing, np.ndarray):
-            while isinstance(thing.base, np.ndarray):
-                thing = thing.base
-            arrays[id(thing)] = thing
-        elif isinstance(thing, (list, tuple)):
-            waiting.extend(thing)
-        elif hasattr(thing, "__dict__"):  # values that are an object with fields
-            waiting.extend(vars(thing).values())
+    for array in arrays_in(values):
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        arrays[id(array)] = array
     return Stored(len(arrays), sum(array.nbytes for array in arrays.values()))

@@ -1,15 +1,13 @@
-"""Copy networks in float64: what is checked stays bitwise as it was, and parameters can be replaced."""
+"""Copy arrays and networks in float64: what is checked stays bitwise as it was, and parameters can be replaced."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from mlp.checking.results import calling
-from mlp.network import Network
+from mlp.network import Network, arrays_in
 from mlp.types import Array
 
 
@@ -29,55 +27,6 @@ def weight_names(network: Network) -> set[str]:
     return {name for name, place in places.items() if (place < network.n_weights).any()}
 
 
-class Private:
-    """A copy of a network in float64, never called, from which more copies are made.
-
-    Parameters go by their names in the network; with `alone`, for a network of one layer, without its number.
-    """
-
-    def __init__(self, network: Network, *, alone: bool = False) -> None:
-        self.alone, self.unused = alone, copy_of(network)
-        self.parameters = self.named(self.unused.theta)
-        self.variants: dict[bool, Network] = {}
-
-    def named(self, theta: Array) -> dict[str, Array]:
-        """The parts of a vector of theta's size by the names of the parameters."""
-        parts = self.unused.named(theta)
-        return {name.removesuffix("1"): part for name, part in parts.items()} if self.alone else parts
-
-    def fresh(self, dtype: Any = np.float64) -> Network:
-        return copy_of(self.unused, dtype)
-
-    def variant(self, arrays: Mapping[str, Array]) -> Network:
-        """A copy with these arrays, real or complex, in the place of its parameters of these names."""
-        kind = any(map(np.iscomplexobj, arrays.values()))
-        if kind not in self.variants:
-            self.variants[kind] = self.fresh(np.complex128 if kind else np.float64)
-        own = self.variants[kind]
-        own.theta = self.unused.theta
-        for name, part in self.named(own.theta).items():
-            part[...] = arrays.get(name, part)
-        return own
-
-
-def layer_bars(layer: Any, values: Any, H_bar: Array) -> dict[str, Array]:
-    """Copies of the bars of a layer's parameters and of H_in."""
-    with calling("backward"):
-        bars = layer.backward(values, H_bar, input_bar=True)
-        return {name: float64(getattr(bars, f"{name}_bar")) for name in (*layer.parameters, "H_in")}
-
-
-def off_zero(network: Network, rng: np.random.Generator) -> None:
-    """Set parameters that are all 0 to something else: weight decay on them would not show."""
-    for parameter in network.parameters().values():
-        if not parameter.any():
-            parameter += 0.1 * rng.normal(size=parameter.shape)
-
-
-def long_double(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    return {name: array.astype(np.longdouble) for name, array in arrays.items()}
-
-
 def float64(values: Any) -> Array:
     """A copy in float64."""
     return np.array(values, dtype=np.float64)
@@ -95,24 +44,6 @@ def other_columns(X: Array) -> Array:
     return turned.copy() if not np.array_equal(turned, X) else 0.5 * X
 
 
-def arrays_in(*things: Any) -> Iterator[Array]:
-    """Every array in nested tuples, lists, dicts and objects with attributes."""
-    waiting, seen = list(things), set()
-    while waiting:
-        thing = waiting.pop(0)
-        if id(thing) in seen:
-            continue
-        seen.add(id(thing))
-        if isinstance(thing, np.ndarray):
-            yield thing
-        elif isinstance(thing, Mapping):
-            waiting.extend(thing.values())
-        elif isinstance(thing, (list, tuple)):
-            waiting.extend(thing)
-        elif hasattr(thing, "__dict__") and not isinstance(thing, type):
-            waiting.extend(vars(thing).values())
-
-
 def fingerprint(*things: Any) -> list[tuple[Any, ...]]:
     """The bits of all arrays in the things, to see whether a call changed any."""
-    return [(array.shape, array.dtype.str, array.tobytes()) for array in arrays_in(*things)]
+    return [(array.shape, array.dtype.str, array.tobytes()) for array in arrays_in(things)]

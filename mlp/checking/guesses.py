@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from mlp.checking.copies import layer_bars
 from mlp.types import Array
 
 CLOSE = 1e-5  # how well a pattern must fit, relative to the norm; what passes as a bar is at most 1e-6 off
 
+TRANSPOSE = "a transpose: the bar is the transpose of what it should be"
+NOT_SUMMED = "the sum over the minibatch is missing"
 STATE = "something is kept from call to call: these are the bars of another forward pass"
 FORGOTTEN = "the slope g'(A) is forgotten"
 AT_H = "the slope is taken at H instead of A"
 NOT_THE_SLOPE = "the slope of the activation is not the derivative of its value"
 W_FOR_W_T = "W where Wᵀ belongs"
 OVERWRITTEN = "H_in is used twice, and one use overwrites the other instead of adding to it"
+IN_PLACE = "g is applied in place, on the stored A"
 DECAY_ON_B = "weight decay on b, which the cost of the penalty leaves out"
 
-
-@dataclass(frozen=True)
-class Suspects:
-    """Wrong bars of known mistakes, `instead` of the right bar or `added` to it, by the words for the mistake."""
-
-    instead: Mapping[str, Array] = field(default_factory=dict)
-    added: Mapping[str, Array] = field(default_factory=dict)
+Suspects = Mapping[str, Any]
+"""Wrong bars of an array, by the words for the mistake that makes them."""
 
 
 def close(X: Any, Y: Any, within: float = CLOSE) -> bool:
@@ -38,27 +34,22 @@ def close(X: Any, Y: Any, within: float = CLOSE) -> bool:
     return 0 < size < np.inf and float(np.linalg.norm(np.subtract(X, Y))) <= within * size
 
 
-def guess(
-    found: Array, wanted: Array, bar: Array, take: Callable[[Array], Array], columns: int, suspects: Suspects
-) -> str:
+def guess(found: Array, wanted: Array, bar: Array, chosen: Any, columns: int, suspects: Suspects) -> str:
     """Name the mistake that a bar looks like, or "" where nothing fits.
 
-    `found` and `wanted` are the elements that were compared, `bar` is the whole array that `found` is from, `take`
-    picks the compared elements out of such an array, and `columns` is B (0 where there is no minibatch).
+    `found` and `wanted` are the elements that were compared, `bar[chosen]` of the whole array `bar`; `columns` is B (0
+    where there is no minibatch).
     """
     size = float(np.linalg.norm(wanted))
     error = float(np.linalg.norm(found - wanted)) / size if size else np.inf
     within = min(CLOSE, error / 100)  # a pattern has to explain the error, not only to be close
-    for name, array in suspects.instead.items():
-        if array.shape == bar.shape and close(found, take(array), within):
-            return name
-    for name, array in suspects.added.items():
-        if array.shape == bar.shape and np.any(array) and close(found - wanted, take(array)):
+    for name, suspect in suspects.items():
+        if np.shape(suspect) == bar.shape and close(found, np.asarray(suspect)[chosen], within):
             return name
     if not np.any(found):
         return "the bar is 0: was it never computed?"
-    if bar.ndim == 2 and bar.shape[0] == bar.shape[1] > 1 and close(take(bar.T), wanted, within):
-        return "a transpose: the bar is the transpose of what it should be"
+    if bar.ndim == 2 and bar.shape[0] == bar.shape[1] > 1 and close(bar.T[chosen], wanted, within):
+        return TRANSPOSE
     return factor(found, wanted, columns, within) or line(found, wanted, bar)
 
 
@@ -98,54 +89,27 @@ def line(found: Array, wanted: Array, bar: Array) -> str:
     return ""
 
 
-def layer_suspects(
-    fresh: Callable[[], Any], H_in: Array, other: Array, H_bar: Array, found: Mapping[str, Array]
-) -> dict[str, Suspects]:
-    """List, for each array of a layer, wrong bars that would be explained; `found` are those in question.
-
-    `fresh()` is the layer before it saw any data, and `other` the input that it saw before H_in.
-    """
-    instead: dict[str, dict[str, Array]] = {name: {} for name in found}
-    added: dict[str, dict[str, Array]] = {name: {} for name in found}
-    layer = fresh()
-    if is_dense(layer):
-        for name, bars in dense_mistakes(layer, H_in, H_bar).items():
-            for array, bar in bars.items():
-                instead[array][name] = bar
-        if H_bar.shape == H_in.shape:  # H = ... + H_in, as in a residual layer
-            added["H_in"][OVERWRITTEN] = -H_bar
-            instead["H_in"][OVERWRITTEN] = H_bar
-    right, stale = (layer_bars(own, own.forward(x.copy()), H_bar) for own, x in ((fresh(), H_in), (fresh(), other)))
-    for name, bar in found.items():
-        if not close(bar, right[name]):  # without other data before it, the bar is another one
-            instead[name][STATE] = stale[name]
-    return {name: Suspects(instead[name], added[name]) for name in found}
-
-
 def is_dense(layer: Any) -> bool:
     """Whether it looks like the note's layer, H = g(W H_in + b 1^T)."""
     return all(hasattr(layer, name) for name in ("W", "b", "g")) and np.ndim(layer.W) == 2 and callable(layer.g)
 
 
-def dense_mistakes(layer: Any, H_in: Array, H_bar: Array) -> dict[str, dict[str, Array]]:
+def dense_suspects(layer: Any, H_in: Array, H_bar: Array) -> dict[str, dict[str, Array]]:
     """The bars of b, W and H_in with each mistake in the equations of `mlp.Layer.backward`."""
     A = layer.W @ H_in + layer.b
     H = layer.g(A)
-    A_bar = slope(layer.g, A) * H_bar
-    wrong = {FORGOTTEN: H_bar, AT_H: slope(layer.g, H) * H_bar}
+    # By central differences: the layer's own slope may be the mistake.
+    at_A, at_H = ((layer.g(Z + 1e-5) - layer.g(Z - 1e-5)) / 2e-5 for Z in (A, H))
+    A_bar = at_A * H_bar
+    wrong = {FORGOTTEN: H_bar, AT_H: at_H * H_bar}
     if hasattr(layer.g, "slope"):
         wrong[NOT_THE_SLOPE] = layer.g.slope(A, H) * H_bar
-    mistakes = {
-        name: {"b": bar.sum(axis=1, keepdims=True), "W": bar @ H_in.T, "H_in": layer.W.T @ bar}
-        for name, bar in wrong.items()
-        if not close(bar, A_bar)
+    wrong = {cause: bar for cause, bar in wrong.items() if not close(bar, A_bar)}
+    suspects = {
+        "b": {cause: bar.sum(axis=1, keepdims=True) for cause, bar in wrong.items()},
+        "W": {cause: bar @ H_in.T for cause, bar in wrong.items()},
+        "H_in": {cause: layer.W.T @ bar for cause, bar in wrong.items()},
     }
-    if layer.W.shape[0] == layer.W.shape[1]:
-        mistakes[W_FOR_W_T] = {"H_in": layer.W @ A_bar}
-    return mistakes
-
-
-def slope(g: Any, A: Array) -> Array:
-    """g'(A) by central differences: the layer's own slope may be the mistake."""
-    h = 1e-5
-    return np.asarray((g(A + h) - g(A - h)) / (2 * h))
+    if layer.W.shape[0] == layer.W.shape[1]:  # right for H = g(W H_in + b 1^T), wrong for ... + H_in
+        suspects["H_in"] |= {W_FOR_W_T: layer.W @ A_bar, OVERWRITTEN: layer.W.T @ A_bar}
+    return suspects

@@ -10,7 +10,6 @@ from mlp.checking.results import FAIL, PASS, Result
 from mlp.types import Array
 
 OFF_BY_ONE = "labels off by one: is the first label coded as 1, or counted from 1?"
-OTHER_ROW = "every row has the label of the row next to it"
 
 
 def check_labels(Y: Array, written: Sequence[str], labels: Sequence[str], *, name: str = "Y") -> list[Result]:
@@ -38,6 +37,6 @@ def check_labels(Y: Array, written: Sequence[str], labels: Sequence[str], *, nam
     if shifts in ({1}, {len(labels) - 1}):
         guess = OFF_BY_ONE
     elif np.array_equal(codes[1:], wanted[:-1]) or np.array_equal(codes[:-1], wanted[1:]):
-        guess = OTHER_ROW
+        guess = "every row has the label of the row next to it"
     reason = f"row {row}: {written[row]!r} is written, Y marks {labels[codes[row]]!r}; {wrong.size} of {len(Y)} rows"
     return [Result(name, "labels", FAIL, wrong.size / len(Y), 0.0, reason, guess)]

@@ -1,19 +1,22 @@
-"""Check a network with its loss and penalty: every bar from the seed down, and the sweep as a whole."""
+"""Check one layer, or a network with its loss and penalty: every bar from the seed down, and the sweep as a whole."""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property, partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from mlp.checking.bar import Problem, check_bar
-from mlp.checking.copies import Private, two_columns, weight_names
-from mlp.checking.guesses import DECAY_ON_B, Suspects
-from mlp.checking.identities import ALL, dot_product, identity, taylor_along
+from mlp.checking.bar import ELEMENTS, EXACT, Problem, check_bar, dot_product, identity
+from mlp.checking.copies import copy_of, fingerprint, float64, other_columns, two_columns, weight_names
+from mlp.checking.guesses import DECAY_ON_B, IN_PLACE, STATE, close, dense_suspects, is_dense
 from mlp.checking.loss import cost_size, loss_problem
-from mlp.checking.results import Result, attempt, calling, folded
-from mlp.checking.sweep import Sweep, called_again, from_the_top, minibatch, stored
+from mlp.checking.results import FAIL, INCONCLUSIVE, Result, attempt, failures, folded, held
+from mlp.network import Network
 from mlp.penalties import L2Penalty
 from mlp.types import Array
 
@@ -31,23 +34,132 @@ def check_network(
 ) -> list[Result]:
     """Check a network, one's own included, on a minibatch: X is K_0 x B, Y is K_L x B.
 
-    From the top down, as the reverse sweep goes: F, then each layer's parameters and its input, against numerical
-    derivatives of `loss.cost`. What is below a wrong bar is wrong too; the guess is at the highest. Then all arrays
-    together, with the L2 penalty (or a `penalty` of one's own with the methods of `mlp.L2Penalty`) in cost and bars:
-    dot product and Taylor remainders; the penalty by itself; and the minibatch against its examples. A single column
-    is taken twice. The network is left bitwise as it was. What backward raises is a failure, what forward or the loss
-    raises is raised.
+    The bar of F comes first, then those of each layer's parameters and input from the top down, as the reverse sweep
+    goes, against numerical derivatives of `loss.cost`. What is below a wrong bar is wrong too; the guess is at the
+    highest. Then come the sweep as a whole, and the L2 penalty, or a `penalty` of one's own with the same methods. A
+    single column is taken twice. The network is left bitwise as it was. What backward raises is a failure.
 
     Parameters go by their names in the network; the input of layer 1 is "X", and that of layer l + 1 is "H<l>". A layer
     that stands twice has the names of its first place, and its bars are sums (note, footnote 6).
     """
     rng = np.random.default_rng(0) if rng is None else rng
+    sweep = Sweep(network, loss, *two_columns(X, Y))
+    top = check_bar(loss_problem(loss, sweep.inputs[-1], sweep.Y, sweep.seed), "F", rng)
     penalty = L2Penalty(l2) if penalty is None else penalty
-    X, Y = two_columns(X, Y)
-    inputs = ["X", *(f"H{number}" for number in range(1, len(network.layers)))]
-    sweep = Sweep(Private(network), loss, X, Y, inputs, lambda F: cost_size(loss, F, Y))
     return [
-        *attempt("bars", "backward", lambda: check_bars(sweep, penalty, rng)),
+        *check_sweep(sweep, rng, [top]),
+        *attempt("bars", "penalty", lambda: check_penalty(sweep, penalty, rng)),
+    ]
+
+
+@np.errstate(all="ignore")
+def check_layer(layer: Any, H_in: Array, *, rng: np.random.Generator | None = None) -> list[Result]:
+    """Check a layer, one's own included (see `mlp.network.LayerLike`), at the input H_in, K_in x B.
+
+    With random H_bar, the cost is c = <H_bar, H>: its derivatives with respect to every parameter and H_in are the
+    bars that `backward` has to return. A single column is taken twice, because some mistakes do not show with B = 1.
+    The layer is left bitwise as it was. What its backward raises is a failure.
+    """
+    rng = np.random.default_rng(0) if rng is None else rng
+    (X,) = two_columns(H_in)
+    network = Network([copy.deepcopy(layer)])
+    H_bar = rng.normal(size=copy_of(network)(X.copy()).shape)
+    product = SimpleNamespace(cost=lambda H, H_bar: np.sum(H_bar * H), seed=lambda H, H_bar: H_bar)
+    results = check_sweep(Sweep(network, product, X, H_bar), rng, [])
+    own_names = {"X": "H_in", "F": "H"}
+    return [replace(result, what=own_names.get(result.what, result.what.removesuffix("1"))) for result in results]
+
+
+class Sweep:
+    """A minibatch, its values, bars and cost by the names of the arrays, in a private copy of a network in float64."""
+
+    def __init__(self, network: Any, loss: Any, X: Array, Y: Array) -> None:
+        self.loss, self.X, self.Y = loss, X, Y
+        self.unused = copy_of(network)  # never called
+        self.own = copy_of(self.unused)
+        self.own.forward(other_columns(X))  # whoever keeps something keeps the wrong thing
+        self.values = self.own.forward(X.copy())
+        self.inputs = [X, *(value.H for value in self.values)]  # of each layer, and F
+        self.names = ["X", *(f"H{number}" for number in range(1, len(self.values))), "F"]
+        F = self.inputs[-1]
+        self.seed, self.size = float64(loss.seed(F, Y)), cost_size(loss, F, Y)
+        self.arrays = {**self.unused.parameters(), "X": X}
+        self.variants: dict[bool, Network] = {}
+        # In a network of one's own that is no chain of its layers, only the whole can be asked.
+        self.is_chain = np.allclose(chain(self.own.layers, X.copy()), F, equal_nan=True)
+        # The more a forward pass costs, the fewer elements: seconds for 10^4 parameters, and for 10^6 too.
+        self.elements = int(np.clip(2e7 / max(self.own.theta.size, 1), 16, ELEMENTS))
+
+    @cached_property
+    def found(self) -> dict[str, Array]:
+        """The bars that are checked."""
+        return self.bars(self.own, self.values, self.seed)
+
+    def bars(self, own: Network, values: list[Any], seed: Array) -> dict[str, Array]:
+        """The bars of the parameters and of all inputs, layer by layer; one of a layer that stands twice is a sum."""
+        if not self.is_chain:
+            found: Any = own.backward(values, seed, input_bar=True)
+            return {**own.named(float64(found.theta_bar)), "X": float64(found[0].H_in_bar)}
+        bars: dict[str, Array] = {}
+        names = {(id(layer), name): f"{name}{number}" for number, layer, name in own.listed()}
+        H_bar = seed
+        for layer, value, input_name in reversed(list(zip(own.layers, values, self.names, strict=False))):
+            found = layer.backward(value, H_bar, input_bar=True)
+            for name in layer.parameters:
+                full = names[id(layer), name]
+                bars[full] = bars.get(full, 0.0) + float64(getattr(found, f"{name}_bar"))
+            H_bar = bars[input_name] = float64(found.H_in_bar)
+        return bars
+
+    def variant(self, arrays: Mapping[str, Array]) -> Network:
+        """A copy with these arrays, real or complex, in the place of its parameters of these names."""
+        is_complex = any(map(np.iscomplexobj, arrays.values()))
+        if is_complex not in self.variants:
+            self.variants[is_complex] = copy_of(self.unused, np.complex128 if is_complex else np.float64)
+        own = self.variants[is_complex]
+        own.theta = self.unused.theta
+        for name, part in own.parameters().items():
+            part[...] = arrays.get(name, part)
+        return own
+
+    def cost(self, arrays: Mapping[str, Array], start: int = 0) -> Any:
+        """The cost with these arrays in the place of the network's own, from the input of layer `start` (0: X) up."""
+        own, H = self.variant(arrays), arrays.get(self.names[start], self.inputs[start])
+        F = chain(own.layers[start:], H) if self.is_chain else own.forward(H)[-1].H
+        return self.loss.cost(F, self.Y)
+
+    def problem(self) -> Problem:
+        """The parameters and X together."""
+        return Problem(self.cost, self.arrays, self.found, self.size, columns=self.X.shape[1], elements=self.elements)
+
+    def layer_problem(self, start: int) -> Problem:
+        """The parameters and the input of a layer, with what may be wrong about their bars.
+
+        Parameters of a layer that stands twice belong to its first place: only from there up are both in the cost.
+        """
+        own = {name: f"{name}{number}" for number, _, name in self.own.listed() if number == start + 1}
+        names = {**own, "H_in": self.names[start]}
+        layer, H_in = self.own.layers[start], self.inputs[start]
+        H_bar = self.found.get(self.names[start + 1], self.seed)
+        suspects = dense_suspects(layer, H_in, H_bar) if is_dense(layer) else {}
+        return replace(
+            self.problem(),
+            cost=partial(self.cost, start=start),
+            arrays={full: self.arrays.get(full, H_in) for full in names.values()},
+            suspects={full: suspects.get(name, {}) for name, full in names.items()},
+        )
+
+
+def chain(layers: Sequence[Any], H: Any) -> Any:
+    for layer in layers:
+        H = layer.forward(H).H
+    return H
+
+
+def check_sweep(sweep: Sweep, rng: np.random.Generator, top: list[Result]) -> list[Result]:
+    return [
+        *top,
+        *attempt("bars", "backward", lambda: check_bars(sweep, rng, top)),
         *attempt("bars", "minibatch", lambda: minibatch(sweep)),
         *attempt("bars", "as trained", lambda: as_trained(sweep)),
         *stored(sweep),
@@ -55,57 +167,108 @@ def check_network(
     ]
 
 
-def check_bars(sweep: Sweep, penalty: Any, rng: np.random.Generator) -> list[Result]:
-    """Compare the bars with numbers: from the top down, all together with the penalty, and the penalty alone."""
-    bars = sweep.bars(sweep.values, sweep.seed)
-    top = loss_problem(sweep.loss, sweep.F, sweep.Y, sweep.seed)
-    results = from_the_top(sweep, bars, rng, [check_bar(top, "F", rng)])
-    if not sweep.fits(bars):
-        return results
-    decay = penalty_problem(sweep, penalty)
+def check_bars(sweep: Sweep, rng: np.random.Generator, top: list[Result]) -> list[Result]:
+    """Compare bars with numbers as the reverse sweep goes, then all together.
 
-    def total(data: dict[str, Array]) -> dict[str, Array]:
-        return {name: data[name] + decay.bars.get(name, 0.0) for name in sweep.arrays}
-
-    problem = replace(
-        sweep.problem(total(bars)),
-        cost=lambda arrays: sweep.cost(arrays) + decay.cost(arrays),
-        size=sweep.size + decay.size,
-        precise=lambda: total(sweep.precise_bars()),
-    )
-    return [*results, dot_product(problem, rng), taylor_along(problem, rng), *check_penalty(sweep, decay, rng)]
-
-
-def penalty_problem(sweep: Sweep, penalty: Any) -> Problem:
-    """The penalty's own cost and bars; acting on what is no weight is the suspect."""
-
-    def cost(arrays: dict[str, Array]) -> Any:
-        return penalty.cost(sweep.private.variant(arrays))
-
-    own = sweep.private.fresh()
-    theta_bar = np.zeros_like(own.theta)
-    with calling("penalty.add_to"):
-        penalty.add_to(own, theta_bar)
-    bars = own.named(theta_bar)
-    suspects = {name: Suspects({DECAY_ON_B: bars[name]}) for name in bars.keys() - weight_names(own)}
-    size = abs(float(cost({})))
-    return Problem(cost, sweep.private.parameters, bars, size, suspects=suspects, maker="penalty")
+    A failure below a wrong bar gets no guess of its own.
+    """
+    problems = [sweep.problem()]
+    if sweep.is_chain:
+        problems = [sweep.layer_problem(start) for start in reversed(range(len(sweep.values)))]
+    results, above = [], failures(top)  # the bar from which the next ones follow, if it is wrong
+    for problem in problems:
+        of_layer = [check_bar(problem, name, rng) for name in problem.arrays]
+        if above:
+            guess = f"it follows from {above[0].what}: mend that first"
+            of_layer = [replace(result, guess=guess) if result.verdict == FAIL else result for result in of_layer]
+        above = failures(of_layer[-1:])
+        results += of_layer
+    if all(sweep.found[name].shape == x.shape for name, x in sweep.arrays.items()):
+        results.append(dot_product(sweep.problem(), rng))
+    return results
 
 
-def check_penalty(sweep: Sweep, problem: Problem, rng: np.random.Generator) -> list[Result]:
+def check_penalty(sweep: Sweep, penalty: Any, rng: np.random.Generator) -> list[Result]:
     """Check the penalty by itself: beside the bars of the data a mistake in the smaller ones would not show."""
-    names = [name for name, bar in problem.bars.items() if name not in problem.suspects or np.any(bar)]
-    if not problem.size and not any(np.any(problem.bars[name]) for name in names):
+    own = copy_of(sweep.unused)
+    theta_bar = np.zeros_like(own.theta)
+    penalty.add_to(own, theta_bar)
+    bars, weights = own.named(theta_bar), weight_names(own)
+    size = abs(float(penalty.cost(own)))
+    if not size and not np.any(theta_bar):
         return []
+    suspects = {name: {DECAY_ON_B: bar} for name, bar in bars.items() if name not in weights}
+    names = [name for name, bar in bars.items() if name in weights or np.any(bar)]
+
+    def cost(arrays: Mapping[str, Array]) -> Any:
+        return penalty.cost(sweep.variant(arrays))
+
+    problem = Problem(cost, sweep.arrays, bars, size, suspects=suspects, maker="penalty")
     results = [replace(check_bar(problem, name, rng), check="penalty") for name in names]
-    return folded(ALL, results, f"on {', '.join(names)} alone")
+    return folded(results, f"on {', '.join(names)} alone")
+
+
+def minibatch(sweep: Sweep) -> list[Result]:
+    """Compare the bars of a minibatch with the sums of those of its examples; those of X stand side by side."""
+    own, X, B = sweep.own, sweep.X, sweep.X.shape[1]
+    values = [own.forward(X[:, [b]]) for b in range(B)]
+    F, whole = np.concatenate([value[-1].H for value in values], axis=1), sweep.inputs[-1]
+    if (np.any(F) or np.any(whole)) and not close(F, whole):
+        mixed = "forward mixes the examples of a minibatch, so that their bars do not add up"
+        reason = mixed if np.isfinite(F).all() else "not finite"
+        return [Result("F", "minibatch", INCONCLUSIVE, np.nan, EXACT, reason)]
+    single = [sweep.bars(own, value, sweep.seed[:, [b]]) for b, value in enumerate(values)]
+    pairs = {name: (sweep.found[name], np.sum([bars[name] for bars in single], axis=0)) for name in own.parameters()}
+    pairs["X"] = sweep.found["X"], np.concatenate([bars["X"] for bars in single], axis=1)
+    words = ("minibatch", "its examples")
+    return identity("minibatch", pairs, words, columns=B, good=f"the sum over {B} examples")
 
 
 def as_trained(sweep: Sweep) -> list[Result]:
-    """Ask for theta_bar without X_bar, as training does: the same bars in one vector."""
-    values = sweep.own.forward(sweep.X.copy())
-    bars = sweep.bars(values, sweep.seed)
-    with calling("backward"):
-        trained = sweep.own.named(sweep.own.backward(values, sweep.seed).theta_bar)
-    pairs = {name: (bar, bars[name]) for name, bar in trained.items()}
-    return identity("as trained", pairs, ("without X_bar", "with it"), good="the same bars without X_bar")
+    """Ask for theta_bar as training does, without X_bar and with arrays to write bars into: the same bars."""
+    own = sweep.own
+    out = own.views(np.full_like(own.theta, np.nan))
+    trained = own.named(own.backward(own.forward(sweep.X.copy()), sweep.seed, out=out).theta_bar)
+    pairs = {name: (bar, sweep.found[name]) for name, bar in trained.items()}
+    words = ("as in training", "layer by layer")
+    return identity("as trained", pairs, words, good="the same bars as training asks for them")
+
+
+def called_again(sweep: Sweep) -> Result:
+    """Look for hidden state: a copy that saw nothing else has the same bars, and nothing is changed in place."""
+    own, unused, X, seed = sweep.own, copy_of(sweep.unused), sweep.X, sweep.seed
+    wanted = sweep.bars(unused, unused.forward(X.copy()), seed)
+    before = fingerprint(X, seed, own.theta)
+    own.forward(other_columns(X))
+    values = own.forward(X)
+    kept = fingerprint(values)
+    bars = [sweep.bars(own, values, seed)]
+    own.forward(other_columns(X))
+    bars.append(sweep.bars(own, values, seed))
+    if fingerprint(X, seed, own.theta) != before or fingerprint(values) != kept:
+        complaint = "forward or backward changed its input, its values, a bar or a parameter in place"
+        return held("state", "called again", complaint, "")
+    good = "the same bars, nothing changed in place"
+    for found in bars:
+        pairs = {name: (bar, wanted[name]) for name, bar in found.items()}
+        result = identity("called again", pairs, ("after other data", "at first"), good=good)[0]
+        if result.verdict == FAIL:
+            return replace(result, guess=STATE)
+    return result
+
+
+def stored(sweep: Sweep) -> list[Result]:
+    """Check that dense layers store A = W H_in + b 1^T, which g applied in place overwrites with H.
+
+    The bars may be right all the same: the slope of a ReLU is the same at H as at A. A that is neither may be meant so.
+    """
+    pairs, suspects = {}, {}
+    for number, (layer, H_in) in enumerate(zip(sweep.own.layers, sweep.inputs, strict=False), 1):
+        values: Any = layer.forward(H_in.copy())
+        if is_dense(layer) and hasattr(values, "A"):
+            dense: Any = layer
+            A = dense.W @ H_in + dense.b
+            if close(values.A, A) or close(values.A, values.H):
+                pairs[f"A{number}"], suspects[f"A{number}"] = (values.A, A), {IN_PLACE: values.H}
+    words = ("stored", "W H + b 1ᵀ")
+    return identity("stored", pairs, words, suspects=suspects, good="W H + b 1ᵀ, not overwritten") if pairs else []

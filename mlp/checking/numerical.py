@@ -37,10 +37,6 @@ class Slope(NamedTuple):
     noise: float = 0.0
 
     @property
-    def blur(self) -> float:
-        return self.bend + self.noise
-
-    @property
     def doubt(self) -> float:
         """The most that the value may be off. Where several kinks meet, their bends may nearly cancel."""
         return 1000 * self.bend + 3 * self.noise if np.isfinite(self.value) else np.inf
@@ -49,18 +45,13 @@ class Slope(NamedTuple):
 UNKNOWN = Slope(np.nan, np.inf, np.inf)
 
 
-def step_sizes(x: Array, scale: float = 0.0) -> Array:
-    """Sizes that count as a step of 1: the value of an element or, for small ones, the root mean square of all.
+def step_sizes(x: Array) -> Array:
+    """The change that counts as a step of 1: the size of an element, of a small one the root mean square of all.
 
-    Where all of x is 0 it is `scale`, or 1 if that is 0 too.
+    Where all of x is 0 it is 1.
     """
-    return np.maximum(np.abs(x), typical(x) or scale or 1.0)
-
-
-def typical(x: Array) -> float:
-    """The root mean square."""
     size = float(np.sqrt(np.mean(np.square(x)))) if x.size else 0.0
-    return size if np.isfinite(size) else 0.0
+    return np.maximum(np.abs(x), size if 0 < size < np.inf else 1.0)
 
 
 class Derivative:
@@ -120,12 +111,12 @@ class Derivative:
             wide, near = (up - down) / (2 * t), (half_up - half_down) / t
             turn = (up - 2 * self.base + down) / t - 2 * (half_up - 2 * self.base + half_down) / (t / 2)
             slope = Slope((4 * near - wide) / 3, max(abs(wide - near), abs(turn)), 4 * EPS * self.size / t)
-            if np.isfinite(slope.blur):
+            if np.isfinite(slope.bend):
                 tried.append(slope)
-                if slope.blur <= 1e-2 * TOLERANCE[CENTRAL] * abs(slope.value):
+                if slope.bend + slope.noise <= 1e-2 * TOLERANCE[CENTRAL] * abs(slope.value):
                     break
         if not tried:
             return UNKNOWN
-        best = min(tried, key=lambda slope: slope.blur)
-        contradiction = max(abs(slope.value - best.value) - 10 * slope.blur for slope in tried)
+        best = min(tried, key=lambda slope: slope.bend + slope.noise)
+        contradiction = max(abs(slope.value - best.value) - 10 * (slope.bend + slope.noise) for slope in tried)
         return best._replace(bend=max(best.bend, contradiction))

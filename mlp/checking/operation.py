@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from mlp.autodiff.operation import Operation
-from mlp.checking.bar import DIRECTIONS, ELEMENTS, Comparison, Problem, check_bars, choose
-from mlp.checking.copies import fingerprint, float64, long_double
-from mlp.checking.identities import ALL, EXACT, taylor
-from mlp.checking.numerical import Derivative, Slope, step_sizes
-from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, apart, attempt, calling
+from mlp.checking.bar import DIRECTIONS, Problem, check_bar, identity
+from mlp.checking.copies import fingerprint, float64
+from mlp.checking.numerical import step_sizes
+from mlp.checking.results import ALL, FAIL, Result, attempt, held
 from mlp.types import Array
-
-Project = Mapping[int, Callable[[Array], Array]]
 
 
 @np.errstate(all="ignore")
@@ -26,32 +23,30 @@ def check_operation(
     inputs: Sequence[Any],
     options: Mapping[str, Any] | None = None,
     *,
-    project: Project | None = None,
+    project: Mapping[int, Callable[[Array], Array]] | None = None,
     rng: np.random.Generator | None = None,
 ) -> list[Result]:
     """Check an operation, one's own included, at these real inputs (arrays, or tuples of arrays) and options.
 
-    With random C_bar, each bar of `reverse` against derivatives of <C_bar, C>; with random dots, `forward` against the
-    change of C; the two against each other by <C_bar, C_dot> = sum of <A_bar, A_dot>; and the forward rule's Taylor
-    remainders. `project` maps changes of an input (by position) to those that are allowed: where a rule is for
-    symmetric S alone, `{0: lambda V: (V + V.T) / 2}`. What a rule raises is a failure, what `value` raises is raised.
+    With random C_bar and dots, `reverse` is compared with derivatives of <C_bar, C>, and `forward` with `reverse`, by
+    <C_bar, C_dot> = sum of <A_bar, A_dot>. `project` maps a change of an input (by position) to the nearest that is
+    allowed: where a rule is for symmetric S alone, `{0: lambda V: (V + V.T) / 2}`. What a rule raises is a failure.
     """
     rng = np.random.default_rng(0) if rng is None else rng
     rule = Rule(operation, inputs, options or {}, project or {})
-    C_bar, dots = rule.random_C_bar(rng), rule.random_dots(rng)
+    draws = [(rng.normal(size=rule.C.shape), rule.random_dots(rng)) for _ in range(DIRECTIONS)]
     return [
-        *attempt("bars", "reverse", lambda: check_bars(rule.problem(C_bar), rng)),
-        *attempt("C_dot", "forward", lambda: check_forward(rule, C_bar, dots, rng)),
-        *attempt(ALL, "dot product", lambda: [dot_products(rule, rng)]),
-        *attempt("memory", "called", lambda: [left_alone(rule, C_bar, dots)]),
+        *attempt("bars", "reverse", lambda: check_reverse(rule, draws[0][0], rng)),
+        *attempt("C_dot", "forward", lambda: dot_products(rule, draws)),
+        *attempt("memory", "called", lambda: [left_alone(rule, *draws[0])]),
     ]
 
 
 class Rule:
-    """An operation at one place: its inputs by name, its value C, and its two rules as functions of named arrays."""
+    """An operation at one place: its inputs by name, its value C in a row, and its two rules."""
 
     def __init__(
-        self, operation: Operation, inputs: Sequence[Any], options: Mapping[str, Any], project: Project
+        self, operation: Operation, inputs: Sequence[Any], options: Mapping[str, Any], project: Mapping[int, Any]
     ) -> None:
         self.operation, self.options = operation, dict(options)
         self.members: list[tuple[str, ...] | str] = []  # the names of each input's arrays
@@ -66,8 +61,9 @@ class Rule:
                     raise ValueError(f"{operation.name}: {member} is complex; the checks are at real inputs")
                 self.arrays[member] = float64(array)
                 self.project[member] = project.get(position, np.asarray)
-        self.C = self.value(self.arrays)
-        if any(map(np.iscomplexobj, parts(self.C))):
+        self.result = operation.value(*self.arguments(self.arrays), **self.options)
+        self.C = flat(self.result)
+        if np.iscomplexobj(self.C):
             raise ValueError(f"{operation.name}: C is complex at real inputs; check its real and its imaginary part")
 
     def arguments(self, arrays: Mapping[str, Array]) -> tuple[Any, ...]:
@@ -75,44 +71,28 @@ class Rule:
             arrays[names] if isinstance(names, str) else tuple(arrays[name] for name in names) for names in self.members
         )
 
-    def value(self, arrays: Mapping[str, Array]) -> Any:
-        return self.operation.value(*self.arguments(arrays), **self.options)
-
-    def problem(self, C_bar: Array) -> Problem:
-        """<C_bar, C> as a function of the inputs, with the bars of the reverse rule."""
-
-        def cost(arrays: dict[str, Array]) -> Any:
-            return np.sum(C_bar * flat(self.value(self.arrays | arrays)))
-
-        def precise() -> dict[str, Array]:
-            arrays = long_double(self.arrays)
-            return self.reverse(C_bar, arrays, self.value(arrays))
-
-        bars, size = self.reverse(C_bar, self.arrays, self.C), float(np.sum(np.abs(C_bar * flat(self.C))))
-        return Problem(cost, self.arrays, bars, size, project=self.project, precise=precise, maker="reverse")
+    def value(self, arrays: Mapping[str, Array]) -> Array:
+        """C in a row, with these arrays in the place of its inputs."""
+        return flat(self.operation.value(*self.arguments(self.arrays | dict(arrays)), **self.options))
 
     def random_dots(self, rng: np.random.Generator) -> dict[str, Array]:
         return {name: self.project[name](rng.normal(size=x.shape) * step_sizes(x)) for name, x in self.arrays.items()}
 
-    def random_C_bar(self, rng: np.random.Generator) -> Array:
-        return rng.normal(size=flat(self.C).shape)
-
     def forward(self, dots: Mapping[str, Array]) -> Any:
         """The derivative of C along the dots, C_dot."""
-        with calling("forward"):
-            return self.operation.forward(self.arguments(dots), self.C, *self.arguments(self.arrays), **self.options)
+        arguments = self.arguments(self.arrays)
+        return self.operation.forward(self.arguments(dots), self.result, *arguments, **self.options)
 
-    def reverse(self, C_bar: Array, arrays: Mapping[str, Array], C: Any) -> dict[str, Array]:
+    def reverse(self, C_bar: Array) -> dict[str, Array]:
         """The bars of all arrays."""
-        ends = np.cumsum([part.size for part in parts(C)])
-        shaped = [bar.reshape(part.shape) for bar, part in zip(np.split(C_bar, ends[:-1]), parts(C), strict=True)]
+        shapes = parts(self.result)
+        ends = np.cumsum([part.size for part in shapes])[:-1]
+        shaped = [bar.reshape(part.shape) for bar, part in zip(np.split(C_bar, ends), shapes, strict=True)]
         named: dict[str, Any] = {}
-        with calling("reverse"):
-            bars = self.operation.reverse(
-                tuple(shaped) if isinstance(C, tuple) else shaped[0], C, *self.arguments(arrays), **self.options
-            )
-            for names, bar in zip(self.members, bars, strict=True):
-                named |= {names: bar} if isinstance(names, str) else dict(zip(names, bar, strict=True))
+        given = tuple(shaped) if isinstance(self.result, tuple) else shaped[0]
+        bars = self.operation.reverse(given, self.result, *self.arguments(self.arrays), **self.options)
+        for names, bar in zip(self.members, bars, strict=True):
+            named |= {names: bar} if isinstance(names, str) else dict(zip(names, bar, strict=True))
         return {name: np.asarray(bar) for name, bar in named.items()}
 
 
@@ -135,71 +115,44 @@ def flat(C: Any) -> Array:
     return np.concatenate([part.ravel() for part in parts(C)])
 
 
-class Change:
-    """The derivative of <v, C(t)> at t = 0 for any v, as `Comparison` asks for it."""
+def check_reverse(rule: Rule, C_bar: Array, rng: np.random.Generator) -> list[Result]:
+    """Compare the bars with the derivatives of <C_bar, C>, as far as changes are allowed."""
 
-    def __init__(self, C: Callable[[Any], Array], method: str, size: float) -> None:
-        self.C, self.method, self.size = cache(C), method, size  # every element asks for the same steps
+    def cost(arrays: Mapping[str, Array]) -> Any:
+        allowed = {name: rule.arrays[name] + rule.project[name](A - rule.arrays[name]) for name, A in arrays.items()}
+        return np.sum(C_bar * rule.value(allowed))
 
-    def along(self, v: Array) -> Slope:
-        used = v != 0
-        derivative = Derivative(lambda t: np.sum(v[used] * self.C(t[()])[used]), np.zeros(()), self.size, [])
-        derivative.method = self.method
-        return derivative.along(np.ones(()))
+    bars = rule.reverse(C_bar)
+    for name, bar in bars.items():
+        if bar.shape == rule.arrays[name].shape:
+            bars[name] = np.asarray(rule.project[name](bar))
+    problem = Problem(cost, rule.arrays, bars, float(np.sum(np.abs(C_bar * rule.C))), maker="reverse")
+    return [check_bar(problem, name, rng) for name in rule.arrays]
 
 
-def check_forward(rule: Rule, C_bar: Array, dots: Mapping[str, Array], rng: np.random.Generator) -> list[Result]:
-    """Compare C_dot with the numerical derivative of C along the dots, and look at the Taylor remainders."""
-    C_dot = rule.forward(dots)
-    shapes, wanted = ([part.shape for part in parts(C)] for C in (C_dot, rule.C))
+def dot_products(rule: Rule, draws: list[tuple[Array, dict[str, Array]]]) -> list[Result]:
+    """Check that <C_bar, C_dot> = sum of <A_bar, A_dot> over the inputs, for random C_bar and dots (Giles 2008).
+
+    Where the bars are right, so is C_dot.
+    """
+    C_dots = [rule.forward(dots) for _, dots in draws]
+    shapes, wanted = ([part.shape for part in parts(C)] for C in (C_dots[0], rule.result))
     if shapes != wanted:
         return [Result("C_dot", "shape", FAIL, np.inf, 0.0, f"the shape is {shapes}, that of C {wanted}")]
-
-    def along(t: Any) -> Array:
-        return flat(rule.value({name: x + t * dots[name] for name, x in rule.arrays.items()}))
-
-    bar, C = flat(C_dot), flat(rule.C)
-    size, largest = float(np.sum(np.abs(C_bar * C))), float(np.abs(C).max(initial=0.0))
-    method = Derivative(lambda t: np.sum(C_bar * along(t)), np.zeros(()), size, [np.ones(())]).method
-    problem = Problem(float, {"C_dot": np.zeros(bar.shape)}, {"C_dot": bar}, largest, maker="forward")
-    comparison = Comparison(problem, "C_dot", Change(along, method, largest))
-    for index in choose(bar, ELEMENTS, rng):
-        comparison.add(index)
-    return [comparison.result(), taylor("C_dot", along, bar, float(np.linalg.norm(C)))]
-
-
-def dot_products(rule: Rule, rng: np.random.Generator) -> Result:
-    """Check that <C_bar, C_dot> = sum of <A_bar, A_dot> over the inputs, for random C_bar and dots (Giles 2008)."""
-    worst = 0.0
-    for _ in range(DIRECTIONS):
-        C_bar, dots = rule.random_C_bar(rng), rule.random_dots(rng)
-        bars = rule.reverse(C_bar, rule.arrays, rule.C)
-        up = C_bar * flat(rule.forward(dots))
-        down = np.concatenate([(bars[name] * dot).ravel() for name, dot in dots.items()])
-        norm = max(float(np.linalg.norm(up)), float(np.linalg.norm(down)))
-        error = abs(float(up.sum() - down.sum())) / norm if norm else 0.0
-        if not norm or not np.isfinite(error):
-            return Result(ALL, "dot product", INCONCLUSIVE, error, EXACT, "not finite" if norm else "all 0")
-        if error > EXACT:
-            forward, reverse = apart(up.sum(), down.sum())
-            reason = f"forward: <C_bar, C_dot> = {forward}, reverse: {reverse}"
-            return Result(ALL, "dot product", FAIL, error, EXACT, reason)
-        worst = max(worst, error)
-    return Result(ALL, "dot product", PASS, worst, EXACT, f"{DIRECTIONS} draws")
+    up = [float(np.sum(C_bar * flat(C_dot))) for (C_bar, _), C_dot in zip(draws, C_dots, strict=True)]
+    down = [sum(float(np.sum(bar * dots[name])) for name, bar in rule.reverse(C_bar).items()) for C_bar, dots in draws]
+    return identity("dot product", {ALL: (up, down)}, ("by forward", "by reverse"), good=f"{len(draws)} draws")
 
 
 def left_alone(rule: Rule, C_bar: Array, dots: Mapping[str, Array]) -> Result:
     """Check that rules change no argument, and that bars share no memory: they may be added to in place."""
-    before = fingerprint(rule.arrays, rule.C, C_bar, dots)
-    bars = rule.reverse(C_bar, rule.arrays, rule.C)
+    given = (*rule.arrays.values(), rule.result, C_bar, *dots.values())
+    before = fingerprint(given)
+    bars = rule.reverse(C_bar)
     rule.forward(dots)
-    reason = "" if fingerprint(rule.arrays, rule.C, C_bar, dots) == before else "an argument was changed in place"
-    others = [("C_bar", C_bar)]
-    for name, bar in bars.items():
-        for other, array in others:
-            if np.shares_memory(bar, array):
-                reason = reason or f"the bar of {name} shares memory with {other}: whoever adds to one changes both"
-        others.append((f"the bar of {name}", bar))
-    if reason:
-        return Result("memory", "called", FAIL, np.inf, 0.0, reason)
-    return Result("memory", "called", PASS, 0.0, 0.0, "nothing changed in place, nothing shared")
+    complaint = "" if fingerprint(given) == before else "an argument was changed in place"
+    named = [("C_bar", C_bar), *((f"the bar of {name}", bar) for name, bar in bars.items())]
+    for (one, array), (other, bar) in combinations(named, 2):
+        if np.shares_memory(array, bar):
+            complaint = f"{other} shares memory with {one}: whoever adds to one changes both"
+    return held("memory", "called", complaint, "nothing changed in place, nothing shared")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,18 +10,16 @@ import numpy as np
 from mlp.text import aligned
 
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
+ALL = "all together"  # what a result is about that is about all arrays
 
 
 @dataclass(frozen=True)
 class Result:
-    """One check of one array, or of all of them together.
+    """One check of one array ("W2"), or of `what` else was looked at, and how.
 
-    - `what` names the array ("W2"), or says what else was looked at;
-    - `check` says how: "complex step", "central differences", "Taylor", "dot product", "minibatch", ...;
-    - `verdict` is PASS, FAIL or INCONCLUSIVE: the numbers at hand cannot decide, and `reason` says why;
-    - `error` is relative to the norm of the array, never to 1, and `tolerance` is the most that passes;
-    - `reason` names, for a failure, the worst index and both values there; for a pass it says what was looked at;
-    - `guess` is a mistake that would look just like this failure, if one is known.
+    INCONCLUSIVE means that the numbers at hand cannot decide. `error` is relative to the norm of the array, never to 1,
+    and `tolerance` is the most that passes. `reason` names the worst index of a failure and both values there. `guess`
+    is a mistake that would look just like this failure, if one is known.
     """
 
     what: str
@@ -42,34 +39,28 @@ def failures(results: Sequence[Result]) -> list[Result]:
     return [result for result in results if result.verdict == FAIL]
 
 
-class CallFailedError(Exception):
-    """An exception that came from what is checked."""
-
-
-@contextmanager
-def calling(name: str) -> Iterator[None]:
-    """Mark calls of what is checked, so that its exceptions are told from our own."""
-    try:
-        yield
-    except Exception as error:
-        raise CallFailedError(f"{name} raised {type(error).__name__}: {error}") from error
-
-
 def attempt(what: str, check: str, call: Callable[[], Sequence[Result]]) -> list[Result]:
-    """Make a call, and turn an exception of what is checked into a failure."""
+    """Make a call, and turn an exception into a failure."""
     try:
         return list(call())
-    except CallFailedError as error:
-        misfit = isinstance(error.__cause__, ValueError)
-        guess = "shapes do not fit: a transpose, or an array of another minibatch?" if misfit else ""
-        return [Result(what, check, FAIL, np.inf, 0.0, str(error), guess)]
+    except Exception as error:
+        misfit = "shapes do not fit: a transpose, or an array of another minibatch?"
+        guess = misfit if isinstance(error, ValueError) else ""
+        return [Result(what, check, FAIL, np.inf, 0.0, f"raised {type(error).__name__}: {error}", guess)]
 
 
-def folded(what: str, results: Sequence[Result], reason: str) -> list[Result]:
+def held(what: str, check: str, complaint: str, good: str, guess: str = "") -> Result:
+    """FAIL with a complaint, or PASS where there is none."""
+    if complaint:
+        return Result(what, check, FAIL, np.inf, 0.0, complaint, guess)
+    return Result(what, check, PASS, 0.0, 0.0, good)
+
+
+def folded(results: Sequence[Result], reason: str) -> list[Result]:
     """Keep what did not pass, or one PASS for all."""
     others = [result for result in results if result.verdict != PASS]
     worst = max(results, key=lambda result: result.error)
-    return others or [Result(what, worst.check, PASS, worst.error, worst.tolerance, reason)]
+    return others or [Result(ALL, worst.check, PASS, worst.error, worst.tolerance, reason)]
 
 
 def table(results: Sequence[Result]) -> str:
@@ -83,18 +74,6 @@ def table(results: Sequence[Result]) -> str:
         told.append(f"{line}  {result.reason}".rstrip())
         if result.guess:
             told.append(f"{indent}  guess: {result.guess}")
-    return "\n".join([*told, count(results)])
-
-
-def count(results: Sequence[Result]) -> str:
     verdicts = [result.verdict for result in results]
-    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in (PASS, FAIL, INCONCLUSIVE))
-
-
-def apart(first: float, second: float) -> tuple[str, str]:
-    """Write two numbers with six digits, or with as many as it takes to tell them apart."""
-    for digits in (6, 9, 12, 17):
-        texts = f"{first:.{digits}g}", f"{second:.{digits}g}"
-        if texts[0] != texts[1]:
-            break
-    return texts
+    told.append(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in (PASS, FAIL, INCONCLUSIVE)))
+    return "\n".join(told)

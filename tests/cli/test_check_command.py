@@ -49,7 +49,7 @@ def test_every_part_of_a_config_has_its_rows(outputs):
     for array in ("loss: F", "network: W3", "network: b1", "network: H2", "network: X", "loop: rows", "data: digit",
                   "data: inputs", "optimizer: all together"):  # fmt: skip
         assert any(re.match(rf"PASS +{array}  ", row) for row in rows), array
-    assert "elements, 3 directions" in next(row for row in rows if "network: W1" in row)
+    assert " of 8192 elements" in next(row for row in rows if "network: W1" in row)
     assert any("network: all together" in row and "penalty" in row and "W1, W2, W3 alone" in row for row in rows)
     assert "in minibatches of 8, 8, 4" in outputs["digits"].stdout
 
