@@ -43,10 +43,10 @@ class EpochRecord:
     seconds: float
 
     @classmethod
-    def of(cls, epoch: int, scores: dict[str, float], rate: float, norm: float, seconds: float) -> EpochRecord:
-        """The record of an epoch whose losses and metrics are in `scores`."""
+    def of(cls, epoch: int, scores: dict[str, float], rate: float, done: UnfinishedEpoch) -> EpochRecord:
+        """The record of an epoch whose losses and metrics are in `scores`, and its sums in `done`."""
         train_loss, valid_loss = scores.pop("train_loss"), scores.pop("valid_loss", None)
-        return cls(epoch, train_loss, valid_loss, scores, rate, norm, seconds)
+        return cls(epoch, train_loss, valid_loss, scores, rate, done.norm_sum / done.minibatches, done.seconds)
 
 
 @dataclass

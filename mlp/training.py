@@ -1,7 +1,4 @@
-"""Train a network: shuffled minibatches, forward, cost and seed, backward, a step; one record an epoch.
-
-`train` is iterated over, so logging, saving and live plots are the body of a `for` loop and there are no callbacks.
-"""
+"""Train a network: shuffled minibatches, forward, cost and seed, backward, a step; one record an epoch."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import math
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Literal
+from typing import Annotated
 
 import numpy as np
 
@@ -22,12 +19,12 @@ from mlp.optimizers import Optimizer, clip_gradient, gradient_norm
 from mlp.penalties import L2Penalty, WeightDecay
 from mlp.records import EpochRecord, MinibatchRecord, Progress
 from mlp.schedules import Schedule, constant
-from mlp.types import Array, Count, Data, Metrics, NonNegative, Positive, check_data, check_ranges
+from mlp.types import Array, Count, Data, Metrics, NonNegative, OneOf, Positive, check_data, check_ranges
 
 
 @dataclass
 class Training:
-    """Train `network` in place: iterate over it for an `EpochRecord` after each epoch.
+    """Train `network` in place. Iterate over it for an `EpochRecord` an epoch: there are no callbacks.
 
     `data` is (X, Y) with one example a row: X is N x D, Y is N x K (one-hot for classes); `valid` likewise. Each epoch
     shuffles all rows with `rng` and cuts them into minibatches of `batch_size`, the last one shorter where they do not
@@ -35,18 +32,16 @@ class Training:
 
     - `metrics` maps names to functions of predictions and targets (both K x N), computed on the validation set;
     - `l2` is the strength of the L2 penalty, `weight_decay` that of decoupled decay (see `mlp.penalties`);
-    - `schedule` is a factor on `optimizer.learning_rate` (see `mlp.schedules`), applied at every step;
-    - `clip` limits the global norm of the gradient;
-    - `patience` stops after so many epochs without a lower validation loss, and then puts the best epoch's weights
-      back into the network (a loop that you break out of keeps the weights it has);
-    - `train_loss`: "running" reports the mean cost of the epoch's examples as they were trained on, for free;
-      "epoch_end" evaluates the training set, and the metrics on it, after the epoch;
-    - `progress` is updated in place before each yield. Pass one to read the best epoch so far, or, with the network,
-      optimizer and rng of an interrupted run, to go on exactly where it was, in the middle of an epoch too;
+    - `schedule` is a factor on `optimizer.learning_rate` at every step, `clip` a limit of the gradient's global norm;
+    - `patience` stops after so many epochs without a lower validation loss, and puts the best epoch's weights back;
+    - `train_loss`: "running" is the mean cost of the examples as they were trained on, for free; "epoch_end" evaluates
+      the training set, and the metrics on it, after the epoch;
+    - `progress` is updated before each yield: with it, the network, optimizer and rng of an interrupted run, training
+      goes on exactly where it was, in the middle of an epoch too;
     - `workers` are the processes that share each minibatch (see `mlp.minibatches.Workers`).
 
-    Raises ValueError for arguments that cannot work, at the call; DivergedError, from the loop, when a cost or a
-    gradient is not finite, before a step is taken along it, or when a parameter or a loss is not after an epoch.
+    Raises ValueError, at the call, for arguments that cannot work; DivergedError, from the loop, before a step along a
+    gradient that is not finite, and after an epoch that made a loss or a parameter so.
     """
 
     network: Network
@@ -64,19 +59,16 @@ class Training:
     schedule: Schedule = field(default_factory=constant)
     clip: Positive | None = None
     patience: Count | None = None
-    train_loss: Literal["running", "epoch_end"] = "running"
+    train_loss: Annotated[str, OneOf(("running", "epoch_end"))] = "running"
     progress: Progress = field(default_factory=Progress)
     workers: Workers = alone
 
     def __post_init__(self) -> None:
         check_ranges(Training, vars(self))
         check_data("data", self.data)
-        if self.valid is not None:
-            check_data("valid", self.valid)
+        check_data("valid", self.valid)
         if self.patience is not None and self.valid is None:
             raise ValueError("early stopping (patience) needs a validation set (valid)")
-        if self.train_loss not in ("running", "epoch_end"):
-            raise ValueError(f"train_loss must be 'running' or 'epoch_end', got {self.train_loss!r}")
         self.penalty, self.decay = L2Penalty(self.l2), WeightDecay(self.weight_decay)
         self.bars = self.network.views(np.empty_like(self.network.theta))  # written into by every minibatch
 
@@ -84,10 +76,7 @@ class Training:
         return (record for record in self.minibatches() if isinstance(record, EpochRecord))
 
     def minibatches(self) -> Iterator[MinibatchRecord | EpochRecord]:
-        """The same training in smaller steps: also a `MinibatchRecord` after each minibatch.
-
-        There too `progress` has been updated, so that a run can be left after any record and gone on with.
-        """
+        """The same, with a `MinibatchRecord` after each minibatch; it can be left, and gone on with, after any record."""
         while self.progress.epoch < self.epochs and not self.progress.out_of(self.patience):
             if (yield from self.run_epoch()):
                 return
@@ -152,8 +141,8 @@ class Training:
         check_parameters(self.network, epoch, rate)
         check_losses(scores, self.data, self.valid, epoch, rate)
         self.progress.finish_epoch(scores.get("valid_loss", scores["train_loss"]), self.network.theta)
-        seconds = done.seconds + time.perf_counter() - started
-        return EpochRecord.of(epoch, scores, rate, done.norm_sum / done.minibatches, seconds)
+        done.seconds += time.perf_counter() - started
+        return EpochRecord.of(epoch, scores, rate, done)
 
 
 train = Training

@@ -75,6 +75,11 @@ class OneOf:
 
     choices: Iterable[str]
 
+    def check(self, name: str, value: Any) -> None:
+        """Raises ValueError for any other value."""
+        if value not in self.choices:
+            raise ValueError(f"{name} must be one of {', '.join(self.choices)}, got {value!r}")
+
 
 Positive = Annotated[float, Range(above=0)]
 NonNegative = Annotated[float, Range(least=0)]
@@ -83,19 +88,21 @@ Count = Annotated[int, Range(least=1, most=10**9)]
 
 
 def check_ranges(function: Callable[..., Any], values: Mapping[str, Any]) -> None:
-    """Check values, by name, against the ranges in the annotations of a function or class.
+    """Check values, by name, against the `Range` or `OneOf` in the annotations of a function or class.
 
     None is let be. Raises ValueError with the name.
     """
     for name, annotation in get_type_hints(function, include_extras=True).items():
         for kind in (annotation, *get_args(annotation)):  # also of `Positive | None`
             for each in getattr(kind, "__metadata__", ()):
-                if isinstance(each, Range) and values.get(name) is not None:
+                if isinstance(each, (Range, OneOf)) and values.get(name) is not None:
                     each.check(name, values[name])
 
 
-def check_data(name: str, data: Data) -> None:
-    """Raises ValueError unless X and Y are matrices of as many rows, and at least one."""
+def check_data(name: str, data: Data | None) -> None:
+    """Raises ValueError unless X and Y, if there are data, are matrices of as many rows, and at least one."""
+    if data is None:
+        return
     X, Y = data
     if X.ndim != 2 or Y.ndim != 2 or len(X) != len(Y) or len(X) == 0:
         raise ValueError(
