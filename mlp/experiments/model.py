@@ -1,4 +1,4 @@
-"""A trained model: the network with everything that turns rows of a table into predictions, and its file."""
+"""Turn rows of a table into predictions by a trained model, and keep the model in a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mlp train --replay`: train a finished run again, in memory alone, and compare it with what is on disk."""
+"""Train a finished run again, in memory alone, and compare it with what is on disk (`mlp train --replay`)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from mlp.records import EpochRecord, Progress
 class Replay:
     """A finished run, trained again by `records()`.
 
-    When they are through, `difference` is None if every row of metrics.csv, model.npz and last.npz have the same bytes,
-    and otherwise says what differs first. `changed` says what of the environment is not as it was.
+    After the last one `difference` is None if the rows of metrics.csv, model.npz and last.npz are the same, bit by bit;
+    otherwise it says what differs first. `changed` lists what has changed in the environment.
     """
 
     folder: Path
@@ -50,8 +50,6 @@ class Replay:
         """Train to the end, or through the first epoch that differs."""
         state = b""
         for record in self.experiment.epochs(self.progress):
-            if not isinstance(record, EpochRecord):
-                continue
             self.difference = self.compare_row(record)
             yield record
             if self.difference:
@@ -66,7 +64,7 @@ class Replay:
             self.difference = self.difference or compare_file(self.folder / name, kind, content)
 
     def compare_row(self, record: EpochRecord) -> str | None:
-        """What of an epoch's row is not as it stands in metrics.csv."""
+        """How an epoch's row differs from the one in metrics.csv, if it does."""
         row = cells(record)
         header = as_line(row, header=True)
         if self.lines[:1] != [header]:
@@ -82,9 +80,9 @@ class Replay:
 
 
 def compare_file(path: Path, kind: str, content: bytes) -> str | None:
-    """What is not the same in a file and what it would be now: the arrays that differ, or the header.
+    """How a file differs from what it would be now, if it does: by which arrays, or by its header.
 
-    The bytes between them are the container's, which other versions of Python write otherwise.
+    The bytes between these are not compared: other versions of Python write another container.
     """
     then_header, then = read_arrays(path, kind)
     now_header, now = read_archive(path, kind, io.BytesIO(content))

@@ -146,8 +146,8 @@ class Run:
     def keep_last_finite(self, error: DivergedError) -> str:
         """Save the last state in which every number was finite, and a model; returns what to tell about them.
 
-        That is the state before the step that diverged. If the step itself overflowed it is gone, and the last
-        checkpoint stays as it is; the best model is saved from memory all the same.
+        A step that diverged was not taken, so the state is in memory. Where parameters are not finite all the same, the
+        last checkpoint stays as it is, and the best model is saved from memory.
         """
         if error.parameters_finite:
             self.save()

@@ -1,4 +1,4 @@
-"""How a run starts in a new directory, and how one is opened again: locked, and compared with what it was."""
+"""Start a run in a new directory, or open one again: locked, and compared with what it was."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def start_run(experiment: Experiment, *, out: Path | None, argv: Sequence[str]) 
         undo.callback(held.release)
         if out is not None:
             empty_folder(out)  # another run may have been here between the first look and the lock
-        undo.callback(remove_files, folder, FILES)
+        undo.callback(remove_files, folder, ("config.yaml", "run.json", lock.NAME))
         run = Run(folder, experiment, facts, held)
         run.write("config.yaml", dump_config(experiment.loaded, folder).encode())
         run.write_facts()
@@ -108,9 +108,9 @@ def lock_run(folder: Path) -> lock.FolderLock:
 
 
 def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
-    """Make the directory say what is about to happen: the config, and no metrics beyond the saved epoch.
+    """Write the config, and cut metrics.csv off behind the saved epoch.
 
-    Returns sentences for the person: what may keep the rest from being, to the last bit, what it would have been.
+    Returns notes for the person: why the result may differ, in its last bits, from that of an uninterrupted run.
     """
     changed = differences(run.facts, run.experiment.environment())
     changes = changes_since(run.facts, changed)
@@ -135,7 +135,7 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
 
 
 def changes_since(facts: Mapping[str, Any], now: Sequence[str]) -> list[str]:
-    """What of the environment is not as it was when the run started: `now`, and in the resumes before."""
+    """What of the environment has changed since the run started: `now`, and in the resumes before."""
     before = {change: None for each in facts["resumed"] for change in each["changed"] if change not in now}
     return [*now, *(f"{change} for a part of it" for change in before)]
 
@@ -147,7 +147,7 @@ def prepare_again(
     *,
     prepare: Callable[..., Experiment] = prepare,
 ) -> Experiment:
-    """What the run of this directory, with these facts, started from. Raises DataError when a data file has changed."""
+    """The experiment that the run of this directory started with. Raises DataError when a data file has changed."""
     before = list(facts["sha256"].values())
     experiment = prepare(load_config(folder / "config.yaml", overrides), advise=False)
     if len(before) != len(experiment.sha256):

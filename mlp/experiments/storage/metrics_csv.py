@@ -1,4 +1,4 @@
-"""metrics.csv: a row an epoch, with nothing in it that differs between a run and the same run again."""
+"""Write and read metrics.csv: a row an epoch, the same bytes whenever the same run is made again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EPOCH = re.compile(r"[1-9][0-9]{0,9}")  # up to the most epochs that a config ma
 
 
 def cells(record: EpochRecord) -> dict[str, Any]:
-    """The columns of a row. How long an epoch took is not among them: rows are the same whenever they are computed."""
+    """The columns of a row. The seconds that an epoch took are not among them, so that equal runs have equal rows."""
     return {
         "epoch": record.epoch,
         "train_loss": record.train_loss,
@@ -86,9 +86,9 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def truncate_metrics(folder: Path, epoch: int) -> int:
-    """Leave out what is beyond an epoch, since it is about to be computed again; returns how many epochs stay.
+    """Remove the rows beyond an epoch, which is about to be computed again; returns how many epochs stay.
 
-    Raises FileError for a file that does not begin as metrics do: what else is in it should not be lost.
+    Raises FileError for a file that does not begin with the names of columns: it may be something else, and is kept.
     """
     path = folder / NAME
     if not path.exists():

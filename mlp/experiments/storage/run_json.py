@@ -1,4 +1,4 @@
-"""The directory of a run: how it gets its name, and run.json, which says what ran on what and how it ended."""
+"""Make run directories, and write and read run.json, which says what ran on what and how it ended."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ class Process(BaseModel):
 
 
 class Resumed(BaseModel):
-    """One resume: what of the environment was not as it was at the start of the run."""
+    """One resume: what had changed in the environment since the start of the run."""
 
     model_config = ConfigDict(strict=True, extra="allow")
     changed: list[str]
 
 
-class Facts(BaseModel):
-    """Those of run.json that are read again; what else is in it is for people, and kept."""
+class RunRecord(BaseModel):
+    """What is read again from run.json. The rest of it is for people, and kept."""
 
     model_config = ConfigDict(strict=True, extra="allow")
     status: Literal["running", "finished", "interrupted", "diverged", "failed"]
@@ -111,7 +111,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     """run.json. Raises FileError when the folder is not that of a run."""
     try:
         facts = json.loads((folder / "run.json").read_text("utf-8"))
-        return Facts.model_validate(facts).model_dump()
+        return RunRecord.model_validate(facts).model_dump()
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         reason = f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}"
