@@ -62,7 +62,7 @@ class Alone:
     stopping = False
 
     def stop(self) -> None:
-        """Nobody else is to be told."""
+        self.stopping = True
 
     def share(self, rows: Array) -> Array:
         return rows

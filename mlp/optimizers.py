@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mlp.activations import TINY
 from mlp.types import Array, Fraction, Positive, check_ranges
 
 BLOCK = 2**16  # elements: the arrays of a step, so many of each at a time, stay in the processor's cache
-STEPS_BETWEEN_SWEEPS = 128
+TINY = 1e-30  # what is smaller is taken for 0: epsilon^2 of Adam and rounding errors are far above it
+STEPS_BETWEEN_SWEEPS = 128  # in which a velocity falls from TINY, but not to subnormal numbers, at the usual momentum
 
 
 class Optimizer(Protocol):
@@ -170,8 +170,8 @@ def blocks(size: int) -> list[slice]:
 def flush(array: Array) -> None:
     """Set what is smaller than TINY to 0, block by block.
 
-    The velocity of a dead unit halves again and again, and gets stuck at numbers so small that a processor takes a
-    hundred times as long for each; so do moments, and weights that decay.
+    The velocity of a dead unit halves again and again, and gets stuck at subnormal numbers, for which many processors
+    take a hundred times as long; so do moments, and weights that decay.
     """
     for part in blocks(array.size):
         block = array[part]

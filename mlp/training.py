@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal
 
@@ -89,15 +89,14 @@ class Training:
         There too `progress` has been updated, so that a run can be left after any record and gone on with.
         """
         while self.progress.epoch < self.epochs and not self.progress.out_of(self.patience):
-            yield from self.run_epoch()
-            if self.workers.stopping:
+            if (yield from self.run_epoch()):
                 return
             yield self.finish_epoch()
         if self.patience is not None and self.progress.best_theta is not None:
             self.network.theta[...] = self.progress.best_theta
 
-    def run_epoch(self) -> Iterator[MinibatchRecord]:
-        """One pass over the shuffled rows, or what an interrupted pass has left of them."""
+    def run_epoch(self) -> Generator[MinibatchRecord, None, bool]:
+        """One pass over the shuffled rows, or what an interrupted pass has left of them; returns whether it stopped."""
         done = self.progress.begin_epoch(self.rng)
         order = self.rng.permutation(len(self.data[0]))
         starts = range(0, len(order), self.batch_size)
@@ -111,7 +110,8 @@ class Training:
             done.add(record, len(rows), time.perf_counter() - started)
             yield record
             if self.workers.stopping:
-                return
+                return True
+        return False
 
     @np.errstate(all="ignore")  # `check_step` looks for what is not finite
     def step(self, rows: Array, eta: float) -> tuple[float, float]:

@@ -1,23 +1,22 @@
-"""When several ranks pay: the time of a training step against their number, modelled and measured.
+"""Predict and measure the time of a training step against the number of ranks, and from which minibatch on they pay.
 
     T(R, B) = t(B / R) + u P + 2 (R-1) l + 2 (R-1)/R * 4 P / w         for R > 1, and T(1, B) = t(B)
 
-t(B) is the time of a step of one process (cutting, forward, backward, penalty, norm, update), measured for some B and
-interpolated; u P that of packing and unpacking the bars of P parameters (float32), measured. The rest is the ring
-Allreduce: 2 (R-1) rounds of latency l, and the fewest bytes that a rank can send, over w bytes a second (Patarasuk and
-Yuan 2009, "Bandwidth optimal all-reduce algorithms for clusters of workstations"). l and w are fitted to Allreduces
-among the ranks that run this, or given, to ask about a network that is not at hand. Validation is not cut among ranks,
-so an epoch gains less than its steps do.
+t(B) is the time of a step of one process, measured for some B and interpolated; u P, measured too, is that of copying
+theta_bar of P parameters (float32) into the buffer of the sum and back. The rest is the ring Allreduce: 2 (R-1) rounds
+of latency l, and the fewest bytes that a rank can send, over w bytes a second (Patarasuk and Yuan 2009, "Bandwidth
+optimal all-reduce algorithms for clusters of workstations"). l and w are fitted to Allreduces among the ranks that run
+this, or given, to ask about another network. Validation is not shared among ranks, so an epoch gains less than a step.
 
-Where P is large, latency and the update of the weights are small beside the rest. An example takes some 6 P operations,
-at f a second, so that R ranks pay where 6 P (B - B/R) / f > 2 (R-1)/R * 4 P / w, that is B > (4/3) f / w: neither P nor
-R is in it. It is the minibatch that must be large, not the network.
+For large P, latency and the update of the weights matter little. An example takes about 6 P operations, at f a second.
+So R ranks pay where 6 P (B - B/R) / f > 2 (R-1)/R * 4 P / w, that is B > (4/3) f / w: neither P nor R is in it. The
+minibatch must be large, not the network.
 
     mpiexec -n 2 python scripts/scaling.py                                 # the ranks at hand
     python scripts/scaling.py --latency 20e-6 --bandwidth 1.25e9           # 10-gigabit Ethernet
 
-One BLAS thread a rank. All ranks measure t at the same time, so that it has in it what they take from each other, as
-the memory's bandwidth on one machine. With more ranks than cores nothing can be learned.
+Each rank has one BLAS thread. All ranks measure t at the same time, so that it includes what they take from each other,
+such as the memory's bandwidth of one machine. With more ranks than cores nothing can be learned.
 """
 
 import itertools
@@ -30,9 +29,9 @@ import numpy as np
 import threadpoolctl
 
 from mlp import SGD, Layer, Network, SoftmaxCrossEntropy, train
-from mlp.parallel.mpi import MPIError, MPIRanks, connect
-from mlp.parallel.ranks import Ranks
-from mlp.types import Array
+from mlp.minibatches import Workers, alone
+from mlp.parallel.mpi import MPIError, connect
+from mlp.parallel.ranks import Parts, Ranks
 
 NETWORKS = ([64, 32, 10], [784, 100, 10], [784, 256, 128, 10], [784, 512, 512, 10], [1024, 1024, 1024, 1024, 10])
 BATCHES = (1, 8, 32, 128, 512)  # for which t is measured
@@ -41,30 +40,15 @@ NUMBERS = (1, 1_000, 30_000, 300_000, 3_000_000)  # of float32, in an Allreduce 
 ASKED = (2, 4, 8, 16)  # ranks
 
 
-class OneRank:
-    """A rank that is alone: bars are packed and unpacked for it, and nothing is sent."""
-
-    rank, size, stop = 0, 1, False
-
-    def sum(self, array: Array) -> None:
-        """The sum over one."""
-
-
-def step_seconds(widths: Sequence[int], B: int, rounds: int, ranks: Ranks | None) -> float:
+def step_seconds(widths: Sequence[int], B: int, rounds: int, workers: Workers) -> float:
     """The median time of a minibatch of B examples in the training loop, with momentum, in float32."""
     rng = np.random.default_rng(0)
     network = Network([Layer.initialize(n, m, "relu", rng=rng) for n, m in itertools.pairwise(widths)])
     X = rng.normal(size=(B, widths[0])).astype(np.float32)
     Y = np.eye(widths[-1], dtype=np.float32)[rng.integers(widths[-1], size=B)]
+    optimizer = SGD(1e-3, momentum=0.9)
     training = train(
-        network,
-        SoftmaxCrossEntropy(),
-        SGD(1e-3, momentum=0.9),
-        (X, Y),
-        rng=rng,
-        epochs=rounds + 2,
-        batch_size=B,
-        ranks=ranks,
+        network, SoftmaxCrossEntropy(), optimizer, (X, Y), rng=rng, epochs=rounds + 2, batch_size=B, workers=workers
     )
     records, times = training.minibatches(), []
     for _ in range(rounds + 2):
@@ -75,7 +59,7 @@ def step_seconds(widths: Sequence[int], B: int, rounds: int, ranks: Ranks | None
     return float(np.median(times[2:]))
 
 
-def fit_network(ranks: MPIRanks, rounds: int) -> tuple[float, float]:
+def fit_network(ranks: Ranks, rounds: int) -> tuple[float, float]:
     """l (seconds) and w (bytes a second) with the least relative squared errors over Allreduces of several sizes."""
     R, measured = ranks.size, []
     for n in NUMBERS:
@@ -96,8 +80,8 @@ class Model:
     def __init__(self, widths: Sequence[int], latency: float, bandwidth: float, rounds: int) -> None:
         self.P = sum((n + 1) * m for n, m in itertools.pairwise(widths))
         self.latency, self.bandwidth = latency, bandwidth
-        self.steps = [step_seconds(widths, B, rounds, None) for B in BATCHES]
-        self.packing = max(0.0, step_seconds(widths, BATCHES[0], rounds, OneRank()) - self.steps[0])
+        self.steps = [step_seconds(widths, B, rounds, alone) for B in BATCHES]
+        self.packing = max(0.0, step_seconds(widths, BATCHES[0], rounds, Parts(Ranks())) - self.steps[0])
 
     def allreduce(self, R: int) -> float:
         return 2 * (R - 1) * self.latency + 2 * (R - 1) / R * 4 * self.P / self.bandwidth
@@ -124,24 +108,24 @@ def main(latency: float | None, bandwidth: float | None, rounds: int) -> None:
     except (MPIError, ImportError) as error:
         raise click.ClickException(str(error)) from None
     given = latency is not None and bandwidth is not None
-    if given == (ranks is not None) or (latency is None) != (bandwidth is None):
+    if given == (ranks.size > 1) or (latency is None) != (bandwidth is None):
         raise click.UsageError("give both --latency and --bandwidth, or run under mpiexec -n 2 with neither")
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         if latency is None or bandwidth is None:
-            assert ranks is not None
             latency, bandwidth = fit_network(ranks, rounds)
         lines = table(ranks, latency, bandwidth, rounds)
-    if ranks is None or ranks.rank == 0:
+    if ranks.rank == 0:
         click.echo("\n".join(lines))
 
 
-def table(ranks: MPIRanks | None, latency: float, bandwidth: float, rounds: int) -> list[str]:
-    R, least = 1 if ranks is None else ranks.size, min(SHOWN)
+def table(ranks: Ranks, latency: float, bandwidth: float, rounds: int) -> list[str]:
+    """The lines to print: predictions, and measurements where there are several ranks."""
+    R, least = ranks.size, min(SHOWN)
     lines = [
         f"l = {latency * 1e6:.1f} us, w = {bandwidth / 1e9:.2f} GB/s; times of a step in ms; {os.cpu_count()} cores"
     ]
     header = f"{'network':>23s}{'P':>10s}{'B':>5s}{'T(1)':>9s}"
-    header += f"{f'T({R})':>9s}{'measured':>10s}" if ranks else ""
+    header += f"{f'T({R})':>9s}{'measured':>10s}" if R > 1 else ""
     header += "".join(f"{f'T({n})/T(1)':>12s}" for n in ASKED)
     lines.append(header + f"   {' '.join(map(str, ASKED))} ranks pay from B =")
     for widths in NETWORKS:
@@ -150,8 +134,8 @@ def table(ranks: MPIRanks | None, latency: float, bandwidth: float, rounds: int)
         for B in SHOWN:
             line = f"{'-'.join(map(str, widths)) if least == B else '':>23s}{model.P:10,d}{B:5d}"
             line += f"{model.step(1, B) * 1e3:9.3f}"
-            if ranks is not None:
-                line += f"{model.step(R, B) * 1e3:9.3f}{step_seconds(widths, B, rounds, ranks) * 1e3:10.3f}"
+            if R > 1:
+                line += f"{model.step(R, B) * 1e3:9.3f}{step_seconds(widths, B, rounds, Parts(ranks)) * 1e3:10.3f}"
             line += "".join(f"{model.step(n, B) / model.step(1, B):12.2f}" for n in ASKED)
             lines.append(line + (f"   {pays}" if least == B else ""))
     return lines

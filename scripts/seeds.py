@@ -1,4 +1,4 @@
-"""How much of a result is luck: train a config with many seeds and show the spread of a score.
+"""Show how much of a result is luck: train a config with many seeds, and print the spread of its scores.
 
 A seed decides the split, the initial weights and the shuffling, so the spread has all three in it (no split in file
 order, as for MNIST). A config whose data are not there is left out with a word, and the exit code is then 1.

@@ -1,9 +1,15 @@
-"""The pages are true: their Python runs from top to bottom, their configs are valid, their tables are complete."""
+"""The pages are true: their Python and commands run, their configs are valid, their tables and links are right."""
 
+import importlib
+import json
 import re
+import shlex
+import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from mlp.activations import ACTIVATIONS
@@ -16,35 +22,115 @@ from mlp.experiments.config.yaml_text import parse_yaml
 from mlp.initialization import SCHEMES
 
 ROOT = Path(__file__).parents[1]
-PAGES = {path: (ROOT / path).read_text("utf-8") for path in ("README.md", "configs/README.md")}
-README, CONFIGS = PAGES.values()
+FOLDERS = (".", "configs", "data", "mlp", "mlp/experiments", "mlp/parallel", "scripts")
+PAGES = {
+    path: (ROOT / path).read_text("utf-8")
+    for path in (str(Path(folder, "README.md")) for folder in FOLDERS)
+    if (ROOT / path).exists()
+}
+README, CONFIGS, REFERENCES = PAGES["README.md"], PAGES["configs/README.md"], PAGES["mlp/README.md"]
+DIGITS = ROOT / "configs/digits.yaml"
 
 
 def blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", PAGES[page], re.DOTALL)
 
 
+def run_mlp(*arguments):
+    done = CliRunner().invoke(cli, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, (arguments, done.output)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Like a clone after the first command: configs, data and runs/digits."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("configs", "data"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("mnist*"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run_mlp("train", "configs/digits.yaml", "--quiet")
+    return folder
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
-def test_the_python_runs_from_top_to_bottom(page, tmp_path, monkeypatch, capsys):
-    done = CliRunner().invoke(
-        cli, ["train", str(ROOT / "configs/digits.yaml"), "--out", str(tmp_path / "runs/digits"), "--no-plot"]
-    )
-    assert done.exit_code == 0, done.output
-    monkeypatch.chdir(tmp_path)
+def test_the_python_runs_from_top_to_bottom(page, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
     namespace = {}
     for code in blocks(page, "python"):
         exec(compile(code, page, "exec"), namespace)
-    for before, after in re.findall(r"([\d.]+) -> ([\d.]+)", capsys.readouterr().out):
+    printed = capsys.readouterr().out
+    assert " FAIL, " not in printed or " 0 FAIL, " in printed
+    for before, after in re.findall(r"([\d.]+) -> ([\d.]+)", printed):
         assert float(after) < float(before)
+
+
+def test_the_commands_of_the_readme_run_one_after_the_other(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    lines = [shlex.split(line, comments=True) for block in blocks("README.md", "sh") for line in block.splitlines()]
+    commands = [arguments for program, *arguments in lines if program == "mlp"]
+    for command, *arguments in commands:
+        run_mlp(command, *arguments)
+    assert {command for command, *_ in commands} == set(cli.commands)
+
+
+def commands(page):
+    """The simple commands in the blocks for a shell, as lists of words; those started by mpiexec without it."""
+    for line in "\n".join(blocks(page, "sh")).splitlines():
+        for part in line.split("&&"):
+            words = shlex.split(part, comments=True)
+            if words and words[0] == "mpiexec":
+                words = words[next(i for i, word in enumerate(words) if word in ("mlp", "python")) :]
+            if words:
+                yield words
+
+
+@pytest.mark.parametrize(("page", "words"), [(page, words) for page in PAGES for words in commands(page)])
+def test_commands_and_their_options_exist(page, words):
+    program, *arguments = Path(words[0]).name, *words[1:]
+    options = [word.partition("=")[0] for word in arguments if word.startswith("--")]
+    if program == "mlp":
+        command = cli.commands[arguments[0]]
+        assert set(options) <= {option for parameter in command.params for option in parameter.opts}
+    elif program == "pip":
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+        assert set(re.findall(r"\.\[(\w+)\]", " ".join(arguments))) <= set(extras)
+    elif program.startswith("python"):
+        if arguments[0] != "-m":
+            source = (ROOT / arguments[0]).read_text("utf-8")
+            assert all(f'"{option}"' in source for option in options)
+    else:
+        assert program == "pytest" or (ROOT / words[0]).exists()
 
 
 @pytest.mark.parametrize(("page", "config"), [(page, config) for page in PAGES for config in blocks(page, "yaml")])
 def test_the_configs_are_valid(page, config, tmp_path):
+    """Or parts of one, which are valid with the other sections of a shipped config."""
+    beside = (ROOT / page).parent if page == "configs/README.md" else DIGITS.parent
+    others = yaml.safe_load(DIGITS.read_text("utf-8"))
+    missing = {key: value for key, value in others.items() if key not in yaml.safe_load(config)}
     path = tmp_path / page
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(config)
-    data = load_config(path).config.data
-    assert (ROOT / page).parent.joinpath(parse_yaml(config.encode(), page).data["data"]["path"]).exists(), data.path
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text(config + (yaml.safe_dump(missing) if missing else ""))
+    load_config(path)
+    assert (beside / parse_yaml(path.read_bytes(), page).data["data"]["path"]).exists()
+
+
+def test_the_config_of_the_readme_is_that_of_its_first_command():
+    assert blocks("README.md", "yaml") == [DIGITS.read_text("utf-8")]
+    assert "mlp train configs/digits.yaml" in blocks("README.md", "sh")[0]
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
+
+
+@pytest.mark.parametrize(
+    ("page", "link"),
+    [(page, link) for page, text in PAGES.items() for link in re.findall(r"\]\(((?!\w+:)[^)#]+)\)", text)],
+)
+def test_links_lead_somewhere(page, link):
+    assert (ROOT / page).parent.joinpath(link).exists()
 
 
 def table(page, first):
@@ -55,6 +141,56 @@ def table(page, first):
 
 def quoted(cell):
     return re.findall("`(.*?)`", cell)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        (name, path)
+        for _, code, _ in table(README, "the note")
+        for names, path in re.findall(r"((?:`[^`]+`, )*`[^`]+`) in \[.*?\]\((.*?)\)", code)
+        for name in quoted(names)
+    ],
+)
+def test_what_the_note_is_in_the_code_is_there(name, path):
+    found = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+    for part in name.split("."):
+        found = getattr(found, part)
+
+
+def test_every_notebook_is_in_the_table_of_the_note():
+    links = re.findall(r"\(scripts/notebooks/(.*?)\)", " ".join(row[-1] for row in table(README, "the note")))
+    assert sorted(set(links)) == sorted(path.name for path in ROOT.glob("scripts/notebooks/*.ipynb"))
+
+
+NAME = r"\b([A-Z][A-Za-zéü]+(?:-[A-Z][a-zé]+)*)"
+CITATION = re.compile(rf"{NAME}(?:(?:, [A-Z][\w-]+)*(?:,? and [A-Z]?[\w-]+)?| et al\.),? \(?((?:19|20)\d\d)\b")
+ENTRIES = re.findall(r"^- ((?:.+\n)(?:  .+\n)*)", REFERENCES.partition("## References")[2], re.MULTILINE)
+
+
+def text_of(path):
+    """What is written in a source file or notebook, on one line and without the signs of comments."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+    return re.sub(r"[\s#]+", " ", text)
+
+
+def test_every_paper_that_the_code_cites_is_among_the_references():
+    sources = [*ROOT.glob("mlp/**/*.py"), *ROOT.glob("scripts/**/*.py"), *ROOT.glob("scripts/notebooks/*.ipynb")]
+    cited = {(*match.groups(), path.name) for path in sources for match in CITATION.finditer(text_of(path))}
+    assert len(cited) > 40
+    months = {"September"}
+    known = {(entry.partition(",")[0], re.search(r"\(((?:19|20)\d\d)\)", entry)[1]) for entry in ENTRIES[1:]}
+    assert {
+        (name, year, file) for name, year, file in cited if name not in months and (name, year) not in known
+    } == set()
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry[:30])
+def test_the_files_of_a_reference_name_it(entry):
+    for link in re.findall(r"\]\(([^):]+\.(?:py|ipynb))\)", entry):
+        assert entry.partition(",")[0] in text_of(ROOT / "mlp" / link), link
 
 
 def keys(section, prefix=""):
@@ -103,25 +239,3 @@ def test_the_kinds_of_a_section_are_there_with_their_keys_and_defaults(first, ki
 def test_all_names_are_listed(what, names):
     listed = quoted(re.search(rf"^{what}: (.*?)\n\n", CONFIGS, re.MULTILINE | re.DOTALL)[1])
     assert [name for name in listed if not name.startswith("{")] == list(names)
-
-
-def test_the_commands_are_all_there_are():
-    documented = set(re.findall(r"^\| `mlp (\w+) ", README, re.MULTILINE))
-    assert documented == set(cli.commands)
-
-
-@pytest.mark.parametrize(
-    ("page", "link"), [(page, link) for page, text in PAGES.items() for link in re.findall(r"\]\(([^)#]+)\)", text)]
-)
-def test_links_lead_somewhere(page, link):
-    assert (ROOT / page).parent.joinpath(link).exists()
-
-
-def test_the_two_commands_are_those_that_are_checked():
-    train, test = blocks("README.md", "sh")
-    assert "pip install . " in train
-    assert "mlp train configs/digits.yaml" in train
-    assert "pip install -e '.[test]'" in test
-    ci = (ROOT / ".ci/run").read_text()
-    assert "install --quiet --disable-pip-version-check -e '.[test]'" in ci
-    assert "pytest" in ci

@@ -1,4 +1,4 @@
-"""Graphs of scalar and array operations with both modes of differentiation, and the matrix rules that they chain.
+"""Differentiate graphs of scalar and array operations in both modes, by chaining matrix rules.
 
     from mlp.autodiff import Graph, exp, forward_mode, reverse_mode
 
@@ -11,9 +11,9 @@ from mlp.autodiff.functions import *  # noqa: F403
 from mlp.autodiff.graph import Graph as Graph
 from mlp.autodiff.graph import Node as Node
 from mlp.autodiff.graph import forward_mode as forward_mode
+from mlp.autodiff.graph import jacobian as jacobian
 from mlp.autodiff.graph import record as record
 from mlp.autodiff.graph import reverse_mode as reverse_mode
-from mlp.autodiff.jacobian import jacobian as jacobian
 from mlp.autodiff.operation import Operation as Operation
 from mlp.autodiff.operation import inner as inner
-from mlp.autodiff.rules.table import OPERATIONS as OPERATIONS
+from mlp.autodiff.rules import OPERATIONS as OPERATIONS

@@ -1,43 +1,51 @@
-"""Pictures of graphs for slides and notebooks: a box for each node, with its value, its dot and its bar.
+"""Draw graphs for slides and notebooks: a box for each node, with its value, its dot and its bar.
 
-Colours are those of Okabe and Ito (2008), darkened to be read as text; the accents of the note, a dot and a bar over
-the name, say the same without colour. matplotlib is imported when a picture is drawn, and never needs a display.
+Colours are those of Okabe and Ito (2008), darkened to be read as text; the accents of the note, a dot and a bar, say
+the same without colour. matplotlib is imported when a picture is drawn, and never needs a display.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from mlp.autodiff.formulas import symbol, titles
 from mlp.autodiff.graph import Graph, Node
-from mlp.autodiff.layout import arrange, bends
 
 MOST_BOXES = 100
 MOST_ENTRIES, MOST_COLUMNS = 12, 4
-TITLE_SIZE, TEXT_SIZE = 15.0, 12.5  # points; the figure is as large as the boxes need
-PADDING, LINE = 8.0, 16.0
-TEXT, NUMBERS = "DejaVu Sans", "DejaVu Sans Mono"
+LONGEST = 80  # characters of a formula that is written into another one
+BETWEEN_LAYERS, BETWEEN_BOXES, MARGIN = 36.0, 16.0, 10.0  # points; the figure is as large as the boxes need
 COLOURS = {"": "black", "dot": "#00598C", "bar": "#A84300"}
 
+# Precedence: a formula that binds less tightly than its place asks for gets parentheses.
+SUM, QUOTIENT, PRODUCT, POWER, ATOM = range(5)
+
+# For each operation: its formula in mathtext, its precedence, and the least precedence of each parent's formula.
+FORMULAS = {
+    "add": ("{} + {}", SUM, (SUM, SUM)),
+    "subtract": ("{} - {}", SUM, (SUM, QUOTIENT)),
+    "negative": ("-{}", SUM, (PRODUCT,)),
+    "multiply": (r"{}\,{}", PRODUCT, (PRODUCT, PRODUCT)),
+    "matmul": (r"{}\,{}", PRODUCT, (PRODUCT, PRODUCT)),
+    "divide": ("{} / {}", QUOTIENT, (PRODUCT, POWER)),
+    "reciprocal": ("1 / {}", QUOTIENT, (POWER,)),
+    "square": ("{}^2", POWER, (ATOM,)),
+    "power": ("{}^{{{exponent:g}}}", POWER, (ATOM,)),
+    "positive_power": ("{}^{{{}}}", POWER, (ATOM, SUM)),
+    "transpose": (r"{}^\top", POWER, (ATOM,)),
+    "inverse": ("{}^{{-1}}", POWER, (ATOM,)),
+    "sqrt": (r"\sqrt{{{}}}", ATOM, (SUM,)),
+    "absolute": ("|{}|", ATOM, (SUM,)),
+    "part": (r"{}[{k}]", ATOM, (ATOM,)),
+    "select": (r"{}[{index}]", ATOM, (ATOM,)),
+}
+
 Quantities = Mapping[Node, Any] | None
-
-
-Row = tuple[str, list[str], str]
-"""The symbol of a quantity, the lines that show its value, and their colour."""
-
-
-class Box(NamedTuple):
-    title: str
-    rows: list[Row]
-    symbols_width: float
-    width: float
-    height: float
-    is_input: bool
 
 
 def draw_graph(
@@ -48,41 +56,108 @@ def draw_graph(
     *,
     fold: bool = False,
 ) -> Any:
-    """A picture of a graph, as a matplotlib Figure, and written to `path` if there is one (its ending says the format).
+    """Draw a graph as a matplotlib Figure, and write it to `path` if there is one (its ending says the format).
 
-    From left to right, each node stands as many layers from the inputs as the longest way to it has steps; an input
-    stands just before its first use. A box gives the node's formula and its value, and its dot and bar if `dots` (of
-    `forward_mode`) and `bars` (of `reverse_mode`) have them: the entries of small arrays, shape and norm of others.
-    Numbers written in an expression stand in the formulas and have no box. A node without a name is called n and its
-    number. With `fold=True`, if it is used once, its formula stands in that of its child and it has no box, so that a
-    network fits on a slide. Raises ValueError for a graph without nodes or with more than 100 boxes.
+    Layers run from left to right, by the longest way from the inputs; an arrow over several layers passes behind the
+    boxes between. A box has the node's formula and value, and its dot and bar if `dots` (of `forward_mode`) and `bars`
+    (of `reverse_mode`) have them: the entries of small arrays, shape and norm of others. A number written in an
+    expression has no box. With `fold=True`, neither has a node without a name that is used once: its formula stands in
+    that of its child. Raises ValueError for a graph without nodes or with more than 100 boxes.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.offsetbox import AnnotationBbox
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path as Curve
 
     shown = titles(graph, fold)
     if not 0 < len(shown) <= MOST_BOXES:
         raise ValueError(f"a picture has 1 to {MOST_BOXES} boxes, this graph needs {len(shown)}")
-    boxes = [make_box(graph.nodes[index], title, dots, bars) for index, title in shown.items()]
-    (width, height), centres, arrows = arrange(
-        [(box.width, box.height) for box in boxes], parents_with_boxes(graph, list(shown))
-    )
-
-    figure = Figure(figsize=(width / 72, height / 72))
+    figure = Figure()
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.set_xlim(0, width)
-    axes.set_ylim(height, 0)
-    for corners in arrows:
-        draw_arrow(axes, corners)
-    for box, (x, y) in zip(boxes, centres, strict=True):
-        draw_box(axes, box, x - box.width / 2, y - box.height / 2)
+    canvas: Any = FigureCanvasAgg(figure)
+    renderer = canvas.get_renderer()
+    boxes, sizes = {}, {}
+    for index, (title, _) in shown.items():
+        node = graph.nodes[index]
+        fill = "white" if node.operation else "#E9F0F5"
+        look = {"boxstyle": "round,pad=0,rounding_size=0.4", "fc": fill, "ec": "0.25", "lw": 1.2}
+        boxes[index] = AnnotationBbox(packed(node, title, dots, bars), (0, 0), pad=0, bboxprops=look)
+        axes.add_artist(boxes[index])
+        extent = boxes[index].get_window_extent(renderer)
+        sizes[index] = extent.width * 72 / figure.dpi, extent.height * 72 / figure.dpi
+
+    parents = {index: above for index, (_, above) in shown.items()}
+    places = arrange(sizes, parents)
+    right = max(right for _, _, right in places.values()) + MARGIN
+    top = min(y - sizes[index][1] / 2 for index, (_, y, _) in places.items()) - MARGIN
+    bottom = max(y + sizes[index][1] / 2 for index, (_, y, _) in places.items()) + MARGIN
+    figure.set_size_inches(right / 72, (bottom - top) / 72)
+    axes.set(xlim=(0, right), ylim=(bottom, top))
+    for child, box in boxes.items():
+        left, y, _ = places[child]
+        box.xy = box.xybox = left + sizes[child][0] / 2, y
+        for parent in parents[child]:
+            x0, y0, x1 = places[parent]
+            bend = (x1 + left) / 2
+            points = [(x0 + sizes[parent][0], y0), (x1, y0), (bend, y0), (bend, y), (left, y)]
+            curve = Curve(points, [Curve.MOVETO, Curve.LINETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4])
+            head = "-|>,head_length=7,head_width=3"
+            axes.add_patch(FancyArrowPatch(path=curve, arrowstyle=head, color="0.35", lw=1.3, zorder=1))
     if path is not None:
         figure.savefig(path, dpi=200)
     return figure
 
 
+def packed(node: Node, title: str, dots: Quantities, bars: Quantities) -> Any:
+    """The texts of a box: the title, and below it a row for each quantity."""
+    from matplotlib.offsetbox import HPacker, TextArea, VPacker
+
+    rows: list[Any] = []
+    for accent, value in quantities(node, dots, bars):
+        font = {"size": 12.5, "color": COLOURS[accent]}
+        name = TextArea(f"${symbol(node, accent)}$", textprops=font)
+        numbers = TextArea("\n".join(value_lines(value)), textprops=font | {"family": "monospace"})
+        rows.append(HPacker(children=[name, numbers], align="center", pad=0, sep=7))
+    below = VPacker(children=rows, align="left", pad=0, sep=5)
+    heading = TextArea(f"${title}$", textprops={"size": 15})
+    return VPacker(children=[heading, below], align="center", pad=8, sep=7)
+
+
+def arrange(sizes: Mapping[int, Any], parents: Mapping[int, list[int]]) -> dict[int, tuple[float, float, float]]:
+    """For each box its left, the y of its middle and the right of its layer, in points; y grows downwards.
+
+    The boxes of a layer stand in the order of their parents, as near to them as they can (Sugiyama et al. 1981).
+    """
+    layer, right = layers(parents), MARGIN - BETWEEN_LAYERS
+    places: dict[int, tuple[float, float, float]] = {}
+    for at in range(max(layer.values()) + 1):
+        column = [node for node in sizes if layer[node] == at]
+        left = right + BETWEEN_LAYERS
+        right = left + max(sizes[node][0] for node in column)
+        wanted = {node: np.mean([places[i][1] for i in parents[node]]) for node in column if parents[node]}
+        middle, y = {}, 0.0
+        for node in sorted(column, key=lambda node: wanted.get(node, np.inf)):
+            middle[node] = y + sizes[node][1] / 2
+            y += sizes[node][1] + BETWEEN_BOXES
+        shift = float(np.mean([wanted[node] - middle[node] for node in wanted] or [-y / 2]))
+        places |= {node: (left, middle[node] + shift, right) for node in column}
+    return places
+
+
+def layers(parents: Mapping[int, list[int]]) -> dict[int, int]:
+    """The layer of every node: the longest distance from the inputs; an input stands just before its first use."""
+    layer: dict[int, int] = {}
+    for child, above in parents.items():
+        layer[child] = max((layer[parent] + 1 for parent in above), default=0)
+    for node in [node for node, above in parents.items() if not above]:
+        layer[node] = min((layer[child] for child, above in parents.items() if node in above), default=1) - 1
+    return layer
+
+
 def to_dot(graph: Graph, dots: Quantities = None, bars: Quantities = None) -> str:
-    """The graph in the language of Graphviz: `dot -Tsvg`. All nodes have a box, with the rows of `draw_graph`."""
+    """Write the graph in the language of Graphviz: `dot -Tsvg`. All nodes have a box, with the rows of `draw_graph`."""
     names = [node.name or f"n{node.index}" for node in graph.nodes]
     text = ["digraph {", '  rankdir=LR; node [shape=box, style=rounded, fontname="monospace"];']
     for node, name in zip(graph.nodes, names, strict=True):
@@ -114,59 +189,74 @@ def value_lines(value: Any) -> list[str]:
     return np.array2string(np.atleast_2d(array), precision=3)[1:-1].split("\n ")
 
 
-def parents_with_boxes(graph: Graph, shown: list[int]) -> list[list[int]]:
-    """For each box, the boxes that its formula speaks of, by their place in `shown`."""
-    place = {index: k for k, index in enumerate(shown)}
-    spoken: list[list[int]] = []  # of every node
+def titles(graph: Graph, fold: bool) -> dict[int, tuple[str, list[int]]]:
+    """For each node that gets a box, its title, such as `A_1 = W_1 X + b_1`, and the nodes whose boxes it speaks of."""
+    used = [parent for node in graph.nodes for parent in node.parents]
+    texts: list[tuple[str, int]] = []  # of every node, as its children write it, with its precedence
+    spoken: list[list[int]] = []  # of every node, the boxes in that text
+    boxes = {}
     for node in graph.nodes:
-        spoken.append([k for i in node.parents for k in ([place[i]] if i in place else spoken[i])])
-    return [spoken[index] for index in shown]
+        text, above = (symbol(node), ATOM), list(dict.fromkeys(i for parent in node.parents for i in spoken[parent]))
+        own = formula(node, [texts[parent] for parent in node.parents]) if node.operation else text
+        folded = fold and node.operation and not node.name and used.count(node.index) == 1 and len(own[0]) <= LONGEST
+        if folded or is_number(node):
+            text = own
+        else:
+            boxes[node.index] = (f"{text[0]} = {own[0]}" if node.operation else text[0]), above
+            above = [node.index]
+        texts.append(text)
+        spoken.append(above)
+    return boxes
 
 
-def make_box(node: Node, title: str, dots: Quantities, bars: Quantities) -> Box:
-    given = quantities(node, dots, bars)
-    rows = [(f"${symbol(node, accent)}$", value_lines(value), COLOURS[accent]) for accent, value in given]
-    symbols = max(text_width(text, TEXT_SIZE) for text, _, _ in rows) + PADDING
-    numbers = max(text_width(line, TEXT_SIZE) for _, lines, _ in rows for line in lines)
-    width = max(symbols + numbers, text_width(f"${title}$", TITLE_SIZE)) + 2 * PADDING
-    height = TITLE_SIZE + sum(LINE * len(lines) + PADDING / 2 for _, lines, _ in rows) + 2.5 * PADDING
-    return Box(title, rows, symbols, width, height, node.operation is None)
+def formula(node: Node, parents: list[tuple[str, int]]) -> tuple[str, int]:
+    """The node in terms of its parents' formulas, in mathtext, and its precedence."""
+    assert node.operation is not None
+    name, options = node.operation.name, node.options
+    if name not in FORMULAS:
+        arguments = [text for text, _ in parents]
+        if options.get("axis") is not None:
+            arguments.append(rf"\mathrm{{axis}}\ {options['axis']}")
+        joined = r",\,".join(arguments)
+        return rf"\mathrm{{{escape(name)}}}({joined})", ATOM
+    template, precedence, least = FORMULAS[name]
+    if name == "multiply" and all(node.graph.nodes[i].shape for i in node.parents):
+        template = r"{} \odot {}"
+    if name == "select":
+        index = options["index"] if isinstance(options["index"], tuple) else (options["index"],)
+        options = {"index": r",\,".join(map(index_text, index))}
+    texts = [text if own >= wanted else f"({text})" for (text, own), wanted in zip(parents, least, strict=True)]
+    return template.format(*texts, **options), precedence
 
 
-def text_width(text: str, size: float) -> float:
-    """In points; text between dollars is mathtext, other text is numbers."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    is_math = text.startswith("$")
-    font = FontProperties(family=TEXT if is_math else NUMBERS, size=size)
-    return float(text_to_path.get_text_width_height_descent(text, font, ismath=is_math)[0])
+def index_text(item: Any) -> str:
+    """An index along one axis as it was written; an array of integers or booleans is three dots."""
+    if isinstance(item, slice):
+        ends = ("" if end is None else str(end) for end in (item.start, item.stop, item.step))
+        return ":".join(ends).removesuffix(":")
+    return str(item) if isinstance(item, int) else "..."
 
 
-def draw_box(axes: Any, box: Box, left: float, top: float) -> None:
-    from matplotlib.patches import FancyBboxPatch
-
-    style = "round,pad=0,rounding_size=5"
-    fill = "#E9F0F5" if box.is_input else "white"
-    axes.add_patch(FancyBboxPatch((left, top), box.width, box.height, style, fc=fill, ec="0.25", lw=1.2, zorder=2))
-    y = top + PADDING + 0.8 * TITLE_SIZE
-    axes.text(left + box.width / 2, y, f"${box.title}$", size=TITLE_SIZE, family=TEXT, ha="center", zorder=3)
-    y = top + 2 * PADDING + TITLE_SIZE
-    for text, lines, colour in box.rows:
-        font = {"size": TEXT_SIZE, "color": colour, "va": "center_baseline", "zorder": 3}
-        axes.text(left + PADDING, y + LINE * len(lines) / 2, text, family=TEXT, **font)
-        for k, line in enumerate(lines):
-            axes.text(left + PADDING + box.symbols_width, y + LINE * (k + 0.5), line, family=NUMBERS, **font)
-        y += LINE * len(lines) + PADDING / 2
+def symbol(node: Node, accent: str = "") -> str:
+    """The name of a node in mathtext, W1 as W with subscript 1, and with a dot or bar over it."""
+    if is_number(node):
+        text = re.sub(r"e([+-]\d+)", lambda e: rf" \cdot 10^{{{int(e[1])}}}", f"{node.value:.4g}")
+        return f"({text})" if "-" in text or "cdot" in text else text
+    name = node.name or f"n{node.index}"
+    if letter := re.fullmatch(r"([^\W\d_])(\d*|_\w+)", name):
+        base, subscript = letter[1], letter[2].removeprefix("_")
+    else:
+        base, subscript = rf"\mathrm{{{escape(name)}}}", ""
+        accent = accent.replace("bar", "overline")
+    accented = rf"\{accent}{{{base}}}" if accent else base
+    return rf"{accented}_{{\mathrm{{{escape(subscript)}}}}}" if subscript else accented
 
 
-def draw_arrow(axes: Any, corners: list[tuple[float, float]]) -> None:
-    from matplotlib.patches import FancyArrowPatch
-    from matplotlib.path import Path as Curve
+def is_number(node: Node) -> bool:
+    """Whether the node is a number that was written in an expression, such as the 2 in `2 * x`."""
+    return node.operation is None and node.shape == () and node.name == f"{node.value:g}"
 
-    curves = bends(corners)
-    path = Curve(
-        [corners[0], *(point for curve in curves for point in curve)], [Curve.MOVETO, *[Curve.CURVE4] * 3 * len(curves)]
-    )
-    head = "-|>,head_length=7,head_width=3"
-    axes.add_patch(FancyArrowPatch(path=path, arrowstyle=head, color="0.35", lw=1.3, zorder=1))
+
+def escape(text: str) -> str:
+    """Any text as mathtext that shows it; what mathtext cannot show is a question mark."""
+    return re.sub(r"([_%$#{} ])", r"\\\1", re.sub(r"[\\^~&\n]", "?", text))

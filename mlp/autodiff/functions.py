@@ -1,13 +1,13 @@
-"""The functions to write expressions with: on nodes they record, on arrays they compute.
+"""Functions to write expressions with: on nodes they record, on arrays they compute.
 
-Most record one operation of the table. Those at the end are compositions and need no rule of their own: the sweeps
-chain the rules of their parts, as the note asks of its reader. The closed formulas of Giles (2008) are their tests.
-Arguments stand in the order of the formula: `solve_right(B, A)` is B A^-1.
+Most record one operation of the table. The others are compositions and need no rule of their own: the sweeps chain the
+rules of their parts, and the closed formulas of Giles (2008) are their tests. Arguments stand in the order of the
+formula: `solve_right(B, A)` is B A^-1.
 """
 
 from __future__ import annotations
 
-import inspect
+import math
 from collections.abc import Callable, Sequence
 from numbers import Real
 from types import FunctionType
@@ -16,40 +16,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlp.autodiff.graph import Node, record
-from mlp.autodiff.rules.preconditions import fit, is_square
-from mlp.autodiff.rules.table import OPERATIONS
+from mlp.autodiff.rules import OPERATIONS
+from mlp.autodiff.rules.preconditions import is_matrix, is_square
 
 
-def of_one(name: str) -> Callable[[Any], Any]:
-    """The function of one input, and no options, that records the operation of this name."""
-    return described(lambda A, /: record(OPERATIONS[name], A), name)
-
-
-def of_two(name: str) -> Callable[[Any, Any], Any]:
-    """The function of two inputs, and no options, that records the operation of this name."""
-    return described(lambda A, B, /: record(OPERATIONS[name], A, B), name)
-
-
-def described(function: Any, name: str) -> Any:
-    """The function, named after its operation, with the signature and the docstring of the operation's value."""
+def of(name: str, inputs: int = 1) -> Callable[..., Any]:
+    """The function that records an operation without options, with the docstring of its value."""
     operation = OPERATIONS[name]
-    ours = None
-    if isinstance(operation.value, FunctionType):
-        ours = operation.value.__doc__
-        function.__signature__ = inspect.signature(operation.value)
+    function: Any = lambda A, /: record(operation, A)  # noqa: E731
+    if inputs == 2:
+        function = lambda A, B, /: record(operation, A, B)  # noqa: E731
+    formula = isinstance(operation.value, FunctionType) and operation.value.__doc__  # NumPy's own says other things
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{ours or name}\n\nRecorded on nodes, computed on arrays. Rules: {operation.source}."
+    function.__doc__ = f"{formula or name}\n\nRecorded on nodes, computed on arrays. Rules: {operation.source}."
     return function
 
 
 # Arithmetic: + - * / on nodes. The shapes broadcast as NumPy's do.
-add = of_two("add")
-subtract = of_two("subtract")
-multiply = of_two("multiply")
-divide = of_two("divide")
-maximum = of_two("maximum")
-minimum = of_two("minimum")
-positive_power = of_two("positive_power")
+add = of("add", 2)
+subtract = of("subtract", 2)
+multiply = of("multiply", 2)
+divide = of("divide", 2)
+maximum = of("maximum", 2)
+minimum = of("minimum", 2)
+positive_power = of("positive_power", 2)
 
 
 def power(A: Any, exponent: float) -> Any:
@@ -60,32 +50,32 @@ def power(A: Any, exponent: float) -> Any:
 
 
 # Element-wise functions.
-negative = of_one("negative")
-square = of_one("square")
-sqrt = of_one("sqrt")
-reciprocal = of_one("reciprocal")
-exp = of_one("exp")
-expm1 = of_one("expm1")
-log = of_one("log")
-log1p = of_one("log1p")
-sin = of_one("sin")
-cos = of_one("cos")
-tan = of_one("tan")
-arcsin = of_one("arcsin")
-arccos = of_one("arccos")
-arctan = of_one("arctan")
-sinh = of_one("sinh")
-cosh = of_one("cosh")
-tanh = of_one("tanh")
-logistic = of_one("logistic")
-softplus = of_one("softplus")
-relu = of_one("relu")
-absolute = of_one("absolute")
+negative = of("negative")
+square = of("square")
+sqrt = of("sqrt")
+reciprocal = of("reciprocal")
+exp = of("exp")
+expm1 = of("expm1")
+log = of("log")
+log1p = of("log1p")
+sin = of("sin")
+cos = of("cos")
+tan = of("tan")
+arcsin = of("arcsin")
+arccos = of("arccos")
+arctan = of("arctan")
+sinh = of("sinh")
+cosh = of("cosh")
+tanh = of("tanh")
+logistic = of("logistic")
+softplus = of("softplus")
+relu = of("relu")
+absolute = of("absolute")
 
 # Products, rearranging, picking and summing.
-matmul = of_two("matmul")
-transpose = of_one("transpose")
-trace = of_one("trace")
+matmul = of("matmul", 2)
+transpose = of("transpose")
+trace = of("trace")
 
 
 def reshape(A: Any, shape: int | tuple[int, ...]) -> Any:
@@ -95,12 +85,14 @@ def reshape(A: Any, shape: int | tuple[int, ...]) -> Any:
 
 def tril(A: Any, k: int = 0) -> Any:
     """The lower triangle of a matrix, up to its k-th diagonal above the main one; zeros elsewhere."""
-    return record(OPERATIONS["tril"], A, k=k)
+    is_matrix("tril", A)
+    return mask(A, np.tri(A.shape[0], A.shape[1], k, dtype=bool))
 
 
 def triu(A: Any, k: int = 0) -> Any:
     """The upper triangle of a matrix, from its k-th diagonal above the main one; zeros elsewhere."""
-    return record(OPERATIONS["triu"], A, k=k)
+    is_matrix("triu", A)
+    return mask(A, ~np.tri(A.shape[0], A.shape[1], k - 1, dtype=bool))
 
 
 def mask(A: Any, keep: Any) -> Any:
@@ -120,7 +112,8 @@ def sum(A: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = Fals
 
 def mean(A: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
     """The mean of A along an axis, several, or all of them; `keepdims` leaves them in with length 1."""
-    return record(OPERATIONS["mean"], A, axis=axis, keepdims=keepdims)
+    C = sum(A, axis, keepdims)
+    return C / (math.prod(np.shape(A)) // math.prod(C.shape))
 
 
 def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
@@ -129,37 +122,17 @@ def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
 
 
 # Linear algebra.
-inverse = of_one("inverse")
-determinant = of_one("determinant")
-log_abs_determinant = of_one("log_abs_determinant")
-solve = of_two("solve")
-matrix_exponential = of_one("matrix_exponential")
-eigenvalues_symmetric = of_one("eigenvalues_symmetric")
-singular_values = of_one("singular_values")
-cholesky = of_one("cholesky")
+inverse = of("inverse")
+determinant = of("determinant")
+log_abs_determinant = of("log_abs_determinant")
+solve = of("solve", 2)
+matrix_exponential = of("matrix_exponential")
+cholesky = of("cholesky")
+eigh = of("eigh")
+eig = of("eig")
+svd = of("svd")
 
-
-def eigh(S: Any) -> tuple[Any, ...]:
-    """(w, V) of a symmetric S = V diag(w) V^T, with eigenvalues w in ascending order."""
-    return parts(record(OPERATIONS["eigh"], S))
-
-
-def eig(A: Any) -> tuple[Any, ...]:
-    """(d, U) of a real A = U diag(d) U^-1 with real and distinct eigenvalues d, in ascending order."""
-    return parts(record(OPERATIONS["eig"], A))
-
-
-def svd(A: Any) -> tuple[Any, ...]:
-    """(U, s, V) of A = U diag(s) V^T, with singular values s in descending order; V, not its transpose."""
-    return parts(record(OPERATIONS["svd"], A))
-
-
-def parts(C: Any) -> tuple[Any, ...]:
-    """All results of an operation that has several, each a node where the operation was recorded."""
-    return tuple(record(OPERATIONS["part"], C, k=k) for k in range(len(C.value))) if isinstance(C, Node) else C
-
-
-# Compositions, of nodes or arrays.
+# Compositions, of nodes or arrays. (So are `tril`, `triu` and `mean` above.)
 
 
 def vec(A: Any) -> Any:
@@ -204,7 +177,8 @@ def solve_triangular(L: Any, B: Any) -> Any:
 
 def trace_product(A: Any, B: Any) -> Any:
     """tr(A^T B), the sum of A_ij B_ij: the inner product <A, B>."""
-    fit("trace_product", "tr(A^T B)", A.shape == B.shape, A, B)
+    if A.shape != B.shape:
+        raise ValueError(f"trace_product: shapes {A.shape} and {B.shape} do not fit in tr(A^T B)")
     return sum(A * B)
 
 
@@ -236,6 +210,21 @@ def frobenius_norm(A: Any) -> Any:
     return largest * sqrt(squared_frobenius_norm(A / largest))  # the squares neither overflow nor vanish
 
 
+def eigenvalues_symmetric(S: Any) -> Any:
+    """w of a symmetric S = V diag(w) V^T, in ascending order."""
+    return eigh(S)[0]
+
+
+def eigenvalues(A: Any) -> Any:
+    """d of a real A = U diag(d) U^-1 with real and distinct eigenvalues d, in ascending order."""
+    return eig(A)[0]
+
+
+def singular_values(A: Any) -> Any:
+    """s of a real A = U diag(s) V^T, in descending order."""
+    return svd(A)[1]
+
+
 def spectral_norm(A: Any) -> Any:
     """|A|_2, the largest singular value of a real A; without a derivative where that is there twice, or 0."""
     return singular_values(A)[0]
@@ -246,31 +235,19 @@ def nuclear_norm(A: Any) -> Any:
     return sum(singular_values(A))
 
 
-def eigenvalues(A: Any) -> Any:
-    """d of a real A = U diag(d) U^-1 with real and distinct eigenvalues d, in ascending order."""
-    return eig(A)[0]
-
-
 def matrix_polynomial(A: Any, coefficients: Sequence[float]) -> Any:
-    """The sum over n of a_n A^n of a square matrix, with constant coefficients (a_0, a_1, ...), the lowest first.
-
-    It is computed by Horner's rule, C = A C + a_n I from the highest n down. ValueError when there is no coefficient.
-    """
+    """The sum over n of a_n A^n of a square A, with numbers (a_0, a_1, ...); ValueError when there is none."""
     value = A.value if isinstance(A, Node) else A
     is_square("matrix_polynomial", value)
     if len(coefficients) == 0:
         raise ValueError("matrix_polynomial: needs at least one coefficient")
     identity = np.eye(len(value), dtype=value.dtype)
     C = 0 * identity
-    for a in reversed(coefficients):
+    for a in reversed(coefficients):  # Horner's rule
         C = A @ C + float(a) * identity
     return C
 
 
-HELPERS = (of_one, of_two, described, parts)
 if not TYPE_CHECKING:  # mypy reads no list that is computed, and takes every name that is defined here
-    __all__ = [
-        name
-        for name, function in globals().items()
-        if isinstance(function, FunctionType) and function.__module__ == __name__ and function not in HELPERS
-    ]
+    own = {name: f for name, f in globals().items() if isinstance(f, FunctionType) and f.__module__ == __name__}
+    __all__ = [name for name in own if name != "of"]

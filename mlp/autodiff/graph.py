@@ -1,4 +1,4 @@
-"""A graph of operations, recorded by ordinary Python expressions, and its two modes of differentiation.
+"""Record ordinary Python expressions as a graph of operations, and differentiate it in two modes.
 
     graph = Graph()
     u = graph.input(1.3, "u")
@@ -14,6 +14,7 @@ of backpropagation: both modes are a loop over a list. Nothing is stored on the 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -21,18 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from mlp.autodiff.operation import Operation
-from mlp.autodiff.rules.table import OPERATIONS
+from mlp.autodiff.operation import Array, Operation
+from mlp.autodiff.rules import OPERATIONS
+
+MOST_ELEMENTS = 1_000_000  # of a Jacobian, unless a larger `limit` is given: a function of 31 x 31 matrices
 
 
-def operator(name: str) -> Callable[[Any, Any], Any]:
-    """The method for an operator of nodes: `u + v`, or `u + 2`."""
-    return lambda node, other: record(OPERATIONS[name], node, other)
-
-
-def reflected(name: str) -> Callable[[Any, Any], Any]:
-    """The same where the node is on the right: `2 + u`."""
-    return lambda node, other: record(OPERATIONS[name], other, node)
+def operators(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """The methods for an operator of nodes: `u + v` or `u + 2`, and `2 + u`."""
+    operation = OPERATIONS[name]
+    return (lambda node, other: record(operation, node, other)), (lambda node, other: record(operation, other, node))
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -52,7 +51,7 @@ class Node:
     operation: Operation | None
     parents: tuple[int, ...]
     options: dict[str, Any]
-    name: str
+    name: str = ""
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -71,12 +70,12 @@ class Node:
         kind = "input" if self.operation is None else self.operation.name
         return f"Node({self.name or self.index}: {kind}, shape {self.shape})"
 
-    __add__, __radd__ = operator("add"), reflected("add")
-    __sub__, __rsub__ = operator("subtract"), reflected("subtract")
-    __mul__, __rmul__ = operator("multiply"), reflected("multiply")
-    __truediv__, __rtruediv__ = operator("divide"), reflected("divide")
-    __matmul__, __rmatmul__ = operator("matmul"), reflected("matmul")
-    __rpow__ = reflected("positive_power")
+    __add__, __radd__ = operators("add")
+    __sub__, __rsub__ = operators("subtract")
+    __mul__, __rmul__ = operators("multiply")
+    __truediv__, __rtruediv__ = operators("divide")
+    __matmul__, __rmatmul__ = operators("matmul")
+    __rpow__ = operators("positive_power")[1]
 
     def __pow__(self, other: Any) -> Any:
         if isinstance(other, Real):
@@ -104,26 +103,16 @@ class Graph:
         self.nodes: list[Node] = []
 
     def input(self, value: Any, name: str = "") -> Node:
-        """A quantity that the graph starts from: a copy of a number or array, real or complex, as floats.
-
-        Raises ValueError for anything that is not finite numbers.
-        """
+        """A quantity to start from: a copy of finite real or complex numbers, as floats; ValueError for others."""
         array = np.array(floats(value))
         if not np.isfinite(array).all():
             raise ValueError(f"an input needs finite numbers, got {value!r}")
-        return self.add(array, None, (), {}, name)
+        return self.add(array, None, (), {}).named(name)
 
-    def add(
-        self,
-        value: Any,
-        operation: Operation | None,
-        parents: tuple[Node, ...],
-        options: dict[str, Any],
-        name: str = "",
-    ) -> Node:
+    def add(self, value: Any, operation: Operation | None, parents: tuple[Node, ...], options: dict[str, Any]) -> Node:
         if isinstance(value, np.ndarray):
             value.setflags(write=False)
-        node = Node(self, len(self.nodes), value, operation, tuple(parent.index for parent in parents), options, name)
+        node = Node(self, len(self.nodes), value, operation, tuple(parent.index for parent in parents), options)
         self.nodes.append(node)
         return node
 
@@ -131,8 +120,8 @@ class Graph:
 def record(operation: Operation, *arguments: Any, **options: Any) -> Any:
     """Compute an operation; where an argument is a node, record the result as a node of the same graph.
 
-    Raises ValueError when nodes of two graphs meet, and ArithmeticError when the value is not finite: log 0 or a
-    division by 0 is an error where it happens, never a number later.
+    Several results are a tuple of nodes. Raises ValueError when nodes of two graphs meet, and ArithmeticError when the
+    value is not finite: log 0 or a division by 0 is an error where it happens, never a number later.
     """
     nodes = [argument for argument in arguments if isinstance(argument, Node)]
     options = copy.deepcopy(options)  # the caller may use an index or a mask again, for something else
@@ -141,13 +130,15 @@ def record(operation: Operation, *arguments: Any, **options: Any) -> Any:
     graph = nodes[0].graph
     if any(node.graph is not graph for node in nodes):
         raise ValueError(f"{operation.name}: the nodes are of two graphs")
-    arguments = tuple(a if isinstance(a, Node) else constant(a, nodes) for a in arguments)
-    value = apply(operation, "value", *(a.value if isinstance(a, Node) else a for a in arguments), **options)
-    # A number in an expression is named after itself. Only now, because what fails leaves no node behind.
-    parents = tuple(
-        a if isinstance(a, Node) else graph.input(a, f"{a:g}" if np.ndim(a) == 0 else "") for a in arguments
-    )
-    return graph.add(value, operation, parents, options)
+    values = [a.value if isinstance(a, Node) else constant(a, nodes) for a in arguments]
+    value = apply(operation, "value", *values, **options)
+    parents = []  # only now, because what fails leaves no node behind
+    for a, plain in zip(arguments, values, strict=True):  # a number in an expression is named after itself
+        parents.append(a if isinstance(a, Node) else graph.input(plain, f"{plain:g}" if plain.ndim == 0 else ""))
+    node = graph.add(value, operation, tuple(parents), options)
+    if isinstance(value, tuple):
+        return tuple(record(OPERATIONS["part"], node, k=k) for k in range(len(value)))
+    return node
 
 
 def floats(value: Any) -> Any:
@@ -189,9 +180,8 @@ def is_finite(value: Any) -> bool:
 def forward_mode(dots: Mapping[Node, Any]) -> dict[Node, Any]:
     """The dot of every node: its derivative along one direction of the inputs, in one sweep with the computation.
 
-    `dots` gives the direction: inputs and their dots; every other input has dot 0. With a scalar input u and {u: 1}
-    each dot is the note's d theta / du. Raises ValueError for dots of a wrong shape or nodes of two graphs, and
-    ArithmeticError where a dot is not finite.
+    `dots` gives the direction: inputs and their dots; every other input has dot 0. With {u: 1} each dot is the note's
+    d theta / du. Raises ValueError for dots of a wrong shape, and ArithmeticError where a dot is not finite.
     """
     if not dots:
         raise ValueError("forward mode needs the dot of at least one input")
@@ -206,7 +196,7 @@ def forward_mode(dots: Mapping[Node, Any]) -> dict[Node, Any]:
     found: list[Any] = []
     for node in graph.nodes:
         if node.operation is None:
-            found.append(np.array(dots[node], dtype=np.result_type(node.value)) if node in dots else zeros(node.value))
+            found.append(np.array(dots.get(node, np.zeros(node.shape)), dtype=node.value.dtype))
         else:
             parent_dots = tuple(found[i] for i in node.parents)
             inputs = (graph.nodes[i].value for i in node.parents)
@@ -218,9 +208,9 @@ def reverse_mode(output: Node, output_bar: Any = None) -> dict[Node, Any]:
     """The bar of every node that the output depends on: d output / d node, in one sweep back through the graph.
 
     `output_bar` (1 for a scalar output) has the output's shape and weighs its elements. A value that is used several
-    times sums the bars of its uses (note, footnote 6). A bar is complete when the sweep reaches its node, because all
-    that was computed from the node was recorded later. Raises ValueError when an output that is not scalar has no bar,
-    or one of a wrong shape, and ArithmeticError where a bar is not finite: the derivative does not exist there.
+    times sums the bars of its uses (note, footnote 6); all of them were recorded later, so the sum is complete when the
+    sweep gets there. Raises ValueError when an output that is not scalar has no bar, or one of a wrong shape, and
+    ArithmeticError where a bar is not finite: the derivative does not exist there.
     """
     if output_bar is None:
         if output.shape != ():
@@ -228,8 +218,7 @@ def reverse_mode(output: Node, output_bar: Any = None) -> dict[Node, Any]:
         output_bar = 1.0
     if np.shape(output_bar) != output.shape:
         raise ValueError(f"output_bar has shape {np.shape(output_bar)}, the output {output.shape}")
-    parts = output_bar if isinstance(output_bar, tuple) else (output_bar,)
-    if not all(np.isfinite(part).all() for part in parts):
+    if not is_finite(output_bar):
         raise ValueError("output_bar is not finite")
     nodes = output.graph.nodes
     bars: dict[int, Any] = {output.index: np.array(output_bar, dtype=np.result_type(output.value))}
@@ -244,9 +233,40 @@ def reverse_mode(output: Node, output_bar: Any = None) -> dict[Node, Any]:
     return {nodes[index]: bar for index, bar in sorted(bars.items())}
 
 
-def zeros(value: Any) -> Any:
-    return tuple(map(zeros, value)) if isinstance(value, tuple) else np.zeros_like(value)
-
-
 def add(X: Any, Y: Any) -> Any:
     return tuple(x + y for x, y in zip(X, Y, strict=True)) if isinstance(X, tuple) else X + Y
+
+
+def jacobian(f: Callable[[Any], Any], A: Any, *, mode: str = "reverse", limit: int = MOST_ELEMENTS) -> Array:
+    """dC/dA of C = f(A), an array of C's shape followed by A's: J[k, l, i, j] = dC_kl / dA_ij.
+
+    With C_bar = 1 at one k, l and else 0, A_bar is J[k, l, :, :]: one sweep for each element of C ("reverse"). With
+    A_dot = 1 at one i, j and else 0, C_dot is J[:, :, i, j]: one sweep for each element of A ("forward").
+
+    Raises ValueError for more than `limit` elements: N x N matrices have N^4 of them, and A_bar needs none. Raises it
+    also when f does not return one node computed from its input, and for another mode.
+    """
+    graph = Graph()
+    parent = graph.input(A, "A")
+    C = f(parent)
+    if not isinstance(C, Node) or C.graph is not graph:
+        raise ValueError("jacobian: f must return one node that is computed from its input")
+    elements = math.prod(C.shape) * math.prod(parent.shape)
+    if elements == 0:
+        raise ValueError(f"jacobian: nothing to differentiate, C has shape {C.shape} and A {parent.shape}")
+    if elements > limit:
+        raise ValueError(
+            f"jacobian: a C of shape {C.shape} and an A of shape {parent.shape} have {elements:,} partial derivatives "
+            f"(N x N matrices have N^4), more than {limit:,}; use the propagation rule: reverse_mode(C, C_bar) gives "
+            "A_bar without forming any of them"
+        )
+    if mode not in ("reverse", "forward"):
+        raise ValueError(f"jacobian: the mode is 'reverse' or 'forward', not {mode!r}")
+    start = C if mode == "reverse" else parent
+    one_hots = np.eye(math.prod(start.shape)).reshape(-1, *start.shape)
+    if mode == "reverse":
+        none = np.zeros(parent.shape)  # the bar of an input that C does not depend on
+        rows = [reverse_mode(C, C_bar).get(parent, none) for C_bar in one_hots]
+        return np.reshape(rows, C.shape + parent.shape)
+    columns = [forward_mode({parent: A_dot})[C] for A_dot in one_hots]
+    return np.stack(columns, axis=-1).reshape(C.shape + parent.shape)

@@ -1,8 +1,7 @@
-"""One differentiable operation: a value, and the two rules that carry derivatives across it.
+"""A differentiable operation: a value, and the two rules that carry derivatives across it.
 
-The rules are those of the note's "Standard results" and of Giles (2008). For C = f(A, B, ...), the forward rule turns
-A_dot, B_dot into C_dot, and the reverse rule turns C_bar into A_bar, B_bar. One identity ties them together, and tests
-every rule: <C_bar, C_dot> = <A_bar, A_dot> + <B_bar, B_dot> + ..., where <X, Y> is the sum of X * Y.
+The forward rule of C = f(A, B) turns A_dot and B_dot into C_dot, the reverse rule turns C_bar into A_bar and B_bar. One
+identity tests every rule: <C_bar, C_dot> = <A_bar, A_dot> + <B_bar, B_dot>, where <X, Y> is the sum of X * Y.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The command line: each command is a few lines over the library. Results go to stdout, messages to stderr.
+"""Define the commands of `mlp`, each a few lines over the library. Results go to stdout, messages to stderr.
 
-Imports are inside the commands, so that `mlp --help` loads neither matplotlib nor pydantic.
+Imports are inside the commands, so that `mlp --help` loads neither pydantic, yaml, threadpoolctl nor matplotlib.
 """
 
 from __future__ import annotations
@@ -29,16 +29,18 @@ def cli(context: click.Context, debug: bool) -> None:
     \b
     mlp train configs/digits.yaml        a config to a run directory, runs/digits
     mlp evaluate runs/digits             how good it is on its test rows
-    mlp predict runs/digits new.csv      answers for a table without them
+    mlp predict runs/digits new.csv      predictions for a table without targets
 
     Exit codes: 0 done, 1 unexpected, 2 usage or config, 3 data or model file, 4 diverged, 5 a check failed,
     130 interrupted, 143 terminated.
     """
-    ranks = context.ensure_object(Ranks)  # where nobody has given them: this process alone
+    ranks = context.ensure_object(Ranks)  # this process alone, if `main` has given no others
     if ranks.rank > 0 and context.invoked_subcommand not in ("train", "resume"):
         context.exit()
 
 
+PATH, FILE = click.Path(path_type=Path), click.Path(path_type=Path, dir_okay=False)
+run_argument = click.argument("run", type=PATH)
 overrides_option = click.option(
     "--set",
     "overrides",
@@ -53,12 +55,9 @@ plot_option = click.option("--plot/--no-plot", default=True, help="Draw loss.png
 @cli.command()
 @click.argument("config", required=False)
 @overrides_option
-@click.option("--out", type=click.Path(path_type=Path), help="The run directory to make.  [default: runs/<config>]")
+@click.option("--out", type=PATH, help="The run directory to make.  [default: runs/<config>]")
 @click.option(
-    "--replay",
-    type=click.Path(path_type=Path),
-    metavar="RUN",
-    help="Train a finished RUN again, write nothing, and say whether the result is identical.",
+    "--replay", type=PATH, metavar="RUN", help="Train a finished RUN again, write nothing, and say if it is identical."
 )
 @plot_option
 @quiet_option
@@ -82,16 +81,14 @@ def train(
     from mlp.experiments.start import start_run
     from mlp.parallel.agreement import prepare_on_all
 
-    if replay is not None and (config is not None or overrides or out is not None):
-        raise click.UsageError("--replay takes everything from its RUN: leave out CONFIG, --set and --out")
     if ranks.rank > 0:
-        train_along(ranks)
-        return
+        return train_along(ranks)
     if replay is not None:
         from mlp.experiments.replay import open_replay
 
-        replay_to_end(open_replay(replay, prepare=partial(prepare_on_all, ranks)), quiet=quiet)
-        return
+        if config is not None or overrides or out is not None:
+            raise click.UsageError("--replay takes everything from its RUN: leave out CONFIG, --set and --out")
+        return replay_to_end(open_replay(replay, prepare=partial(prepare_on_all, ranks)), quiet=quiet)
     if config is None:
         raise click.UsageError("Missing argument 'CONFIG'.")
     if config == "-" and ranks.size > 1:
@@ -106,7 +103,7 @@ def train(
 
 
 @cli.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@run_argument
 @overrides_option
 @plot_option
 @quiet_option
@@ -121,15 +118,14 @@ def resume(ranks: Ranks, run: Path, overrides: tuple[str, ...], plot: bool, quie
     from mlp.parallel.agreement import prepare_on_all
 
     if ranks.rank > 0:
-        train_along(ranks)
-        return
+        return train_along(ranks)
     opened = open_run(run, overrides, prepare=partial(prepare_on_all, ranks))
     notes = list(opened.experiment.loaded.notes)
     epochs = opened.experiment.loaded.config.training.epochs
     done = opened.finished and opened.facts["status"] == "finished" and opened.model_path.exists()
     if done:
         opened.lock.release()
-        opened.experiment.begin(opened.progress)  # where other ranks learn so
+        opened.experiment.begin(opened.progress)  # other ranks wait for this, and see that nothing is left
         what = f"nothing to do, {why_finished(opened)}"
     else:
         notes += continue_run(opened, argv=["mlp", *sys.argv[1:]])
@@ -143,7 +139,7 @@ def resume(ranks: Ranks, run: Path, overrides: tuple[str, ...], plot: bool, quie
 
 
 @cli.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@run_argument
 @click.argument("data", required=False)
 @click.option(
     "--split",
@@ -179,7 +175,8 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
         source, examples = split, splits[split]
     scores, confusion = model.score(examples, source)
     if as_json:
-        click.echo(report.scores_json(model, str(run), data, split, len(examples[0]), scores, confusion))
+        found = {"model": str(run), "data": data, "split": split, "rows": len(examples[0]), "epoch": model.epoch}
+        click.echo(report.scores_json(found | scores, model.target.labels, confusion))
         return
     result(f"{run}, epoch {model.epoch}: {len(examples[0])} rows of {source}")
     result(report.describe_scores({source: scores}))
@@ -188,18 +185,16 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
 
 
 @cli.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@run_argument
 @click.argument("data")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="A CSV file.  [default: standard output, as -]"
-)
+@click.option("--out", type=FILE, help="A CSV file.  [default: standard output, as -]")
 def predict(run: Path, data: str, out: Path | None) -> None:
-    """Answers of RUN for the rows of DATA, as CSV.
+    """Predictions of RUN for the rows of DATA, as CSV.
 
     DATA is a table, or "-" for standard input. It needs the input columns and no target. For classes there is a
     column with the label and one with the probability of each class; quantities are in their own units.
     """
-    from mlp.cli.report import answers_csv
+    from mlp.cli.report import predictions_csv
     from mlp.experiments.model import load_model
     from mlp.experiments.storage.files import write_file
 
@@ -207,13 +202,10 @@ def predict(run: Path, data: str, out: Path | None) -> None:
     if out is not None:
         from mlp.experiments.run import FILES
 
-        check_output(out)
-        for kept in (Path(data), run, *(run / name for name in FILES)):
-            if out.exists() and kept.exists() and out.samefile(kept):
-                raise Failure(f"--out {out}: would overwrite {kept}; choose another file", 2)
+        check_output(out, [Path(data), run, *(run / name for name in FILES)])
     model = load_model(run)
     table = model.read(data, with_targets=False)
-    content = answers_csv(model.predict(table.X, source=table.source)).encode()
+    content = predictions_csv(model.predict(table.X, source=table.source)).encode()
     if out is None:
         click.echo(content, nl=False)
     else:
@@ -221,10 +213,10 @@ def predict(run: Path, data: str, out: Path | None) -> None:
 
 
 @cli.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=PATH)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="The picture (.png, .pdf, .svg).  [default: loss.png in RUN, or comparison.png here]",
 )
 @click.option("--log", is_flag=True, help="A logarithmic loss axis.")
@@ -296,13 +288,12 @@ def check(config: str | None, overrides: tuple[str, ...], rows: int, self_test: 
     if self_test:
         results += checking.self_test()
     result(checking.table(results))
-    failed = checking.failures(results)
-    if failed:
+    if failed := checking.failures(results):
         raise ChecksFailed(f"{len(failed)} of {len(results)} checks failed")
 
 
 def main() -> None:
-    """The `mlp` command; text that the terminal's encoding cannot show is escaped, not an error."""
+    """Run `mlp`. Text that the terminal's encoding cannot show is escaped."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

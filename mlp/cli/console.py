@@ -1,4 +1,4 @@
-"""What a command says while it works, and how it is asked to stop: messages to stderr, and signals."""
+"""Write messages to stderr and results to stdout, and take the signals that ask a command to stop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STOP_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
 
 
 class Messages:
-    """stderr as a file that never fails: messages whose reader is gone are no reason to stop a training run."""
+    """stderr as a file that never fails: a run goes on when nobody reads its messages any more."""
 
     def write(self, text: str) -> int:
         if sys.stderr is not None:
@@ -38,7 +38,7 @@ class Messages:
 
 
 def messages() -> TextIO:
-    """Where messages go; click writes to it, flushes it, and asks whether it is a terminal."""
+    """The file for messages, as click wants it: with `write`, `flush` and `isatty`."""
     return cast("TextIO", Messages())
 
 
@@ -61,18 +61,17 @@ def printable(text: str) -> str:
 
 
 def silence(stream: Any) -> None:
-    """Throw away what is still to be written to an output that is gone, or Python complains when it exits."""
+    """Send the rest of an output whose reader is gone to nowhere; otherwise Python complains when it exits."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextlib.contextmanager
 def stop_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """While it lasts, the first Ctrl-C or SIGTERM calls `stop`, and a second one ends the process at once.
+    """Within this context the first Ctrl-C or SIGTERM calls `stop`, and a second one ends the process at once.
 
-    Yields a list that gets the number of the signal that came. The second one is left to the system, so that it works
-    in the middle of a long matrix product or of a write to a dead disk too. Signals that were ignored stay ignored, as
-    under nohup.
+    Yields a list, to which the number of the signal is added. The system handles the second one, so that it works in a
+    long matrix product and in a write to a dead disk too. Signals that were ignored, as under nohup, stay ignored.
     """
     received: list[int] = []
     before: dict[int, Any] = {}
@@ -82,7 +81,7 @@ def stop_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
         for each in before:
             signal.signal(each, signal.SIG_DFL)
         stop()
-        with contextlib.suppress(Exception):  # printing could already be under way, so this goes past Python's buffers
+        with contextlib.suppress(Exception):  # past Python's buffers: it may be printing now
             os.write(sys.stderr.fileno(), b"\nstopping when this minibatch is saved; once more stops at once\n")
 
     if threading.current_thread() is threading.main_thread():

@@ -1,21 +1,24 @@
-"""How a command ends: every error becomes one line on stderr and an exit code."""
+"""Turn every error of a command into one line on stderr and an exit code."""
 
 from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-import mlp
 from mlp.cli.console import message, silence
+from mlp.divergence import DivergedError
+from mlp.errors import ConfigError, DataError, FileError
+from mlp.parallel.ranks import RanksDiffer
 from mlp.text import one_line
 
 
 class Failure(click.ClickException):
-    """Ends a command with lines for the person and an exit code."""
+    """End a command with lines for the person and an exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__("\n".join(map(one_line, message.split("\n"))))
@@ -27,14 +30,14 @@ class Failure(click.ClickException):
 
 
 class ChecksFailed(Failure):
-    """Ends `mlp check` or a replay, whose result has told what is not as it should be, with exit code 5."""
+    """End `mlp check` or a replay with exit code 5; its result has told what is wrong."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, 5)
 
 
 class Commands(click.Group):
-    """Turns every error into one line and an exit code; `--debug` shows the traceback instead."""
+    """A group of commands whose errors become one line and an exit code; `--debug` shows the traceback instead."""
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         try:
@@ -59,25 +62,22 @@ class Commands(click.Group):
             raise Failure(*explain(error)) from None
 
 
-def check_output(out: Path) -> None:
-    """Say before the work, not after it, that a file cannot be written there."""
+def check_output(out: Path, used: Sequence[Path] = ()) -> None:
+    """Refuse, before the work is done, a file that cannot be written, or is one of those that are used."""
     if not out.parent.is_dir():
         raise Failure(f"--out {out}: there is no directory {out.parent}", 2)
+    for path in used:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise Failure(f"--out {out}: would overwrite {path}; choose another file", 2)
 
 
 def explain(error: Exception) -> tuple[str, int]:
     """The message and the exit code for an error."""
-    from mlp.errors import ConfigError, DataError, FileError
-    from mlp.parallel.ranks import RanksDiffer
-
-    if isinstance(error, ConfigError):
-        return str(error), 2
-    if isinstance(error, (DataError, FileError)):
-        return str(error), 3
-    if isinstance(error, mlp.DivergedError):
+    for kind, code in ((ConfigError, 2), (DataError, 3), (FileError, 3), (RanksDiffer, 1)):
+        if isinstance(error, kind):
+            return str(error), code
+    if isinstance(error, DivergedError):
         return "; ".join([f"diverged: {error}", *getattr(error, "__notes__", [])]), 4
-    if isinstance(error, RanksDiffer):
-        return str(error), 1
     if isinstance(error, OSError):
         usage = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)  # of a path that somebody wrote
         return f"{error.filename or 'I/O'}: {error.strerror or error}", 2 if usage else 1

@@ -1,4 +1,4 @@
-"""Follow a training run to its end: progress on stderr, how it came out on stdout, and what to do when it stops."""
+"""Follow a run to its end: progress on stderr, the outcome on stdout, and how to go on with a run that stopped."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ BAR_COLUMNS = 50  # of a terminal line, for the bar itself with its counts and t
 
 
 def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
-    """Run the epochs, then say how it came out. A run that is stopped or fails says how to go on."""
+    """Run the epochs and print the outcome. A run that is stopped or fails says how to go on."""
     tell_blas(run.experiment, quiet=quiet)
     epochs = run.experiment.loaded.config.training.epochs
-    with stop_signals(run.stop) as received:  # to the very end: a picture and a result are not cut off either
+    with stop_signals(run.stop) as received:  # also while picture and result are made
         try:
             with run, progress_bar(epochs - run.progress.epoch, quiet=quiet) as bar:
                 follow(run.epochs(), bar, epochs, quiet=quiet)
@@ -42,14 +42,14 @@ def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
         if waiting and not quiet:
             message(f"note: {waiting}")
         if not run.finished:
-            number = received[0] if received else signal.SIGTERM  # or another rank has received it
+            number = received[0] if received else signal.SIGTERM  # another rank has received it
             word = "terminated" if number == signal.SIGTERM else "interrupted"
             raise Failure(f"{word} {where(run)}; {way_on(run)}", 128 + number)
         show_outcome(run, quiet=quiet)
 
 
 def show_outcome(run: Run, *, quiet: bool) -> None:
-    """The best epoch and its scores, with advice where it seems to be wanted."""
+    """Print the best epoch and its scores, with advice where there is some."""
     from mlp.cli import report
     from mlp.experiments.advice import model as advice
 
@@ -84,13 +84,13 @@ def replay_to_end(replay: Replay, *, quiet: bool) -> None:
 
 
 def tell_blas(experiment: Experiment, *, quiet: bool) -> None:
-    """What the matrix products will run on: kernels and threads."""
+    """Say on which kernels and threads the matrix products run."""
     if not quiet:
         message(experiment.threads().describe())
 
 
 def follow(records: Iterable[EpochRecord], bar: Any, epochs: int, *, quiet: bool) -> None:
-    """A step of the bar for each epoch, or a line where there is no terminal to draw one."""
+    """Move the bar on by a step for each epoch, or print a line where there is no terminal."""
     from mlp.cli import report
 
     for record in records:
@@ -142,7 +142,7 @@ def way_on(run: Run) -> str:
 
 
 def draw_losses(folder: Path) -> None:
-    """loss.png; a picture that cannot be drawn is no reason to fail a run."""
+    """Draw loss.png. A picture that cannot be drawn fails no run."""
     try:
         from mlp.plots.losses import plot_runs
 

@@ -1,27 +1,26 @@
-"""What the command line prints about data, networks and results, as plain text."""
+"""Write data, networks and results as the plain text that the command line prints."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mlp.experiments.experiment import Experiment
-from mlp.experiments.model import Model
 from mlp.experiments.storage.run_json import without_nan
 from mlp.records import EpochRecord
 from mlp.text import aligned, visible
 from mlp.types import Array
 
-MOST_SHOWN = 12  # a table of more classes than this says less than their number
+MOST_SHOWN = 12  # classes: of more only the number is told
 
 
 def describe_data(experiment: Experiment) -> str:
-    """What was read: rows of each split, and of each class in them."""
+    """The rows of each split, and of each class in it."""
     config, target, rows = experiment.loaded.config, experiment.model.target, experiment.rows()
     columns = len(experiment.model.inputs)
     lines = [
@@ -42,25 +41,16 @@ def describe_data(experiment: Experiment) -> str:
 
 
 def describe_network(experiment: Experiment) -> str:
-    """Layers, shapes and parameters."""
-    network = experiment.model.network
-    table = aligned([["layer", "W", "b", "activation", "parameters"], *layer_rows(network.layers)], left=4)
-    parameters = f"{network.theta.size:,} parameters"
-    return f"{table}\n{parameters}; the last layer is linear, loss: {experiment.model.loss.name}"
-
-
-def layer_rows(layers: Sequence[Any], above: str = "") -> Iterator[list[str]]:
-    """A row for each layer; those inside layer 2 are 2.1, 2.2, ..."""
-    for number, layer in enumerate(layers, 1):
-        if hasattr(layer, "inner"):
-            yield from layer_rows(layer.inner.layers, f"{above}{number}.")
-        else:
-            W, b = layer.W, layer.b
-            yield [f"{above}{number}", shape(W), shape(b), layer.g.name, f"{W.size + b.size:,}"]
-
-
-def shape(array: Array) -> str:
-    return " x ".join(map(str, array.shape))
+    """Each layer with the shapes and the number of its parameters."""
+    rows = [["layer", "", "shapes", "parameters"]]
+    for number, layer in enumerate(experiment.model.network.layers, 1):
+        arrays = {name: getattr(layer, name) for name in layer.parameters}
+        shapes = ", ".join(f"{name} {' x '.join(map(str, array.shape))}" for name, array in arrays.items())
+        rows.append([str(number), repr(layer), shapes, f"{sum(array.size for array in arrays.values()):,}"])
+    total = experiment.model.network.theta.size
+    return (
+        f"{aligned(rows, left=3)}\n{total:,} parameters; the last layer is linear, loss: {experiment.model.loss.name}"
+    )
 
 
 def describe_epoch(record: EpochRecord) -> str:
@@ -91,22 +81,10 @@ def describe_confusion(column: str, labels: Sequence[str], counts: Array) -> str
     return aligned([header, *([label, *map(str, row)] for label, row in zip(labels, counts.tolist(), strict=True))])
 
 
-def scores_json(
-    model: Model,
-    name: str,
-    data: str | None,
-    split: str | None,
-    rows: int,
-    scores: Mapping[str, float],
-    confusion: Mapping[str, Array],
-) -> str:
+def scores_json(scores: Mapping[str, Any], labels: Mapping[str, Sequence[str]], confusion: Mapping[str, Array]) -> str:
     """Scores and confusion counts as one JSON object; null where a score has no value."""
-    counts = {
-        column: {"labels": model.target.labels[column], "counts": matrix.tolist()}
-        for column, matrix in confusion.items()
-    }
-    source = {"model": name, "data": data, "split": split, "rows": rows, "epoch": model.epoch}
-    return json.dumps(without_nan({**source, **scores, "confusion": counts}))
+    counts = {column: {"labels": labels[column], "counts": matrix.tolist()} for column, matrix in confusion.items()}
+    return json.dumps(without_nan({**scores, "confusion": counts}))
 
 
 def number(value: Any) -> str:
@@ -114,14 +92,14 @@ def number(value: Any) -> str:
     return "-" if value is None or value != value else f"{value:.4g}"
 
 
-def answers_csv(answers: Mapping[str, Array]) -> str:
-    """Columns of answers as CSV: labels as they are, float32 with its seven digits, float64 as it is."""
+def predictions_csv(predictions: Mapping[str, Array]) -> str:
+    """Columns of predictions as CSV: labels as they are, float32 with its seven digits, float64 as it is."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(answers)
+    writer.writerow(predictions)
     columns = [
         [f"{value:.7g}" for value in column.tolist()] if column.dtype == np.float32 else column.tolist()
-        for column in answers.values()
+        for column in predictions.values()
     ]
     writer.writerows(zip(*columns, strict=True))
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""last.npz: the whole state of a run between two minibatches, and that state put back into a experiment."""
+"""Save the whole state of a run between two minibatches as last.npz, and put it back into an experiment."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from mlp.errors import ConfigError, FileError
+from mlp.experiments.config.schema import Config
 from mlp.experiments.experiment import Experiment
+from mlp.experiments.signatures import Section
 from mlp.experiments.storage.archive import archive_bytes, check_arrays, read_arrays
+from mlp.experiments.storage.header import check_small, validated
 from mlp.records import Progress, UnfinishedEpoch
 from mlp.text import shown
 
@@ -19,8 +24,37 @@ NAME = "last.npz"
 HARMLESS = ("training.epochs",)  # changes no bit of the epochs that are done
 
 
+class Unfinished(Section):
+    """The sums of an epoch under way (see `mlp.UnfinishedEpoch`)."""
+
+    minibatches: Annotated[int, Field(ge=1, le=10**9)]
+    cost_sum: float
+    norm_sum: float
+    seconds: float
+
+
+class CheckpointHeader(Section):
+    """What last.npz says beside its arrays: how far the run is, the generator's state, and the config."""
+
+    epoch: Annotated[int, Field(ge=0, le=10**9)]
+    best_epoch: Annotated[int, Field(ge=0, le=10**9)]
+    best_loss: float | None
+    unfinished: Unfinished | None
+    rng: dict[str, Any]
+    config: Config
+
+    def progress(self) -> Progress:
+        """The same as training takes it. Raises ValueError when no run can be so far."""
+        if self.best_epoch > self.epoch or len({self.epoch == 0, self.best_epoch == 0, self.best_loss is None}) > 1:
+            raise ValueError(f"epoch {self.epoch}, best_epoch {self.best_epoch} and best_loss {self.best_loss}")
+        progress = Progress(self.epoch, self.best_epoch, math.inf if self.best_loss is None else self.best_loss)
+        if self.unfinished is not None:
+            progress.unfinished = UnfinishedEpoch(self.rng, **self.unfinished.model_dump())
+        return progress
+
+
 def checkpoint_bytes(experiment: Experiment, progress: Progress) -> bytes:
-    """What last.npz holds: weights, the best epoch's weights, the optimizer's arrays, the generator, the sums of an
+    """What last.npz holds: theta, the best epoch's theta, the optimizer's arrays, the generator, the sums of an
     unfinished epoch, and the config that they belong to.
 
     The generator's state is the one from before it shuffled an unfinished epoch, so that the order need not be kept.
@@ -31,13 +65,12 @@ def checkpoint_bytes(experiment: Experiment, progress: Progress) -> bytes:
     arrays |= {f"optimizer.{name}": state for name, state in experiment.optimizer.state().items()}
     part = progress.unfinished
     sums = asdict(part) if part is not None and part.minibatches > 0 else {}
-    rng = experiment.rng.bit_generator.state if part is None else part.rng_state
     header = {
         "epoch": progress.epoch,
         "best_epoch": progress.best_epoch,
         "best_loss": progress.best_loss if progress.best_epoch else None,
         "unfinished": {name: value for name, value in sums.items() if name != "rng_state"} or None,
-        "rng": rng,
+        "rng": experiment.rng.bit_generator.state if part is None else part.rng_state,
         "config": experiment.model.config,
     }
     return archive_bytes(KIND, header, arrays)
@@ -50,55 +83,24 @@ def load_checkpoint(folder: Path, experiment: Experiment) -> Progress:
     """
     path = folder / NAME
     header, arrays = read_arrays(path, KIND)
-    if not isinstance(header.get("config"), dict):
-        raise FileError(f"{path}: does not hold the state of this run: it has no config")
-    check_unchanged(folder, header["config"], experiment.model.config)
-    progress = read_progress(path, header)
     theta = experiment.model.network.theta
-    state = {k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")}
-    weights = {k: v for k, v in arrays.items() if not k.startswith("optimizer.")}
-    names = ("theta", "best_theta") if progress.best_epoch else ("theta",)
-    check_arrays(path, weights, {name: theta.shape for name in names})
     try:
-        optimizer = experiment.optimizer
-        stepped = progress.epoch > 0 or (progress.unfinished is not None and progress.unfinished.minibatches > 0)
-        if stepped and not state.get("steps"):
-            raise ValueError("the arrays of the optimizer are missing")
-        optimizer.load_state(state, theta)
+        progress = validated(CheckpointHeader, check_small("the header", header)).progress()
+        check_unchanged(folder, header["config"], experiment.model.config)
+        state = {name: arrays.pop(name) for name in list(arrays) if name.startswith("optimizer.")}
+        names = ("theta", "best_theta") if progress.best_epoch else ("theta",)
+        check_arrays(arrays, dict.fromkeys(names, theta.shape))
+        experiment.optimizer.load_state({name.removeprefix("optimizer."): V for name, V in state.items()}, theta)
+        if (progress.epoch > 0 or progress.unfinished is not None) and not state["optimizer.steps"]:
+            raise ValueError("the optimizer has made no step")
         experiment.rng.bit_generator.state = header["rng"]
+    except ConfigError:
+        raise
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileError(f"{path}: does not hold the state of this run: {error}") from None
-    theta[...] = weights["theta"]
-    if progress.best_epoch:
-        progress.best_theta = weights["best_theta"]
+    theta[...] = arrays["theta"]
+    progress.best_theta = arrays.get("best_theta")
     return progress
-
-
-def read_progress(path: Path, header: Mapping[str, Any]) -> Progress:
-    """The numbers of a header, if they can be those of a run; they come from a file, and may be anything."""
-    found = {key: header.get(key) for key in ("epoch", "best_epoch", "best_loss", "unfinished")}
-    values: list[Any] = list(found.values())
-    epoch, best_epoch, best_loss, unfinished = values
-    good = whole(epoch) and whole(best_epoch) and best_epoch <= epoch and (best_epoch > 0) == (epoch > 0)
-    good = good and (finite_float(best_loss) if best_epoch else best_loss is None)
-    if good and unfinished is not None:
-        names = {"minibatches", "cost_sum", "norm_sum", "seconds"}
-        good = isinstance(unfinished, dict) and unfinished.keys() == names and whole(unfinished["minibatches"])
-        good = good and all(finite_float(unfinished[name]) for name in names - {"minibatches"})
-    if not good:
-        raise FileError(f"{path}: does not hold the state of this run: {found!s:.200}")
-    progress = Progress(epoch, best_epoch, best_loss if best_epoch else math.inf)
-    if unfinished is not None:
-        progress.unfinished = UnfinishedEpoch(rng_state=header.get("rng", {}), **unfinished)
-    return progress
-
-
-def whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
-
-
-def finite_float(value: Any) -> bool:
-    return isinstance(value, float) and math.isfinite(value)
 
 
 def check_unchanged(folder: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:

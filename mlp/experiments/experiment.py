@@ -14,7 +14,7 @@ from mlp.experiments.build import make_schedule
 from mlp.experiments.config.load import LoadedConfig
 from mlp.experiments.machine import Threads, Waiting, choose_threads, environment, keep_freed_memory
 from mlp.experiments.model import Model
-from mlp.minibatches import Workers, alone
+from mlp.minibatches import Alone, Workers
 from mlp.optimizers import SGD, Adam
 from mlp.records import EpochRecord, MinibatchRecord, Progress
 from mlp.tables.rows import pieces
@@ -41,7 +41,7 @@ class Experiment:
     rng: np.random.Generator
     sha256: dict[str, str]
     notes: list[str] = field(default_factory=list)
-    workers: Workers = alone
+    workers: Workers = field(default_factory=Alone)
     processes: int = 1
     mpi: str | None = None
     waiting: Waiting = field(default_factory=Waiting)

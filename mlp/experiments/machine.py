@@ -138,10 +138,10 @@ def choose_threads(multiplications: int) -> Threads:
     user = chosen_by_user(pools)
     if user is not None:
         return Threads(max(numbers), max(numbers), f"by {user}", user)
-    quota = cpu_quota()
-    allowed = min(min(numbers), max(1, math.ceil(min(quota, max(numbers)))))
+    most = processors()
+    allowed = min(min(numbers), max(1, math.ceil(most)))
     number = min(allowed, max(1, multiplications // MULTIPLICATIONS_OF_A_THREAD))
-    reason = f"the CPU quota is {quota:g} processors" if allowed < min(numbers) else ""
+    reason = f"this process may use {most:g} processors" if allowed < min(numbers) else ""
     if number < allowed:
         reason = "the products are too small for more"
     variable = OBEYED.get(pools[0]["internal_api"], THREAD_VARIABLES)[0]
@@ -152,6 +152,12 @@ def chosen_by_user(pools: Sequence[Mapping[str, Any]]) -> str | None:
     """The variable by which the user has set the number of threads of these BLAS libraries."""
     names = (name for pool in pools for name in OBEYED.get(pool["internal_api"], ()))
     return next((name for name in names if os.environ.get(name)), None)
+
+
+def processors() -> float:
+    """As many as the process may run on, or less by a quota of its CPU time."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(affinity, cpu_quota())
 
 
 def cpu_quota(own: Path = Path("/proc/self/cgroup"), groups: Path = Path("/sys/fs/cgroup")) -> float:

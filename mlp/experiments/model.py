@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ from mlp.evaluation import scores_of, sweep, targets
 from mlp.experiments.config.schema import Config
 from mlp.experiments.storage.archive import archive_bytes, check_arrays, read_arrays
 from mlp.experiments.storage.files import write_file
-from mlp.experiments.storage.model_header import check_header, expected_shapes, layer_header
-from mlp.layers.dense import Layer
+from mlp.experiments.storage.header import check_model_header
+from mlp.layers.around import sizes
+from mlp.layers.table import from_header, header_of
 from mlp.losses import LOSSES, NamedLoss
 from mlp.network import Network
 from mlp.tables import Table, read_table
@@ -28,6 +30,7 @@ from mlp.text import listed
 from mlp.types import Array, Batch, Data, Examples
 
 KIND = "mlp model"
+NUMBERED = re.compile(r"(.+?)([0-9]{1,9})")  # W of layer 11 is "W11"
 MOST_CONFUSED = 1000  # of a confusion matrix: a million counts
 
 
@@ -158,21 +161,21 @@ class Model:
     def to_bytes(self) -> bytes:
         """All of it as one `.npz` file: the weights as W1, b1, ..., scalers beside them, the rest in a header.
 
-        Raises FileError for a model whose header `load_model` would refuse: an activation of your own, for one.
+        Raises FileError for a model that `load_model` would refuse: an activation of your own, for one.
         """
         arrays = dict(self.network.parameters())
         arrays |= {"input_mean": self.input_scaler.mean, "input_std": self.input_scaler.std}
         arrays |= self.target.arrays()
         try:
             header = {
-                "layers": [layer_header(layer) for layer in self.network.layers],
+                "layers": [header_of(layer) for layer in self.network.layers],
                 "loss": self.loss.name,
                 "inputs": list(self.inputs),
                 "target": self.target.header(),
                 "epoch": self.epoch,
                 "config": self.config,
             }
-            check_header(header)
+            model_of(header, arrays)
         except ValueError as error:
             raise FileError(f"this model cannot be saved: {error}") from None
         return archive_bytes(KIND, header, arrays)
@@ -189,23 +192,53 @@ def load_model(path: Path | str) -> Model:
     path = path / "model.npz" if os.path.isdir(path) else path
     header, arrays = read_arrays(path, KIND)
     try:
-        check_header(header)
-    except ValueError as error:
-        raise FileError(f"{path}: the header does not describe a model: {error}") from None
-    check_arrays(path, arrays, expected_shapes(header))
-    for name in arrays.keys() & {"input_std", "target_std"}:
-        if not (arrays[name] > 0).all():
-            raise FileError(f"{path}: array {name!r} holds values that are not above 0")
-    layers = [
-        Layer(arrays[f"W{number}"], arrays[f"b{number}"], layer["activation"])
-        for number, layer in enumerate(header["layers"], 1)
-    ]
-    return Model(
-        network=Network(layers),
+        return model_of(header, arrays)
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path}: does not hold a model: {error}") from None
+
+
+def model_of(header: dict[str, Any], arrays: dict[str, Array]) -> Model:
+    """The model of a file's header and arrays. Raises ValueError, naming the key or the array, where there is none."""
+    check_model_header(header)
+    network, inputs, target = network_of(header["layers"], arrays), header["inputs"], header["target"]
+    kind = TARGETS[target["kind"]]
+    shapes = dict.fromkeys(("input_mean", "input_std"), (len(inputs),)) | kind.shapes(target)
+    check_arrays(arrays, shapes | {name: W.shape for name, W in network.parameters().items()})
+    for name in shapes:
+        if name.endswith("_std") and not (arrays[name] > 0).all():
+            raise ValueError(f"array {name!r} holds values that are not above 0")
+    found = Model(
+        network=network,
         loss=LOSSES[header["loss"]],
-        inputs=tuple(header["inputs"]),
+        inputs=tuple(inputs),
         input_scaler=Scaler(arrays["input_mean"], arrays["input_std"]),
-        target=TARGETS[header["target"]["kind"]].from_header(header["target"], arrays),
+        target=kind.from_header(target, arrays),
         epoch=header["epoch"],
         config=header["config"],
     )
+    n_in, n_out = sizes(network.layers)
+    if n_in not in (None, len(inputs)) or n_out not in (None, found.target.size):
+        raise ValueError(
+            f"a network of {n_in} inputs and {n_out} outputs, but {len(inputs)} input columns and "
+            f"{found.target.size} outputs for the target"
+        )
+    return found
+
+
+def network_of(headers: list[dict[str, Any]], arrays: dict[str, Array]) -> Network:
+    """The layers of these headers, with the arrays that have a layer's number behind the name of its parameter."""
+    own: list[dict[str, Array]] = [{} for _ in headers]
+    for name, array in arrays.items():
+        match = NUMBERED.fullmatch(name)
+        if match and 0 < int(match[2]) <= len(own):
+            own[int(match[2]) - 1][match[1]] = array
+    layers = []
+    for number, (header, parameters) in enumerate(zip(headers, own, strict=True), 1):
+        names = listed([f"{name}{number}" for name in parameters])
+        try:
+            layers.append(from_header(header, parameters))
+        except KeyError as error:
+            raise ValueError(f"missing array '{error.args[0]}{number}' of layer {number}") from None
+        except ValueError as error:
+            raise ValueError(f"layer {number}, of the arrays {names}: {error}") from None
+    return Network(layers)

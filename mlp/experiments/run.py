@@ -1,9 +1,9 @@
-"""A run directory: one training run on disk, from its config to its best model, and on from where it stopped.
+"""Train an experiment into a run directory, so that it can be stopped at any moment and goes on from there.
 
     config.yaml   the config, every default filled in       metrics.csv  a row an epoch
     run.json      what ran on what, and how it ended        model.npz    the best epoch's model
-    last.npz      everything that a resume needs            loss.png     drawn by the command line
-    .lock         held by the process that writes here
+    last.npz      everything that a resume needs            .lock        held by the process that writes here
+    loss.png      drawn by the command line
 
 A resume rebuilds the run from config and data, puts the state of the last checkpoint into it, and goes on; what comes
 out is what an uninterrupted run would have given. Every file is whole at any moment, or absent (metrics.csv may end in
@@ -54,7 +54,6 @@ class Run:
     progress: Progress = field(default_factory=Progress)
     saved_epoch: int = 0
     saved_model: int | None = None
-    stopping: bool = False
     lost: bool = False
 
     @property
@@ -68,8 +67,7 @@ class Run:
 
     def stop(self) -> None:
         """Let `epochs()` end after the minibatch under way, with everything saved; a signal handler may call this."""
-        self.stopping = self.experiment.processes == 1
-        self.experiment.workers.stop()  # several processes: the last record comes when all of them know
+        self.experiment.workers.stop()
 
     def __enter__(self) -> Run:
         self.write_facts(status="running", scores=None, process={"id": os.getpid(), "host": platform.node()})
@@ -109,22 +107,17 @@ class Run:
                 if epoch:
                     metrics.append(epoch)
                     self.facts["seconds"] = round(self.facts["seconds"] + epoch.seconds, 6)
-                stopping = self.stopping
-                if stopping or time.monotonic() > due or (epoch and self.finished):
+                if time.monotonic() > due or self.finished:
                     metrics.sync()
                     due = self.save()
                 if epoch:
                     yield epoch
-                if self.stopping:
-                    if not stopping:  # it was asked for while somebody looked at the record
-                        metrics.sync()
-                        self.save()
+                if self.experiment.workers.stopping:
                     break
+            if not self.finished:
+                metrics.sync()
+                self.save()
             else:
-                if not self.finished:  # one of several processes was asked to stop
-                    metrics.sync()
-                    self.save()
-            if self.finished:
                 self.facts["scores"] = self.experiment.scores(self.progress)
         except DivergedError as error:
             metrics.sync()

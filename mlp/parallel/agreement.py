@@ -46,9 +46,7 @@ def prepare_on_all(ranks: Ranks, loaded: LoadedConfig | None, *, advise: bool = 
     assert config is not None
     experiment = everywhere(ranks, lambda: prepare(config, advise=advise))
     if ranks.size > 1:
-        here = platform.node(), environment()["versions"], experiment.sha256
-        first = ranks.broadcast(here)
-        everywhere(ranks, lambda: check_alike(here, first))
+        everywhere(ranks, lambda: check_alike(ranks, experiment.sha256))
         experiment.workers, experiment.processes, experiment.mpi = Parts(ranks), ranks.size, ranks.library()
         experiment.begin = partial(share_state, ranks, experiment)
         B = experiment.batch_size
@@ -57,20 +55,20 @@ def prepare_on_all(ranks: Ranks, loaded: LoadedConfig | None, *, advise: bool = 
     return experiment
 
 
-def check_alike(
-    here: tuple[str, dict[str, str], dict[str, str]], first: tuple[str, dict[str, str], dict[str, str]]
-) -> None:
-    """Compare versions and data files with those of rank 0. Raises RanksDiffer or DataError."""
-    (_, versions, hashes), (host, wanted_versions, wanted_hashes) = here, first
+def check_alike(ranks: Ranks, sha256: dict[str, str]) -> None:
+    """Raises RanksDiffer when this rank has not the versions of rank 0, DataError when it has not its data files."""
+    versions = environment()["versions"]
+    host, wanted_versions, wanted_sha256 = ranks.broadcast((platform.node(), versions, sha256))
     for name, version in versions.items():
-        if version != wanted_versions[name]:
-            wanted = wanted_versions[name]
+        wanted = wanted_versions[name]
+        if version != wanted:
             raise RanksDiffer(f"has {name} {version}, rank 0 on {host} has {wanted}; install the same")
-    for path, found in hashes.items():
-        if found != wanted_hashes[path]:
+    for path, found in sha256.items():
+        wanted = wanted_sha256[path]
+        if found != wanted:
             raise DataError(
                 f"{path} is not the file that rank 0 has on {host} "
-                f"(SHA-256 {found[:12]}..., there {wanted_hashes[path][:12]}...); copy it to all machines"
+                f"(SHA-256 {found[:12]}..., there {wanted[:12]}...); copy it to all machines"
             )
 
 

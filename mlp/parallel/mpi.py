@@ -43,7 +43,8 @@ class MPIRanks(Ranks):
         self.communicator.Allreduce(MPI.IN_PLACE, array, op=MPI.SUM)
 
     def broadcast(self, value: T) -> T:
-        return self.communicator.bcast(value, root=0)
+        received = self.communicator.bcast(value, root=0)
+        return value if self.rank == 0 else received  # MPI gives rank 0 a copy, too
 
     def gather(self, value: T) -> list[T]:
         return self.communicator.allgather(value)
@@ -69,7 +70,7 @@ def connect() -> Ranks:
     _, size = launched()
     if size == 1:
         return Ranks()
-    import threadpoolctl  # noqa: F401 (what `share_cores` needs: it is to fail before MPI has begun, if it does)
+    import threadpoolctl  # noqa: F401 (for `share_cores`: where it is missing, that is told before MPI begins)
 
     try:
         from mpi4py import MPI
@@ -92,10 +93,10 @@ class MPIError(RuntimeError):
 
 
 def share_cores(processes: int) -> None:
-    """Take no more BLAS threads than this machine has cores for each of so many processes.
+    """Limit BLAS threads to this process's share of the machine's cores.
 
-    Where the launcher has bound each to cores of its own the BLAS has seen that already, and what the user has set in
-    the environment stays.
+    A process that the launcher has bound to cores has no more threads than these, and what the user has set in the
+    environment stays.
     """
     import threadpoolctl
 

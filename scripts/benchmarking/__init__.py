@@ -1,1 +1,1 @@
-"""What `scripts/benchmark.py` measures with: the work, the competitors and their processes, tables and pictures."""
+"""The parts of `scripts/benchmark.py`: the work, the competitors and their processes, tables and pictures."""

@@ -1,4 +1,4 @@
-"""A whole epoch of data of MNIST's size, with shuffling and cutting minibatches, each library by its usual loop."""
+"""Time an epoch of data of MNIST's size, shuffled and cut into minibatches by each library's usual loop."""
 
 from __future__ import annotations
 

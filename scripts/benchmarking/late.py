@@ -1,4 +1,4 @@
-"""The slow-down of a network that becomes certain: the processor time of a late epoch against that of an early one.
+"""Time a late epoch of a network that has become certain, against an early one, in processor time.
 
 Where classes are told apart beyond doubt, softmax gives the others probabilities below 1e-38. These and what follows
 from them are subnormal numbers, with which many processors compute a hundred times more slowly, others hardly. The data

@@ -1,4 +1,4 @@
-"""The machine and the versions that a measurement holds for, in lines to print above it."""
+"""Describe the machine and the versions that a measurement holds for, in lines to print above it."""
 
 from __future__ import annotations
 

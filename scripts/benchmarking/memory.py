@@ -1,4 +1,4 @@
-"""The peak memory of whole runs of `mlp train` from a file, against the size of the data."""
+"""Measure the peak memory of whole runs of `mlp train` from a file, against the size of the data."""
 
 from __future__ import annotations
 

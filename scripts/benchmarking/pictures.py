@@ -1,4 +1,4 @@
-"""The picture of the steps: in each cell, mlp's time as a ratio to everybody's, floor and fastest peer marked."""
+"""Draw the steps: in each cell, mlp's time as a ratio to everybody's, with floor and fastest peer marked."""
 
 from __future__ import annotations
 

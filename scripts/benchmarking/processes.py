@@ -1,4 +1,4 @@
-"""The competitors' processes, seen from the parent: started once, asked one at a time, in an order that changes."""
+"""Run the competitors' processes: started once, asked one at a time, in an order that changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting: fresh processes of bare Python, of what `mlp` needs, of `mlp` itself and of the frameworks, in turns."""
+"""Time fresh processes of bare Python, of what `mlp` needs, of `mlp` itself and of the frameworks, in turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step: forward, loss, backward and optimizer on one minibatch, each competitor against mlp in the same round.
+"""Time a step: forward, loss, backward and optimizer on one minibatch, each competitor against mlp in the same round.
 
 A burst is so many steps that they take about `BURST` seconds, after a quarter as many that are not timed, always from
 the initial weights, so that every burst of a competitor does the same work. A round is one burst of each.

@@ -1,4 +1,4 @@
-"""One competitor's process: reads a request a line from standard input, answers each with a line, both JSON.
+"""Run one competitor: read a request a line from standard input, and answer each with a line, both JSON.
 
     python -m benchmarking.worker MODULE LIBRARY VARIANT PROCESSORS
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from mlp import autodiff
 from mlp.autodiff.operation import inner
-from mlp.autodiff.rules.table import OPERATIONS
+from mlp.autodiff.rules import OPERATIONS
 
 # The package's own name `cholesky` is the function to write expressions with.
 module = importlib.import_module("mlp.autodiff.rules.cholesky")

@@ -248,11 +248,25 @@ def test_several_results():
         (lambda x, y: x * np.inf, "multiply: .*finite|an input needs finite numbers"),
         (lambda x, y: ad.power(x, y), "power: the exponent is a number; positive_power takes arrays"),
         (lambda x, y: x + "one", "expected real or complex numbers, got 'one'"),
+        (lambda x, y: bool(x), "is neither true nor false; ask its value"),
+        (lambda x, y: reverse_mode(y, np.full((2, 3), np.nan)), "output_bar is not finite"),
+        (lambda x, y: reverse_mode(ad.sum(y), np.inf), "output_bar is not finite"),
+        (lambda x, y: forward_mode({x: np.full((2, 3), np.inf)}), "a dot that is not finite"),
+        (
+            lambda x, y: jacobian(lambda A: A @ A, np.ones((32, 32))),
+            r"1,048,576 partial derivatives \(N x N matrices have N\^4\).*propagation rule",
+        ),
+        (lambda x, y: jacobian(lambda A: A @ A, np.ones((3, 3)), limit=80), "81 partial derivatives"),
+        (lambda x, y: jacobian(lambda A: 3.0, 1.0), "f must return one node"),
+        (lambda x, y: jacobian(lambda A: y, 1.0), "f must return one node"),
+        (lambda x, y: jacobian(ad.eigh, np.diag([1.0, 2.0])), "f must return one node"),
+        (lambda x, y: jacobian(ad.exp, np.ones(0)), "nothing to differentiate"),
+        (lambda x, y: jacobian(ad.exp, 1.0, mode="both"), "the mode is 'reverse' or 'forward'"),
     ],
 )
 def test_misuse_is_refused_in_one_sentence(attempt, message):
     x = Graph().input(np.ones((2, 3)), "x")
-    with pytest.raises((ValueError, ArithmeticError), match=message):
+    with pytest.raises((ValueError, ArithmeticError, TypeError), match=message):
         attempt(x, x * 2)
 
 
@@ -279,39 +293,6 @@ def test_jacobian():
         wanted = (1 - np.tanh(A @ B) ** 2)[:, :, None, None] * np.einsum("jl,ik->klij", B, np.eye(2)) + 1
         np.testing.assert_allclose(J, wanted, rtol=1e-14, atol=1e-15)
         np.testing.assert_allclose(jacobian(lambda u: u**3, 2.0, mode=mode), 12.0)
+        assert jacobian(lambda A: A @ A, np.ones((3, 3)), limit=81, mode=mode).size == 81
         constant = jacobian(lambda A: A.graph.input([1.0, 2.0]), A, mode=mode)
         np.testing.assert_array_equal(constant, np.zeros((2, 2, 3)))
-
-
-def test_jacobian_refuses_what_should_be_a_propagation_rule():
-    A = np.ones((32, 32))
-    with pytest.raises(
-        ValueError, match=r"1,048,576 partial derivatives \(N x N matrices have N\^4\).*propagation rule"
-    ):
-        jacobian(lambda A: A @ A, A)
-    with pytest.raises(ValueError, match="81 partial derivatives"):
-        jacobian(lambda A: A @ A, np.ones((3, 3)), limit=80)
-    assert jacobian(lambda A: A @ A, np.ones((3, 3)), limit=81).size == 81
-    with pytest.raises(ValueError, match="f must return one node"):
-        jacobian(lambda A: 3.0, A)
-    with pytest.raises(ValueError, match="f must return one node"):
-        jacobian(ad.eigh, np.diag([1.0, 2.0]))
-    with pytest.raises(ValueError, match="f must return one node"):
-        jacobian(lambda S: record(ad.OPERATIONS["eigh"], S), np.diag([1.0, 2.0]))
-    with pytest.raises(ValueError, match="the mode is 'reverse' or 'forward'"):
-        jacobian(ad.exp, 1.0, mode="both")
-
-
-def test_a_node_is_neither_true_nor_false():
-    u = Graph().input(1.0, "u")
-    with pytest.raises(TypeError, match="neither true nor false"):
-        bool(u)
-
-
-@pytest.mark.parametrize("wrong", [np.nan, np.inf])
-def test_directions_that_are_not_finite_are_refused(wrong):
-    u = Graph().input(1.0, "u")
-    with pytest.raises(ValueError, match="not finite"):
-        reverse_mode(u, wrong)
-    with pytest.raises(ValueError, match="not finite"):
-        forward_mode({u: wrong})

@@ -34,7 +34,7 @@ training: {epochs: 3, batch_size: 4, seed: 0}
 """
 MLP = [sys.executable, "-c", "from mlp.cli.commands import main; main()"]
 COMMANDS = ["train", "resume", "evaluate", "predict", "plot", "summary"]
-RUN_FILES = ["config.yaml", "last.npz", "loss.png", "metrics.csv", "model.npz", "run.json"]
+RUN_FILES = [".lock", "config.yaml", "last.npz", "loss.png", "metrics.csv", "model.npz", "run.json"]
 NO_UTF_8 = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 posix = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 

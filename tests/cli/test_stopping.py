@@ -55,7 +55,7 @@ def test_a_signal_finishes_the_minibatch_and_saves(config, number, code, word, o
     assert "stopping when this minibatch is saved; once more stops at once" in stderr
     assert facts("run")["status"] == "interrupted"
     assert sorted(os.listdir("run")) == [
-        "config.yaml", "last.npz", "loss.png", "metrics.csv", "model.npz", "run.json"
+        ".lock", "config.yaml", "last.npz", "loss.png", "metrics.csv", "model.npz", "run.json"
     ]  # fmt: skip
     exit_code, _, stderr = processes.run("resume", "run", "--no-plot")
     assert exit_code == 0

@@ -33,7 +33,7 @@ SMALL, LARGE = 105, 784 * 512 * 512
 def folder(tmp_path, monkeypatch):
     for name in (*machine.THREAD_VARIABLES, "OPENBLAS_CORETYPE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(machine, "cpu_quota", lambda: math.inf)
+    monkeypatch.setattr(machine, "processors", lambda: 128.0)
     monkeypatch.chdir(tmp_path)
 
 
@@ -99,7 +99,7 @@ def test_the_number_is_put_back_and_never_raised(two):
 @pytest.mark.parametrize("name", ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"])
 def test_what_a_user_has_set_stays(two, monkeypatch, name):
     monkeypatch.setenv(name, "2")
-    monkeypatch.setattr(machine, "cpu_quota", lambda: 0.5)
+    monkeypatch.setattr(machine, "processors", lambda: 0.5)
     threads = choose_threads(SMALL)
     with threads.limit():
         assert running() == 2
@@ -111,12 +111,24 @@ def test_what_a_user_has_set_stays(two, monkeypatch, name):
 
 @pytest.mark.parametrize(("quota", "number"), [(0.01, 1), (0.5, 1), (1.0, 1), (1.5, 2), (8.0, 2)])
 def test_no_more_threads_than_the_quota_allows(two, monkeypatch, quota, number):
-    monkeypatch.setattr(machine, "cpu_quota", lambda: quota)
+    monkeypatch.setattr(machine, "processors", lambda: quota)
     threads = choose_threads(LARGE)
     assert threads.number == number
-    wanted = f", 1 of 2 threads (the CPU quota is {quota:g} processors)" if number == 1 else ", 2 threads"
+    wanted = f", 1 of 2 threads (this process may use {quota:g} processors)" if number == 1 else ", 2 threads"
     assert threads.describe().endswith(wanted)
     assert "too small" in choose_threads(SMALL).reason or number == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no affinity")
+def test_processors_are_those_to_run_on_or_less_by_the_quota():
+    program = (
+        "import os; from mlp.experiments import machine; "
+        "os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1]); "
+        "machine.cpu_quota = lambda: 1.5; print(machine.processors()); "
+        "machine.cpu_quota = lambda: 0.25; print(machine.processors())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "0.25"]
 
 
 def groups(folder, lines, quotas):

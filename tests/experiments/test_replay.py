@@ -101,7 +101,7 @@ def test_rows_that_are_missing_or_too_many(run, change, words):
 
 @pytest.mark.parametrize(
     ("name", "kind", "array"),
-    [("model.npz", "mlp model", "W2"), ("last.npz", "mlp checkpoint", "optimizer.velocity.b1")],
+    [("model.npz", "mlp model", "W2"), ("last.npz", "mlp checkpoint", "optimizer.velocity")],
 )
 def test_an_array_that_differs_in_one_bit_is_named(run, name, kind, array):
     header, arrays = archives.read_arrays(run / name, kind)
@@ -129,7 +129,7 @@ def test_another_kernel_is_named_as_what_has_changed(run):
     rows = (run / "metrics.csv").read_text().replace("1,0", "1,1", 1)
     (run / "metrics.csv").write_text(rows)
     message = differs("epoch 1")
-    assert f"numpy {np.__version__} (was 2.0.0)" in message
+    assert f"numpy {np.__version__} (was 1.0.0)" in message
     assert "(was Katmai)" in message
 
 

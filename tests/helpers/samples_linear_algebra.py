@@ -83,14 +83,21 @@ SAMPLES = {
         sample(normal(1, 1)),
     ],
     "eigh": [sample(symmetric(5, shift=3.5)), sample(symmetric(3)), sample(symmetric(1))],
-    "eigenvalues_symmetric": [sample(symmetric(5, shift=3.5)), sample(symmetric(3)), sample(symmetric(1))],
     "eig": [sample(real_spectrum(4)), sample(real_spectrum(3)), sample(real_spectrum(1))],
     "svd": [sample(rectangular(*shape)) for shape in ((5, 3), (2, 4), (3, 3), (4, 1), (1, 1))],
-    "singular_values": [sample(rectangular(*shape)) for shape in ((5, 3), (2, 4), (3, 3), (4, 1), (1, 1))],
     "cholesky": [sample(symmetric(5)), sample(symmetric(3)), sample(symmetric(1)), sample(symmetric(40))],
 }
 
 COMPOSITIONS = {
+    "tril": [sample(normal(3, 4)), sample(normal(4, 3), k=-1), sample(normal(3, 3), k=1), sample(normal(1, 1))],
+    "triu": [sample(normal(3, 4)), sample(normal(4, 3), k=-1), sample(normal(3, 3), k=1), sample(normal(1, 1))],
+    "mean": [
+        sample(normal(3, 4)),
+        sample(normal(3, 4), axis=0),
+        sample(normal(3, 4), axis=-1, keepdims=True),
+        sample(normal(2, 3, 4), axis=(0, -1)),
+        sample(normal()),
+    ],
     "vec": [sample(normal(*shape)) for shape in ((3, 4), (1, 4), (3,), ())],
     "transposed_product": [sample(normal(4, 3), normal(4, 2)), sample(normal(1, 3), normal(1, 1))],
     "bilinear_form": [
@@ -137,11 +144,12 @@ COMPOSITIONS = {
         sample(normal(1, 1), coefficients=(2.0, 0.7, 0.1)),
     ],
     "eigenvalues": [sample(real_spectrum(4)), sample(real_spectrum(3)), sample(real_spectrum(1))],
+    "eigenvalues_symmetric": [sample(symmetric(5, shift=3.5)), sample(symmetric(3)), sample(symmetric(1))],
+    "singular_values": [sample(rectangular(*shape)) for shape in ((5, 3), (2, 4), (3, 3), (4, 1), (1, 1))],
     "spectral_norm": [sample(rectangular(*shape)) for shape in ((5, 3), (2, 4), (4, 1), (1, 1))],
     "nuclear_norm": [sample(rectangular(*shape)) for shape in ((5, 3), (2, 4), (4, 1), (1, 1))],
 }
 
-# LAPACK's general eigenvalues of a complex matrix lose an imaginary part of 1e-30, and its singular values conjugate.
-# (The symmetric eigenvalues and the Cholesky factor of complex input are computed without LAPACK.)
-NOT_ANALYTIC = {"eig", "svd", "singular_values"}
-NOT_ANALYTIC_COMPOSITIONS = {"eigenvalues", "spectral_norm", "nuclear_norm"}
+# These refuse complex matrices. (The Cholesky factor of complex input is computed without LAPACK.)
+NOT_ANALYTIC = {"eig", "eigh", "svd", "eigenvalues", "eigenvalues_symmetric"}
+NOT_ANALYTIC |= {"singular_values", "spectral_norm", "nuclear_norm"}

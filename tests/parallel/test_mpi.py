@@ -24,10 +24,11 @@ from mlp.experiments import machine
 from mlp.experiments.model import load_model
 from mlp.experiments.storage.archive import read_arrays
 from mlp.parallel import mpi
+from mlp.parallel.ranks import Ranks
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 SETTINGS = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OPENBLAS_NUM_THREADS": "1"}
-FILES = ["config.yaml", "last.npz", "metrics.csv", "model.npz", "run.json"]
+FILES = [".lock", "config.yaml", "last.npz", "metrics.csv", "model.npz", "run.json"]
 NUMBER = "int(os.environ['OMPI_COMM_WORLD_RANK'])"
 
 
@@ -203,11 +204,16 @@ def test_a_mistake_is_told_once(config, argv, code, message):
 
 @needs_mpi
 @pytest.mark.long
-def test_other_commands_are_rank_0s(config):
+def test_commands_that_train_nothing_are_rank_0s(config):
     assert mlp("train", config(), "--no-plot", "--out", "run", "-q").exit_code == 0
-    exit_code, stdout, _ = finish(launch(2, "evaluate", "run"))
-    assert exit_code == 0
-    assert stdout.count("12 rows of test") == 1
+    for argv, told in [
+        (["evaluate", "run"], "12 rows of test"),
+        (["train", "--help"], "Usage: mlp train"),
+        (["resume", "run"], "nothing to do, all 12 epochs are done"),
+    ]:
+        exit_code, stdout, messages = finish(launch(2, *argv))
+        assert exit_code == 0
+        assert [told in line for line in (*stdout.splitlines(), *messages)].count(True) == 1
 
 
 @needs_mpi
@@ -411,19 +417,11 @@ def test_one_process_is_no_business_of_mpi(monkeypatch, env):
     assert mpi.connect().size == 1
 
 
-@pytest.mark.parametrize(
-    "env",
-    [
-        {"OMPI_COMM_WORLD_RANK": "2", "OMPI_COMM_WORLD_SIZE": "3"},
-        {"PMI_RANK": "2", "PMI_SIZE": "3"},
-        {"PMIX_RANK": "2", "SLURM_STEP_NUM_TASKS": "3"},
-    ],
-    ids=["Open MPI", "MPICH", "Slurm"],
-)
-def test_launchers_that_are_known(monkeypatch, env):
+@pytest.mark.parametrize(("rank", "size"), mpi.LAUNCHERS, ids=["Open MPI", "MPICH", "Slurm"])
+def test_launchers_that_are_known(monkeypatch, rank, size):
     forget_launchers(monkeypatch)
-    for name, value in env.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(rank, "2")
+    monkeypatch.setenv(size, "3")
     assert mpi.launched() == (2, 3)
 
 
@@ -470,3 +468,31 @@ def test_what_a_rank_cannot_import_ends_it_before_mpi_begins(monkeypatch, capsys
         cli_ranks.run_on_ranks(cli)
     assert done.value.code == 2
     assert "threadpoolctl" in capsys.readouterr().err
+
+
+class SecondRank(Ranks):
+    rank, size = 1, 2
+
+    def wait(self):
+        raise SystemExit("waits for rank 0")
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "told"),
+    [
+        (["resume"], "waits for rank 0", ""),
+        (["resume", "run"], 1, r"rank 1 on \S+: unexpected KeyError: 'config' \(mlp --debug shows where\)\n"),
+        (["--debug", "resume", "run"], 1, r"Traceback .*\nKeyError: 'config'\n"),
+    ],
+)
+def test_errors_that_only_another_rank_meets_are_told_by_it(monkeypatch, capfd, argv, code, told):
+    def fail(ranks):
+        raise KeyError("config")
+
+    monkeypatch.setattr("mlp.cli.commands.train_along", fail)
+    monkeypatch.setattr(cli_ranks.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", ["mlp", *argv])
+    with pytest.raises(SystemExit) as done:
+        cli_ranks.accompany(cli, SecondRank())
+    assert done.value.code == code
+    assert re.fullmatch(told, capfd.readouterr().err, re.DOTALL)

@@ -1,6 +1,7 @@
 """Several ranks in one process, as threads that sum in turn: what they end with is what one rank ends with."""
 
 import copy
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,7 +21,7 @@ from mlp import (
     train,
 )
 from mlp.minibatches import alone
-from mlp.parallel.agreement import everywhere
+from mlp.parallel.agreement import check_alike, everywhere
 from mlp.parallel.ranks import Parts, Ranks, RanksDiffer
 
 
@@ -300,3 +301,16 @@ def test_the_first_rank_that_fails_tells_it_and_the_others_wait_for_the_end():
         InterruptedError,
         InterruptedError,
     ]
+
+
+def test_versions_are_compared_with_those_of_rank_0(monkeypatch):
+    versions = threading.local()
+    monkeypatch.setattr("mlp.parallel.agreement.environment", lambda: {"versions": {"numpy": versions.numpy}})
+
+    def work(ranks):
+        versions.numpy = ["2.4.0", "2.4.0", "2.3.1"][ranks.rank]
+        check_alike(ranks, {})
+
+    first, second, third = on_ranks(3, work)
+    assert (first, second) == (None, None)
+    assert re.fullmatch(r"has numpy 2.3.1, rank 0 on \S+ has 2.4.0; install the same", str(third))

@@ -180,8 +180,10 @@ def test_targets_name_the_worst_cell(load):
         Row("epoch", "torch index", "784-256-128-10", 32, "sgd", ratio=0.9),
         Row("late", "mlp elu", "32-256-10", 128, "adam", ratio=5.0),
         Row("late", "mlp tanh", "32-256-10", 128, "adam", ratio=1.0),
+        Row("startup", "python -c pass", seconds=0.02),
         Row("startup", "import click", seconds=0.05),
-        Row("startup", "mlp --help", seconds=0.25),
+        Row("startup", "import numpy", seconds=0.12),
+        Row("startup", "mlp --help", seconds=0.35),
         Row("memory", "mlp train .npz", rows=10, megabytes=220.0, data_megabytes=100.0),
     ]
     found = load("benchmarking.targets").targets(rows)

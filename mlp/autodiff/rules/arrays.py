@@ -45,17 +45,6 @@ def matmul_reverse(C_bar: Any, C: Any, A: Any, B: Any) -> tuple[Any, ...]:
     return (C_bar @ B_matrix.T).reshape(A.shape), (A_matrix.T @ C_bar).reshape(B.shape)
 
 
-def triangle(take: Callable[..., Any]) -> Callable[..., Any]:
-    """`numpy.tril` or `numpy.triu`, of matrices only: NumPy's make a matrix of a vector."""
-
-    def value(A: Any, k: int = 0) -> Any:
-        if A.ndim != 2:
-            raise ValueError(f"{take.__name__}: expected a matrix, got shape {A.shape}")
-        return take(A, k)
-
-    return value
-
-
 def mask(A: Any, keep: Any) -> Array:
     keep = np.asarray(keep)
     if keep.dtype != bool or keep.shape != A.shape:
@@ -74,10 +63,6 @@ def sum_reverse(C_bar: Any, A: Any, axis: Any = None, keepdims: bool = False) ->
     if axis is not None and not keepdims:
         C_bar = np.expand_dims(C_bar, axis)
     return np.broadcast_to(C_bar, A.shape).copy()
-
-
-def mean_reverse(C_bar: Any, A: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return sum_reverse(C_bar / (A.size // C_bar.size), A, axis, keepdims)
 
 
 def trace(A: Array) -> Any:
@@ -106,13 +91,10 @@ OPERATIONS = (
         lambda C_bar, A, shape: np.array(C_bar).reshape(A.shape),
         "note, reshaping: the elements of A, row by row, in another shape",
     ),
-    linear("tril", triangle(np.tril), lambda C_bar, A, k=0: np.tril(C_bar, k), "note, masking: C = tril(A)"),
-    linear("triu", triangle(np.triu), lambda C_bar, A, k=0: np.triu(C_bar, k), "note, masking: C = triu(A)"),
     linear("mask", mask, lambda C_bar, A, keep: mask(C_bar, keep), "note, masking: C = A where `keep`, else 0"),
     linear("select", lambda A, index: A[index], select_reverse, "note, reshaping, a subset of elements: C = A[index]"),
     linear("sum", np.sum, sum_reverse, "note, matrix product with vectors of ones: C = sum of A along axes"),
     linear("trace", trace, lambda C_bar, A: C_bar * np.eye(len(A), dtype=A.dtype), "Giles 2008, sec. 2.1: c = tr A"),
-    linear("mean", np.mean, mean_reverse, "note, matrix product with vectors of ones: C = mean of A along axes"),
     Operation(
         "concatenate",
         lambda *inputs, axis=0: np.concatenate(inputs, axis),

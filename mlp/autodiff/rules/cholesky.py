@@ -1,16 +1,14 @@
 """The Cholesky decomposition S = L L^T and its derivatives, by Murray (2016), "Differentiation of the Cholesky
 decomposition", arXiv 1602.07527.
 
-S has N^2 elements, of which N(N+1)/2 are free, so "the derivative with respect to S" needs a convention:
+Of the N^2 elements of S, N(N+1)/2 are free, so "the derivative with respect to S" needs a convention:
 
-- symmetric: S_bar = S_bar^T, and <S_bar, S_dot> over ALL i, j is <L_bar, L_dot> for every symmetric S_dot. This is what
-  the operation `cholesky` returns, because then each S_ij is an input like any other: bars of S add up, and pass on to
-  what S was computed from. The value is that of (S + S^T)/2.
-- lower triangle: only the elements S_ij with i >= j count, and each stands for S_ji as well: the sum over i >= j alone
-  is <L_bar, L_dot>. Murray's algorithms, the two `reverse_...` functions below, compute this one.
+- symmetric: S_bar = S_bar^T, and <S_bar, S_dot> over ALL i, j is <L_bar, L_dot>. The operation `cholesky` returns this
+  one, because then each S_ij is an input like any other: bars of S add up, and pass on to what S was computed from.
+- lower triangle: only S_ij with i >= j count, and each stands for S_ji as well: the sum over i >= j alone is
+  <L_bar, L_dot>. Murray's algorithms, the two `reverse_...` functions below, compute this one.
 
-S_bar(lower) = 2 S_bar(symmetric) below the diagonal, and equal on it, so S_bar(symmetric) = (S_bar + S_bar^T)/2 of the
-lower one. (Undivided, that sum is twice the symmetric S_bar: an easy mistake.)
+S_bar(symmetric) = (S_bar + S_bar^T)/2 of the lower one. (Undivided, it is twice that: an easy mistake.)
 """
 
 from __future__ import annotations
@@ -38,8 +36,7 @@ def factor(S: Array) -> Array:
 
 
 def reverse_unblocked(L: Array, L_bar: Array) -> Array:
-    """S_bar (lower) by the steps of LAPACK's DPOTF2 in reverse (Smith 1995; Murray's unblocked algorithm): from the
-    last row to the first, in vectors and their outer products."""
+    """S_bar (lower) by LAPACK's DPOTF2 in reverse, row by row from the last (Smith 1995; Murray, unblocked)."""
     S_bar = np.tril(L_bar)
     for j in range(len(L) - 1, -1, -1):
         r, d, B, c = L[j, :j], L[j, j], L[j + 1 :, :j], L[j + 1 :, j]
@@ -53,10 +50,8 @@ def reverse_unblocked(L: Array, L_bar: Array) -> Array:
 
 
 def reverse_blocked(L: Array, L_bar: Array, block_size: int = BLOCK_SIZE) -> Array:
-    """S_bar (lower) by the steps of LAPACK's DPOTRF in reverse (Murray's blocked algorithm): blocks of rows from the
-    last to the first, in matrix products, with `reverse_unblocked` for the diagonal blocks alone.
-
-    Every block size gives the same S_bar, also one that does not divide N. Raises ValueError for one below 1."""
+    """S_bar (lower) by LAPACK's DPOTRF in reverse, in blocks of rows from the last (Murray, blocked): matrix products,
+    and `reverse_unblocked` for the diagonal blocks alone. Raises ValueError for a block size below 1."""
     if block_size < 1:
         raise ValueError(f"reverse_blocked: the block size must be at least 1, got {block_size}")
     S_bar = np.tril(L_bar)
@@ -74,11 +69,9 @@ def reverse_blocked(L: Array, L_bar: Array, block_size: int = BLOCK_SIZE) -> Arr
 def cholesky(S: Array) -> Array:
     """L of S = L L^T, lower triangular with a positive diagonal, for symmetric positive definite S; both N x N.
 
-    L_dot = L Phi(L^-1 S_dot L^-T), Phi(X) = tril(X) with the diagonal halved; S_bar by the blocked algorithm, in the
-    symmetric convention (see the module).
-
-    Raises ValueError for S that is not symmetric to sqrt(eps), is singular to working precision (see `preconditions`),
-    or not positive definite."""
+    L_dot = L Phi(L^-1 S_dot L^-T), Phi(X) = tril(X) with the diagonal halved; S_bar is in the symmetric convention (see
+    the module). Raises ValueError for S that is not symmetric, singular (see `preconditions`) or not positive
+    definite."""
     S = symmetric("cholesky", S)
     invertible("cholesky", S)
     try:

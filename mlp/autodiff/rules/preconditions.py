@@ -1,11 +1,11 @@
-"""Checks that a matrix has the properties without which a rule has no value or no derivative; ValueError otherwise.
+"""Check the properties without which a rule has no value or no derivative; ValueError otherwise.
 
 Rounding blurs every such property. With eps the machine precision of the matrix's type and N its larger side,
 
 - a matrix is singular when its reciprocal condition number 1/(|A|_1 |A^-1|_1) is below N eps: there the bound on the
   relative error of a solve, N eps over that number, reaches 1;
-- two eigenvalues or singular values are equal when they differ by no more than 10 N eps times the largest one: rounding
-  leaves less than that between the two of a double one.
+- two eigenvalues or singular values are equal when they differ by no more than 10 N eps times the largest one, more
+  than rounding leaves between the two of a double one.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def precision(A: Array) -> float:
 
 
 def is_matrix(name: str, A: Any) -> None:
-    if np.ndim(A) != 2 or 0 in np.shape(A):
-        raise ValueError(f"{name}: expected a matrix, got shape {np.shape(A)}")
+    if len(A.shape) != 2 or 0 in A.shape:
+        raise ValueError(f"{name}: expected a matrix, got shape {A.shape}")
 
 
 def is_square(name: str, A: Any) -> None:
@@ -33,14 +33,13 @@ def is_square(name: str, A: Any) -> None:
         raise ValueError(f"{name}: expected a square matrix, got shape {A.shape}")
 
 
-def fit(name: str, formula: str, fits: bool, *arrays: Any) -> None:
-    if not fits:
-        shapes = " and ".join(str(array.shape) for array in arrays)
-        raise ValueError(f"{name}: shapes {shapes} do not fit in {formula}")
+def is_real(name: str, A: Any) -> None:
+    if np.iscomplexobj(A):
+        raise ValueError(f"{name}: expected a real matrix")
 
 
 def symmetric(name: str, S: Array) -> Array:
-    """(S + S^T)/2, exactly symmetric. Refuses S that differs from S^T by more than sqrt(eps) max |S_ij|."""
+    """(S + S^T)/2, exactly symmetric; refuse S that differs from S^T by more than sqrt(eps) max |S_ij|."""
     is_square(name, S)
     i, j = np.unravel_index(np.argmax(np.abs(S - S.T)), S.shape)
     if np.abs(S[i, j] - S[j, i]) > np.sqrt(np.finfo(S.dtype).eps) * np.abs(S).max():
@@ -51,7 +50,7 @@ def symmetric(name: str, S: Array) -> Array:
 
 
 def invertible(name: str, A: Array) -> Array:
-    """A^-1. Refuses A that is singular (see the module)."""
+    """A^-1; refuse A that is singular (see the module)."""
     is_square(name, A)
     try:
         A_inverse = np.linalg.inv(A)
@@ -66,11 +65,7 @@ def invertible(name: str, A: Array) -> Array:
 
 
 def distinct(name: str, kind: str, values: Array, line: Any, bars: Any = None) -> None:
-    """Refuses sorted real eigenvalues or singular values when two neighbours differ by no more than the line.
-
-    With their bars, it refuses them only if the bars differ too, by more than 1e-6 of the largest bar: a function that
-    treats equal values alike has no kink where they meet.
-    """
+    """Refuse sorted values with two neighbours within the line; with their bars, only where those differ too (1e-6)."""
     close = np.abs(np.diff(values)) <= line
     if bars is not None:
         close &= np.abs(np.diff(bars)) > 1e-6 * np.abs(bars).max()

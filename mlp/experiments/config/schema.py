@@ -105,3 +105,7 @@ class Config(Section):
     loss: LossName | None = None
     optimizer: Annotated[Optimizer, BeforeValidator(with_a_name)] = Field(with_a_name({}), validate_default=True)
     training: Training
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it is sent to another process: as plain values, because sections that were derived cannot be pickled."""
+        return Config.model_validate, (self.model_dump(),)

@@ -202,16 +202,16 @@ def read_header(path: Path, kind: str, array: Array) -> dict[str, Any]:
     return header
 
 
-def check_arrays(path: Path, arrays: Mapping[str, Array], expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Refuse, by name, arrays that are missing, unknown, of a wrong shape, not floats, or not finite."""
+def check_arrays(arrays: Mapping[str, Array], expected: Mapping[str, tuple[int, ...]]) -> None:
+    """Raises ValueError, by name, for an array that is missing, unknown, of a wrong shape, or not of finite floats."""
     for what, names in (("missing", expected.keys() - arrays.keys()), ("unknown", arrays.keys() - expected.keys())):
         if names:
-            raise FileError(f"{path}: {what} array {listed(sorted(names))}")
+            raise ValueError(f"{what} array {listed(sorted(names))}")
     for name, shape in expected.items():
         found = arrays[name]
         if found.shape != shape:
-            raise FileError(f"{path}: array {name!r} has shape {found.shape}, expected {shape}")
+            raise ValueError(f"array {name!r} has shape {found.shape}, expected {shape}")
         if found.dtype.kind != "f":
-            raise FileError(f"{path}: array {name!r} has dtype {found.dtype}, expected floats")
+            raise ValueError(f"array {name!r} has dtype {found.dtype}, expected floats")
         if not np.isfinite(found).all():
-            raise FileError(f"{path}: array {name!r} holds values that are not finite")
+            raise ValueError(f"array {name!r} holds values that are not finite")

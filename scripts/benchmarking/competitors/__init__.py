@@ -1,4 +1,4 @@
-"""Who takes part, and what each must be able to do. A competitor's module is imported in its own process alone."""
+"""The competitors, and what each must be able to do. The module of each is imported in its own process alone."""
 
 from __future__ import annotations
 
