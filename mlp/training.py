@@ -76,7 +76,7 @@ class Training:
         return (record for record in self.minibatches() if isinstance(record, EpochRecord))
 
     def minibatches(self) -> Iterator[MinibatchRecord | EpochRecord]:
-        """The same, with a `MinibatchRecord` after each minibatch; it can be left after any record, and gone on with."""
+        """The same, with a `MinibatchRecord` after each minibatch; left after any record, it can be gone on with."""
         while self.progress.epoch < self.epochs and not self.progress.out_of(self.patience):
             if (yield from self.run_epoch()):
                 return
