@@ -13,7 +13,7 @@ from small_runs import assert_same, write_problem
 from mlp import DivergedError
 from mlp.cli.commands import cli
 from mlp.experiments import checkpoint
-from mlp.experiments.advice.model import likely_cause
+from mlp.experiments.advice import likely_cause
 from mlp.experiments.config.load import load_config
 from mlp.experiments.model import load_model
 from mlp.experiments.storage.archive import read_arrays

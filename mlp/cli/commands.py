@@ -12,8 +12,7 @@ from pathlib import Path
 import click
 
 import mlp
-from mlp.cli.console import message, result
-from mlp.cli.errors import ChecksFailed, Commands, Failure, check_output
+from mlp.cli.console import Commands, Failure, check_output, message, result
 from mlp.cli.follow import replay_to_end, train_to_end, where, why_finished
 from mlp.cli.ranks import run_on_ranks, train_along
 from mlp.parallel.ranks import Ranks
@@ -156,7 +155,7 @@ def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> N
     from mlp.experiments.checkpoint import check_unchanged
     from mlp.experiments.model import load_model
     from mlp.experiments.start import prepare_again
-    from mlp.experiments.storage.run_json import read_facts
+    from mlp.experiments.storage.run_folder import read_facts
 
     model = load_model(run)
     if data is not None:
@@ -244,8 +243,7 @@ def summary(source: str, overrides: tuple[str, ...]) -> None:
     from mlp.cli import report
     from mlp.experiments.assemble import prepare
     from mlp.experiments.config.load import load_config
-    from mlp.experiments.storage.lock import locked
-    from mlp.experiments.storage.run_json import read_facts
+    from mlp.experiments.storage.run_folder import locked, read_facts
 
     folder = Path(source)
     facts = read_facts(folder) if folder.is_dir() else None
@@ -289,7 +287,7 @@ def check(config: str | None, overrides: tuple[str, ...], rows: int, self_test: 
         results += checking.self_test()
     result(checking.table(results))
     if failed := checking.failures(results):
-        raise ChecksFailed(f"{len(failed)} of {len(results)} checks failed")
+        raise Failure(f"{len(failed)} of {len(results)} checks failed", 5)
 
 
 def main() -> None:

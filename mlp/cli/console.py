@@ -1,19 +1,27 @@
-"""Write messages to stderr and results to stdout, and take the signals that ask a command to stop."""
+"""Write messages to stderr and results to stdout, take the signals that stop a command, and turn errors into one line.
+
+Every error ends a command with a line on stderr and an exit code.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO, cast
 
 import click
 
-from mlp.text import visible
+from mlp.divergence import DivergedError
+from mlp.errors import ConfigError, DataError, FileError
+from mlp.parallel.ranks import RanksDiffer
+from mlp.text import one_line, visible
 
 STOP_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
 
@@ -37,14 +45,12 @@ class Messages:
         return sys.stderr is not None and sys.stderr.isatty()
 
 
-def messages() -> TextIO:
-    """The file for messages, as click wants it: with `write`, `flush` and `isatty`."""
-    return cast("TextIO", Messages())
+MESSAGES = cast("TextIO", Messages())  # which has what click needs
 
 
 def message(text: str) -> None:
     """A line for the person, on stderr."""
-    click.echo(printable(text), file=messages())
+    click.echo(printable(text), file=MESSAGES)
 
 
 def result(text: str) -> None:
@@ -93,3 +99,71 @@ def stop_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Failure(click.ClickException):
+    """End a command with lines for the person and an exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__("\n".join(map(one_line, message.split("\n"))))
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
+
+    def show(self, file: Any = None) -> None:
+        if self.message:
+            message(self.message)
+
+
+class Commands(click.Group):
+    """A group of commands whose errors become one line and an exit code; `--debug` shows the traceback instead."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        with errors_explained(debug=False):  # --help and --version print here
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with errors_explained(debug=ctx.params.get("debug", False)):
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def errors_explained(*, debug: bool) -> Iterator[None]:
+    """Turn every error from inside into a Failure."""
+    try:
+        yield
+    except (click.exceptions.Exit, click.ClickException, click.Abort):
+        raise
+    except KeyboardInterrupt:
+        raise Failure("interrupted", 130) from None
+    except BrokenPipeError:
+        silence(sys.stdout)
+        raise Failure("", 141) from None
+    except Exception as error:
+        if debug:
+            raise
+        if isinstance(error, OSError) and error.filename is None:  # of standard output, as on a full disk
+            silence(sys.stdout)
+        raise Failure(*explain(error)) from None
+
+
+def check_output(out: Path, used: Sequence[Path] = ()) -> None:
+    """Refuse, before the work is done, a file that cannot be written, or is one of those that are used."""
+    if not out.parent.is_dir():
+        raise Failure(f"--out {out}: there is no directory {out.parent}", 2)
+    for path in used:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise Failure(f"--out {out}: would overwrite {path}; choose another file", 2)
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """The message and the exit code for an error."""
+    for kind, code in ((ConfigError, 2), (DataError, 3), (FileError, 3), (RanksDiffer, 1)):
+        if isinstance(error, kind):
+            return str(error), code
+    if isinstance(error, DivergedError):
+        return "; ".join([f"diverged: {error}", *getattr(error, "__notes__", [])]), 4
+    if isinstance(error, OSError):
+        usage = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)  # of a path that somebody wrote
+        return f"{error.filename or 'I/O'}: {error.strerror or error}", 2 if usage else 1
+    if isinstance(error, MemoryError) or isinstance(error.__context__, MemoryError):  # or what was closed because of it
+        return f"out of memory ({error}); try a smaller network or training.batch_size", 1
+    return f"unexpected {type(error).__name__}: {error} (mlp --debug shows where)", 1

@@ -6,18 +6,15 @@ import shlex
 import shutil
 import signal
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from mlp.cli.console import message, messages, result, stop_signals
-from mlp.cli.errors import ChecksFailed, Failure
+from mlp.cli.console import MESSAGES, Failure, message, result, stop_signals
 from mlp.text import one_line
 
 if TYPE_CHECKING:
-    from mlp.experiments.experiment import Experiment
     from mlp.experiments.replay import Replay
     from mlp.experiments.run import Run
     from mlp.records import EpochRecord
@@ -27,12 +24,13 @@ BAR_COLUMNS = 50  # of a terminal line, for the bar itself with its counts and t
 
 def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
     """Run the epochs and print the outcome. A run that is stopped or fails says how to go on."""
-    tell_blas(run.experiment, quiet=quiet)
+    if not quiet:
+        message(run.experiment.threads().describe())
     epochs = run.experiment.loaded.config.training.epochs
     with stop_signals(run.stop) as received:  # also while picture and result are made
         try:
-            with run, progress_bar(epochs - run.progress.epoch, quiet=quiet) as bar:
-                follow(run.epochs(), bar, epochs, quiet=quiet)
+            with run:
+                follow(run.epochs(), run.progress.epoch, epochs, quiet=quiet)
         except OSError as error:
             raise Failure(f"{error.filename or run.folder}: {error.strerror or error}; {way_on(run)}", 1) from error
         finally:
@@ -51,10 +49,10 @@ def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
 def show_outcome(run: Run, *, quiet: bool) -> None:
     """Print the best epoch and its scores, with advice where there is some."""
     from mlp.cli import report
-    from mlp.experiments.advice import model as advice
+    from mlp.experiments.advice import closing_advice
 
     if not quiet:
-        for note in advice.closing_advice(run.experiment, run.experiment.best_model(run.progress)):
+        for note in closing_advice(run.experiment, run.experiment.best_model(run.progress)):
             message(f"note: {note}")
     monitored = "validation" if "valid" in run.experiment.splits else "training"
     result(
@@ -68,50 +66,42 @@ def show_outcome(run: Run, *, quiet: bool) -> None:
 
 def replay_to_end(replay: Replay, *, quiet: bool) -> None:
     """Train again without writing anything, and compare. Exit code 5 when something differs."""
-    tell_blas(replay.experiment, quiet=quiet)
-    with progress_bar(replay.epochs, quiet=quiet) as bar:
-        follow(replay.records(), bar, replay.epochs, quiet=quiet)
+    if not quiet:
+        message(replay.experiment.threads().describe())
+    follow(replay.records(), 0, replay.experiment.loaded.config.training.epochs, quiet=quiet)
     if replay.difference is None:
-        result(f"{replay.folder}: identical: all {replay.done} epochs, the model and the last state, to the last bit")
+        done = f"all {replay.progress.epoch} epochs, the model and the last state"
+        result(f"{replay.folder}: identical: {done}, to the last bit")
         return
     result(f"{replay.folder}: {replay.difference}")
     since = ", ".join(replay.changed)
-    raise ChecksFailed(
-        f"not identical; since the run: {since}"
-        if since
-        else "not identical, though versions, BLAS kernel and threads are those of the run: were its files changed?"
-    )
+    unchanged = "though versions, BLAS kernel and threads are those of the run: were its files changed?"
+    raise Failure(f"not identical; since the run: {since}" if since else f"not identical, {unchanged}", 5)
 
 
-def tell_blas(experiment: Experiment, *, quiet: bool) -> None:
-    """Say on which kernels and threads the matrix products run."""
-    if not quiet:
-        message(experiment.threads().describe())
-
-
-def follow(records: Iterable[EpochRecord], bar: Any, epochs: int, *, quiet: bool) -> None:
-    """Move the bar on by a step for each epoch, or print a line where there is no terminal."""
-    from mlp.cli import report
-
-    for record in records:
-        bar.update(1, record)
-        if not quiet and not messages().isatty():
-            message(f"epoch {record.epoch}/{epochs}  {report.describe_epoch(record)}  {record.seconds:.3f} s")
-
-
-def progress_bar(length: int, *, quiet: bool) -> AbstractContextManager[Any]:
+def follow(records: Iterable[EpochRecord], done: int, epochs: int, *, quiet: bool) -> None:
+    """Move a progress bar on by a step for each epoch, or print a line where there is no terminal."""
     from mlp.cli import report
 
     room = max(0, shutil.get_terminal_size().columns - BAR_COLUMNS)
-    return click.progressbar(
-        length=length,
+    terminal = MESSAGES.isatty()
+
+    def described(record: EpochRecord | None) -> str:
+        return "" if record is None else report.describe_epoch(record)[:room]
+
+    with click.progressbar(
+        length=epochs - done,
         label="epochs",
         width=12,
         show_pos=True,
-        item_show_func=lambda record: "" if record is None else report.describe_epoch(record)[:room],
-        file=messages(),
-        hidden=quiet or not messages().isatty(),
-    )
+        item_show_func=described,
+        file=MESSAGES,
+        hidden=quiet or not terminal,
+    ) as bar:
+        for record in records:
+            bar.update(1, record)
+            if not quiet and not terminal:
+                message(f"epoch {record.epoch}/{epochs}  {report.describe_epoch(record)}  {record.seconds:.3f} s")
 
 
 def where(run: Run) -> str:

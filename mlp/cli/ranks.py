@@ -15,10 +15,8 @@ import traceback
 
 import click
 
-from mlp.cli.console import message, stop_signals
-from mlp.cli.errors import Failure
-from mlp.parallel.mpi import MPIError, connect
-from mlp.parallel.ranks import Ranks, RanksDiffer
+from mlp.cli.console import Failure, message, stop_signals
+from mlp.parallel.ranks import MPIError, Ranks, RanksDiffer, connect
 from mlp.text import one_line
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlp.experiments.experiment import Experiment
-from mlp.experiments.storage.run_json import without_nan
+from mlp.experiments.storage.run_folder import without_nan
 from mlp.records import EpochRecord
 from mlp.text import aligned, visible
 from mlp.types import Array

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlp.errors import ConfigError, DataError
-from mlp.experiments.advice.model import opening_advice
+from mlp.experiments.advice import opening_advice
 from mlp.experiments.config import schema
 from mlp.experiments.config.load import LoadedConfig
 from mlp.experiments.experiment import Experiment

@@ -14,8 +14,8 @@ from mlp.errors import ConfigError, FileError
 from mlp.experiments.config.schema import Config
 from mlp.experiments.config.sections import Section
 from mlp.experiments.experiment import Experiment
+from mlp.experiments.header import check_small, validated
 from mlp.experiments.storage.archive import archive_bytes, check_arrays, read_arrays
-from mlp.experiments.storage.header import check_small, validated
 from mlp.records import Progress, UnfinishedEpoch
 from mlp.text import shown
 

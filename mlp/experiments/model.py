@@ -14,9 +14,9 @@ import numpy as np
 from mlp.errors import DataError, FileError
 from mlp.evaluation import scores_of, sweep, targets
 from mlp.experiments.config.schema import Config
+from mlp.experiments.header import check_model_header, without_kind
 from mlp.experiments.storage.archive import archive_bytes, check_arrays, read_arrays
 from mlp.experiments.storage.files import write_file
-from mlp.experiments.storage.header import check_model_header, without_kind
 from mlp.layers.around import sizes
 from mlp.layers.table import from_header, header_of
 from mlp.losses import LOSSES, NamedLoss

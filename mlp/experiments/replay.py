@@ -19,7 +19,7 @@ from mlp.experiments.model import load_model
 from mlp.experiments.start import changes_since, prepare_again
 from mlp.experiments.storage.archive import read_archive, read_arrays
 from mlp.experiments.storage.metrics_csv import as_line, cells, read_lines
-from mlp.experiments.storage.run_json import read_facts
+from mlp.experiments.storage.run_folder import read_facts
 from mlp.records import EpochRecord, Progress
 
 
@@ -38,14 +38,6 @@ class Replay:
     progress: Progress = field(default_factory=Progress)
     difference: str | None = None
 
-    @property
-    def epochs(self) -> int:
-        return self.experiment.loaded.config.training.epochs
-
-    @property
-    def done(self) -> int:
-        return self.progress.epoch
-
     def records(self) -> Iterator[EpochRecord]:
         """Train to the end, or through the first epoch that differs."""
         state = b""
@@ -56,8 +48,8 @@ class Replay:
                 return
             if record.epoch == len(self.lines) - 1:
                 state = checkpoint_bytes(self.experiment, self.progress)
-        if len(self.lines) > self.done + 1:
-            self.difference = f"metrics.csv has {len(self.lines) - 1} epochs, the replay {self.done}"
+        if len(self.lines) > self.progress.epoch + 1:
+            self.difference = f"metrics.csv has {len(self.lines) - 1} epochs, the replay {self.progress.epoch}"
             return
         model = self.experiment.best_model(self.progress).to_bytes()
         for name, kind, content in (("model.npz", MODEL_KIND, model), (checkpoint.NAME, checkpoint.KIND, state)):
@@ -93,11 +85,7 @@ def compare_file(path: Path, kind: str, content: bytes) -> str | None:
 
 
 def open_replay(folder: Path, *, prepare: Callable[..., Experiment] = prepare) -> Replay:
-    """A finished run, ready to be trained again; `prepare` as in `open_run`.
-
-    Raises ConfigError when it is not finished or its config has been changed, and like `load_model` and `prepare_again`
-    for files that are damaged or not those of the run.
-    """
+    """A finished run, ready to be trained again; `prepare` as in `open_run`."""
     facts = read_facts(folder)
     if facts["status"] != "finished":
         raise ConfigError(

@@ -24,17 +24,16 @@ from typing import Any
 
 from mlp.divergence import DivergedError, finite
 from mlp.experiments import checkpoint
-from mlp.experiments.advice.model import likely_cause
+from mlp.experiments.advice import likely_cause
 from mlp.experiments.checkpoint import checkpoint_bytes, load_checkpoint
 from mlp.experiments.experiment import Experiment
-from mlp.experiments.storage import lock
 from mlp.experiments.storage.files import write_file
 from mlp.experiments.storage.metrics_csv import MetricsFile
-from mlp.experiments.storage.run_json import as_json, now, without_nan
+from mlp.experiments.storage.run_folder import LOCK, FolderLock, as_json, now, without_nan
 from mlp.records import EpochRecord, Progress
 
 PICTURE = "loss.png"
-FILES = ("config.yaml", "run.json", "metrics.csv", "model.npz", checkpoint.NAME, PICTURE, lock.NAME)
+FILES = ("config.yaml", "run.json", "metrics.csv", "model.npz", checkpoint.NAME, PICTURE, LOCK)
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
 SHARE_OF_CHECKPOINTS = 0.05  # of the time: on a slow disk, or for a large network, they are further apart
 
@@ -50,7 +49,7 @@ class Run:
     folder: Path
     experiment: Experiment
     facts: dict[str, Any]
-    lock: lock.FolderLock
+    lock: FolderLock
     progress: Progress = field(default_factory=Progress)
     saved_epoch: int = 0
     saved_model: int | None = None

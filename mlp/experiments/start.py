@@ -15,19 +15,16 @@ from mlp.experiments.config.load import dump_config, load_config
 from mlp.experiments.experiment import Experiment
 from mlp.experiments.machine import differences
 from mlp.experiments.run import FILES, Run
-from mlp.experiments.storage import lock
 from mlp.experiments.storage.files import temporary_path
 from mlp.experiments.storage.metrics_csv import truncate_metrics
-from mlp.experiments.storage.run_json import empty_folder, new_folder, now, read_facts, remove_files, remove_folders
+from mlp.experiments.storage.run_folder import LOCK, FolderLock, empty_folder, new_folder, now, read_facts, remove
 from mlp.records import Progress
 
 
 def start_run(experiment: Experiment, *, out: Path | None, argv: Sequence[str]) -> Run:
     """Make a new run directory, runs/<config name> or the next free number after it, or `out`.
 
-    Raises ConfigError when it cannot be made, when `out` exists already and is not an empty directory, or when another
-    process is just starting a run there, FileError when its model could not be saved at the end. Nothing is left
-    behind then.
+    Nothing is left behind when that fails. Raises FileError when the model could not be saved at the end.
     """
     experiment.best_model(Progress()).to_bytes()
     facts = {
@@ -45,12 +42,12 @@ def start_run(experiment: Experiment, *, out: Path | None, argv: Sequence[str]) 
     made = new_folder(Path("runs") / experiment.loaded.name) if out is None else empty_folder(out)
     folder = made[0] if out is None else out
     with contextlib.ExitStack() as undo:
-        undo.callback(remove_folders, made)
-        held = lock.FolderLock(folder)
+        undo.callback(remove, made)
+        held = FolderLock(folder)
         undo.callback(held.release)
         if out is not None:
             empty_folder(out)  # another run may have been here between the first look and the lock
-        undo.callback(remove_files, folder, ("config.yaml", "run.json", lock.NAME))
+        undo.callback(remove, [folder / name for name in ("config.yaml", "run.json", LOCK)])
         run = Run(folder, experiment, facts, held)
         run.write("config.yaml", dump_config(experiment.loaded, folder).encode())
         run.write_facts()
@@ -62,11 +59,8 @@ def start_run(experiment: Experiment, *, out: Path | None, argv: Sequence[str]) 
 def open_run(folder: Path, overrides: Sequence[str] = (), *, prepare: Callable[..., Experiment] = prepare) -> Run:
     """Open a run directory to go on with it; `overrides` may set training.epochs and nothing else.
 
-    `prepare` is called as `mlp.experiments.assemble.prepare` is, which several processes do together.
-
-    Raises ConfigError for other overrides, when the config has been changed since or when another process is writing to
-    the directory, FileError when it is not that of a run or its files are damaged, DataError when a data file is
-    not the one that the run started with.
+    `prepare` is called as `mlp.experiments.assemble.prepare` is, which several processes do together. Raises
+    ConfigError when the config has been changed since, DataError when a data file has.
     """
     for override in overrides:
         if override.partition("=")[0].strip() != "training.epochs":
@@ -74,9 +68,10 @@ def open_run(folder: Path, overrides: Sequence[str] = (), *, prepare: Callable[.
                 f"--set {override}: a resumed run can only change training.epochs; "
                 "start a new run with mlp train for anything else"
             )
-    held = lock_run(folder)
+    process = read_facts(folder)["process"]
+    held = FolderLock(folder, f"process {process['id']} on {process['host']}" if process else "another process")
     try:
-        remove_files(folder, [temporary_path(folder / name).name for name in FILES])  # left by a kill
+        remove([temporary_path(folder / name) for name in FILES])  # left by a kill
         facts = read_facts(folder)
         run = Run(folder, prepare_again(folder, facts, overrides, prepare=prepare), facts, held)
         if (folder / checkpoint.NAME).exists():
@@ -101,20 +96,13 @@ def open_run(folder: Path, overrides: Sequence[str] = (), *, prepare: Callable[.
     return run
 
 
-def lock_run(folder: Path) -> lock.FolderLock:
-    """The lock of a run directory; who has it is told by run.json. Raises like `open_run`."""
-    process = read_facts(folder)["process"]
-    return lock.FolderLock(folder, f"process {process['id']} on {process['host']}" if process else "another process")
-
-
 def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
     """Write the config, and cut metrics.csv off behind the saved epoch.
 
     Returns notes for the person: why the result may differ, in its last bits, from that of an uninterrupted run.
     """
     changed = differences(run.facts, run.experiment.environment())
-    changes = changes_since(run.facts, changed)
-    epoch = run.progress.epoch
+    changes, epoch = changes_since(run.facts, changed), run.progress.epoch
     try:
         kept = truncate_metrics(run.folder, epoch)
         run.write("config.yaml", dump_config(run.experiment.loaded, run.folder).encode())

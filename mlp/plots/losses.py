@@ -14,7 +14,7 @@ from typing import Any
 from mlp.errors import FileError
 from mlp.experiments.storage.files import write_file
 from mlp.experiments.storage.metrics_csv import read_metrics
-from mlp.experiments.storage.run_json import read_facts
+from mlp.experiments.storage.run_folder import read_facts
 from mlp.losses import LOSSES
 from mlp.text import visible
 

@@ -36,9 +36,9 @@ class Target(ABC):
         """The names of the columns."""
 
     @property
-    @abstractmethod
     def size(self) -> int:
         """How many outputs the network has."""
+        return len(self.names)
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
@@ -108,11 +108,8 @@ class OtherKind(DataError):
         self.kind = kind
 
 
-def check_names(key: str, names: Any, least: int = 1) -> None:
-    """Raises ValueError, naming the key, for what is not a list of different texts, none of them empty.
-
-    It stops at the first: a file that is a stranger's may have a million wrong ones.
-    """
+def check_names(key: str, names: Any, least: int = 1) -> tuple[str, ...]:
+    """The names, if they are a list of different texts, none of them empty; or else a ValueError for the first."""
     if not isinstance(names, list) or len(names) < least:
         raise ValueError(f"{key}: expected a list of at least {least}, got {brief(names)}")
     for number, name in enumerate(names):
@@ -121,3 +118,4 @@ def check_names(key: str, names: Any, least: int = 1) -> None:
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise ValueError(f"{key}: {quoted(name)} is listed {count} times")
+    return tuple(names)

@@ -50,14 +50,14 @@ class LabelTarget(Target):
         check_names("columns", list(columns))
         if cls.most_columns is not None and len(columns) > cls.most_columns:
             raise ValueError(f"columns: {len(columns)} columns, expected {cls.most_columns}")
-        for name, labels in columns.items():
-            check_names(f"columns.{name}", labels, least=2)
+        found = {name: check_names(f"columns.{name}", labels, least=2) for name, labels in columns.items()}
+        for name, labels in found.items():
             if cls.most_labels is not None and len(labels) > cls.most_labels:
                 raise ValueError(f"columns.{name}: {len(labels)} labels, expected {cls.most_labels}")
             longest = max(map(len, labels))
             if len(labels) * longest > MAX_LABELS:
                 raise ValueError(f"columns.{name}: {len(labels):,} labels of up to {longest:,} characters are too long")
-        return cls({name: tuple(labels) for name, labels in columns.items()})
+        return cls(found)
 
     def predictions(self, P: Array) -> dict[str, Array]:
         """The label of each column, then probabilities."""
@@ -128,10 +128,6 @@ class MultilabelTarget(LabelTarget):
 
     kind, most_labels = "multilabel", 2
 
-    @property
-    def size(self) -> int:
-        return len(self.columns)
-
     @classmethod
     def fit(cls, names: Sequence[str], Y: Array, *, standardize: bool = True) -> Self:
         columns = {name: distinct_labels(name, Y[:, k]) for k, name in enumerate(names)}
@@ -175,10 +171,6 @@ class RegressionTarget(Target):
     def names(self) -> tuple[str, ...]:
         return self.columns
 
-    @property
-    def size(self) -> int:
-        return len(self.columns)
-
     @classmethod
     def fit(cls, names: Sequence[str], Y: Array, *, standardize: bool = True) -> Self:
         return cls(tuple(names), Scaler.fit(Y, names) if standardize else Scaler.identity(len(names)))
@@ -191,11 +183,10 @@ class RegressionTarget(Target):
 
     @classmethod
     def from_header(cls, arrays: Mapping[str, Array], /, names: list[Any]) -> Self:
-        check_names("names", names)
-        mean, std = arrays["target_mean"], arrays["target_std"]
+        columns, mean, std = check_names("names", names), arrays["target_mean"], arrays["target_std"]
         if {mean.shape, std.shape} != {(len(names),)}:
             raise ValueError(f"names: {len(names)}, but target_mean and target_std of shapes {mean.shape}, {std.shape}")
-        return cls(tuple(names), Scaler(mean, std))
+        return cls(columns, Scaler(mean, std))
 
     def encode(self, written: Array, where: str) -> Examples:
         return self.scaler.encode(written, self.names)

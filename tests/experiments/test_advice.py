@@ -10,9 +10,9 @@ from shipped import CONFIGS
 
 from mlp import Layer, Network, Progress
 from mlp.evaluation import evaluate
+from mlp.experiments.advice import FIRST_ROWS, closing_advice, first_loss
 from mlp.experiments.advice import columns as notes_on_columns
 from mlp.experiments.advice.columns import FEW, row_hashes
-from mlp.experiments.advice.model import FIRST_ROWS, closing_advice, first_loss
 from mlp.experiments.assemble import make_network, prepare
 from mlp.experiments.config.load import load_config
 

@@ -13,7 +13,7 @@ from shipped import CONFIGS, MNIST, ROOT
 from mlp.cli.commands import cli
 from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import load_config
-from mlp.experiments.storage.run_json import read_facts
+from mlp.experiments.storage.run_folder import read_facts
 from mlp.records import Progress
 from mlp.tables.splitting import split_rows
 

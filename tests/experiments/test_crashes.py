@@ -18,7 +18,7 @@ from mlp.experiments.model import load_model
 from mlp.experiments.run import FILES
 from mlp.experiments.storage.archive import read_arrays
 from mlp.experiments.storage.metrics_csv import read_metrics
-from mlp.experiments.storage.run_json import read_facts
+from mlp.experiments.storage.run_folder import read_facts
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 

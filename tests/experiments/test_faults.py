@@ -28,9 +28,9 @@ from mlp.experiments.experiment import Experiment
 from mlp.experiments.machine import environment
 from mlp.experiments.model import load_model
 from mlp.experiments.start import start_run
-from mlp.experiments.storage import lock
 from mlp.experiments.storage.files import write_file
 from mlp.experiments.storage.metrics_csv import MetricsFile
+from mlp.experiments.storage.run_folder import locked
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX limits and permissions")
 
@@ -297,7 +297,7 @@ def test_a_file_system_without_locks(monkeypatch, number):
     with start_run(prepare(load_config("small.yaml")), out=Path("run"), argv=[]) as started:
         note = f"run: cannot be locked here ({os.strerror(number)}): let no second process write to it"
         assert started.experiment.notes[-1] == note
-        assert lock.locked(Path("run")) is None
+        assert locked(Path("run")) is None
         done = CliRunner().invoke(cli, ["summary", "run"])
         assert "running after 0 epochs" in done.stdout
         assert "killed" not in done.stdout

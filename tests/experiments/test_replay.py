@@ -14,7 +14,7 @@ from small_runs import ADAM, ALL_AT_ONCE, SGD, write_problem
 from mlp.cli.commands import cli
 from mlp.experiments.machine import differences, environment
 from mlp.experiments.storage import archive as archives
-from mlp.experiments.storage.run_json import as_json
+from mlp.experiments.storage.run_folder import as_json
 from mlp.text import visible
 
 

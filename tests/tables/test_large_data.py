@@ -18,7 +18,7 @@ from mlp.checking import FAIL
 from mlp.cli.commands import cli
 from mlp.divergence import largest
 from mlp.errors import DataError
-from mlp.experiments.advice.model import closing_advice
+from mlp.experiments.advice import closing_advice
 from mlp.experiments.assemble import prepare
 from mlp.experiments.check import check_data, training_table
 from mlp.experiments.config.load import load_config

@@ -11,7 +11,6 @@ import json
 import math
 import os
 import re
-import stat
 import warnings
 import zipfile
 from collections.abc import Collection, Mapping
@@ -22,6 +21,7 @@ from typing import IO, Any
 import numpy as np
 
 from mlp.errors import FileError
+from mlp.experiments.storage.files import irregular
 from mlp.text import listed
 from mlp.types import Array
 
@@ -43,9 +43,7 @@ class ForeignFile(ValueError):
 def archive_bytes(kind: str, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> bytes:
     """A `.npz` file of arrays whose member "header" is JSON as bytes: what the file is, and everything else.
 
-    Equal arguments give equal bytes. Raises FileError for what `read_arrays` would refuse: names that are more
-    than letters, digits, "_" and single dots, dtypes that are not among DTYPES, empty arrays, too many arrays, or a
-    header beyond MAX_HEADER.
+    Equal arguments give equal bytes. Raises FileError for what `read_arrays` would refuse.
     """
     text = json.dumps({"kind": kind, "format_version": FORMAT_VERSION, **header}, allow_nan=False).encode()
     if len(text) > MAX_HEADER or len(arrays) >= MAX_MEMBERS:
@@ -66,15 +64,11 @@ def archive_bytes(kind: str, header: Mapping[str, Any], arrays: Mapping[str, Arr
 def read_arrays(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array]]:
     """The header (without kind and version) and the arrays of a file of `archive_bytes`; never unpickles.
 
-    The arrays are writable and own their memory. Raises FileError when the file is missing, no regular file,
-    damaged, of another kind or of another format version.
+    The arrays are writable and own their memory.
     """
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise FileError(f"{path}: is a directory, expected a file ({kind})")
-        if not stat.S_ISREG(mode):  # to open a pipe would wait for somebody who writes to it
-            raise FileError(f"{path}: is a pipe or a device, expected a file ({kind})")
+        if what := irregular(path):
+            raise FileError(f"{path}: {what}, expected a file ({kind})")
         with open(path, "rb") as file:
             return read_archive(path, kind, file)
     except OSError as error:
@@ -149,22 +143,21 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtypes: Collect
 
     `dtypes` are the names of those that it may have, and none of them is "object": nothing is unpickled.
     """
-    with archive.open(info) as file:
-        shape, dtype = read_npy_header(info.filename, file)
-        if dtype.name not in dtypes:
-            raise ForeignFile(f"array {info.filename!r} has dtype {dtype}, expected {' or '.join(dtypes)}")
-        if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and n > 0 for n in shape):
-            raise ForeignFile(
-                f"array {info.filename!r} has shape {shape}, expected at most {MAX_DIMENSIONS} numbers above 0"
-            )
-        needed, there = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
-        if needed != there:
-            raise zipfile.BadZipFile(
-                f"array {info.filename!r} of {dtype} and shape {shape} takes {needed:,} bytes, got {there:,}"
-            )
-    with archive.open(info) as file:  # again, since after a seek zipfile would not compare the checksum
-        array = np.lib.format.read_array(file, allow_pickle=False, max_header_size=MAX_NPY_HEADER)
-        file.read()  # to the end, where zipfile compares it
+    file = io.BytesIO(archive.read(info))  # all of it, or zipfile would not compare the checksum
+    shape, dtype = read_npy_header(info.filename, file)
+    if dtype.name not in dtypes:
+        raise ForeignFile(f"array {info.filename!r} has dtype {dtype}, expected {' or '.join(dtypes)}")
+    if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and n > 0 for n in shape):
+        raise ForeignFile(
+            f"array {info.filename!r} has shape {shape}, expected at most {MAX_DIMENSIONS} numbers above 0"
+        )
+    needed, there = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
+    if needed != there:
+        raise zipfile.BadZipFile(
+            f"array {info.filename!r} of {dtype} and shape {shape} takes {needed:,} bytes, got {there:,}"
+        )
+    file.seek(0)
+    array = np.lib.format.read_array(file, allow_pickle=False, max_header_size=MAX_NPY_HEADER)
     return np.require(array, dtype.newbyteorder("="), ["C", "O", "W"])
 
 
@@ -175,8 +168,6 @@ def read_npy_header(name: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dty
             if np.lib.format.read_magic(file) != (1, 0):
                 raise ValueError("not of version 1.0")
             shape, _, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=MAX_NPY_HEADER)
-    except zipfile.BadZipFile:  # the checksum of a member that was read to its end
-        raise
     except Exception as error:  # a literal is evaluated and a dtype made of it
         raise zipfile.BadZipFile(f"array {name!r} has no .npy header: {error}") from None
     return shape, dtype

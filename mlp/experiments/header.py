@@ -40,12 +40,13 @@ def validated(model: type[T], data: Any, above: str = "") -> T:
         raise ValueError(f"{key or 'it'}: {what}{got}") from None
 
 
-def check_kind(key: str, header: Any, kinds: Mapping[str, Any]) -> None:
-    """Raises ValueError unless the header is of one of these kinds, with what the `from_header` of its class takes."""
+def of_kind(key: str, kinds: Mapping[str, Any], header: Any) -> Any:
+    """The header, if it is of one of these kinds, with what the `from_header` of its class takes."""
     kind = header.get("kind") if isinstance(header, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
         raise wrong(f"{key}.kind", kind, " or ".join(kinds))
     validated(arguments_of(kinds[kind]), without_kind(header), key)
+    return header
 
 
 @cache
@@ -59,17 +60,10 @@ def without_kind(header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_layers(headers: list[Any]) -> list[Any]:
-    for number, header in enumerate(headers):
-        check_kind(f"layers.{number}", header, LAYERS)
-    return headers
+    return [of_kind(f"layers.{number}", LAYERS, header) for number, header in enumerate(headers)]
 
 
 Layers = Annotated[list[Any], Field(min_length=1, max_length=MAX_LAYERS), AfterValidator(check_layers)]
-
-
-def check_target(header: Any) -> Any:
-    check_kind("target", header, TARGETS)
-    return header
 
 
 def check_small(key: str, data: Any) -> Any:
@@ -85,18 +79,13 @@ def check_small(key: str, data: Any) -> Any:
     return data
 
 
-def check_inputs(names: list[Any]) -> list[Any]:
-    check_names("inputs", names)
-    return names
-
-
 class ModelHeader(Section):
     """What a model file says beside its arrays."""
 
     layers: Layers
     loss: str
-    inputs: Annotated[list[Any], AfterValidator(check_inputs)]
-    target: Annotated[Any, AfterValidator(check_target)]
+    inputs: Annotated[list[Any], AfterValidator(partial(check_names, "inputs"))]
+    target: Annotated[Any, AfterValidator(partial(of_kind, "target", TARGETS))]
     epoch: Annotated[int, Field(ge=0, le=10**9)]
     config: Annotated[Config | None, BeforeValidator(partial(check_small, "config"))]
 
