@@ -30,7 +30,7 @@ import threadpoolctl
 
 from mlp import SGD, Layer, Network, SoftmaxCrossEntropy, train
 from mlp.minibatches import Workers, alone
-from mlp.parallel.ranks import MPIError, Parts, Ranks, connect
+from mlp.parallel import MPIError, Parts, Ranks, connect
 
 NETWORKS = ([64, 32, 10], [784, 100, 10], [784, 256, 128, 10], [784, 512, 512, 10], [1024, 1024, 1024, 1024, 10])
 BATCHES = (1, 8, 32, 128, 512)  # for which t is measured

@@ -15,7 +15,7 @@ import mlp
 from mlp.cli.console import Commands, Failure, check_output, message, result
 from mlp.cli.follow import replay_to_end, train_to_end, where, why_finished
 from mlp.cli.ranks import run_on_ranks, train_along
-from mlp.parallel.ranks import Ranks
+from mlp.parallel import Ranks
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

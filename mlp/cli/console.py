@@ -20,7 +20,7 @@ import click
 
 from mlp.divergence import DivergedError
 from mlp.errors import ConfigError, DataError, FileError
-from mlp.parallel.ranks import RanksDiffer
+from mlp.parallel import RanksDiffer
 from mlp.text import one_line, visible
 
 STOP_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)

@@ -16,7 +16,7 @@ import traceback
 import click
 
 from mlp.cli.console import Failure, message, stop_signals
-from mlp.parallel.ranks import MPIError, Ranks, RanksDiffer, connect
+from mlp.parallel import MPIError, Ranks, RanksDiffer, connect
 from mlp.text import one_line
 
 

@@ -58,12 +58,8 @@ def describe_epoch(record: EpochRecord) -> str:
     parts = []
     for split, loss in (("train", record.train_loss), ("valid", record.valid_loss)):
         if loss is not None:
-            metrics = [
-                (name.removeprefix(f"{split}_"), value)
-                for name, value in record.metrics.items()
-                if name.startswith(f"{split}_")
-            ]
-            shown = ", ".join(f"{name} {number(value)}" for name, value in metrics)
+            metrics = {name: value for name, value in record.metrics.items() if name.startswith(f"{split}_")}
+            shown = ", ".join(f"{name.removeprefix(f'{split}_')} {number(value)}" for name, value in metrics.items())
             parts.append(f"{split} {number(loss)}" + (f" ({shown})" if shown else ""))
     return "  ".join(parts)
 

@@ -77,10 +77,7 @@ def checkpoint_bytes(experiment: Experiment, progress: Progress) -> bytes:
 
 
 def load_checkpoint(folder: Path, experiment: Experiment) -> Progress:
-    """Put the saved state into the experiment, and return how far it is.
-
-    Raises FileError when it is damaged or does not fit, ConfigError when the config has changed since.
-    """
+    """Put the saved state into the experiment, and return how far it is."""
     path = folder / NAME
     header, arrays = read_arrays(path, KIND)
     theta = experiment.model.network.theta

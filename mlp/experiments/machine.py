@@ -63,18 +63,14 @@ def environment(*, ranks: int = 1, mpi: str | None = None) -> dict[str, Any]:
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The differences of two environments in words: "numpy 2.4.6 (was 2.3.1)". `platform` is for people alone: a new
     kernel of the operating system changes no bit."""
-
-    def compared(name: str, was: Any, value: Any) -> list[str]:
-        return [] if value == was else [f"{name} {value} (was {'not recorded' if was is None else was})"]
-
-    found = []
-    for section, prefix in (("versions", ""), ("blas", "BLAS ")):
-        before = then.get(section)
-        for name, value in now[section].items():
-            found += compared(f"{prefix}{name}", before.get(name) if isinstance(before, dict) else None, value)
-    for name in ("ranks", "mpi", "simd", "machine", "libc"):
-        found += compared(name, then.get(name), now[name])
-    return found
+    rows = [(name, then.get(name), now[name]) for name in ("ranks", "mpi", "simd", "machine", "libc")]
+    for section, prefix in (("blas", "BLAS "), ("versions", "")):
+        found = then.get(section)
+        before = found if isinstance(found, dict) else {}
+        rows = [(f"{prefix}{name}", before.get(name), value) for name, value in now[section].items()] + rows
+    return [
+        f"{name} {value} (was {'not recorded' if was is None else was})" for name, was, value in rows if value != was
+    ]
 
 
 def blas() -> dict[str, Any]:

@@ -53,9 +53,8 @@ class Model:
     def predict(self, X: Examples, *, source: str = "the inputs") -> dict[str, Array]:
         """Predictions for X (N x D, in the columns' own units), as columns of length N.
 
-        For classes: the label, then probabilities. For numbers: the numbers in their own units. Raises ValueError for
-        another shape, and DataError, naming `source` and the columns, for values that are not finite or too large for
-        the model.
+        For classes: the label, then probabilities. For numbers: the numbers in their own units. A DataError names
+        `source` and the columns.
         """
         X = X if isinstance(X, Rows) else np.asarray(X)
         if X.ndim != 2 or X.shape[1] != len(self.inputs):
@@ -69,10 +68,7 @@ class Model:
         return found
 
     def outputs(self, X: Examples, source: str) -> Iterator[tuple[slice, Array, Array]]:
-        """For all rows of encoded X (N x D), batch by batch: which rows, outputs F, and P, what they say (K x B).
-
-        Raises DataError, at the end, when some rows have no finite prediction.
-        """
+        """For all rows of encoded X (N x D), batch by batch: which rows, outputs F, and P, what they say (K x B)."""
         bad: list[int] = []
         for rows, F in sweep(self.network, X):
             with np.errstate(all="ignore"):
@@ -88,8 +84,7 @@ class Model:
     def score(self, data: Data, source: str) -> tuple[dict[str, float], dict[str, Array]]:
         """Loss and metrics, and the confusion counts of each column of classes, for encoded (X, Y).
 
-        Counts are left out for more than MOST_CONFUSED classes: they grow with the square of that number. Raises
-        DataError for data of another model.
+        Counts are left out for more than MOST_CONFUSED classes: they grow with the square of that number.
         """
         X, Y = data
         found, wanted = (X.shape[1], Y.shape[1]), (len(self.inputs), self.target.size)
@@ -111,17 +106,14 @@ class Model:
         return scores_of(self.loss, outputs_and_targets(), self.target.metrics()), confusion
 
     def encode_inputs(self, X: Examples, source: str) -> Examples:
-        """X (N x D) as the network sees it. Raises DataError for values that are too large."""
+        """X (N x D) as the network sees it."""
         try:
             return self.input_scaler.encode(X, self.inputs)
         except DataError as error:
             raise DataError(f"{source}: {error}") from None
 
     def encode(self, table: Table, where: str) -> Data:
-        """A table's inputs and targets as the network sees them.
-
-        Raises DataError for labels that it does not know and for values that are too large.
-        """
+        """A table's inputs and targets as the network sees them."""
         try:
             Y = self.target.encode(table.Y, where)
         except DataError as error:
@@ -132,7 +124,7 @@ class Model:
         """Read a table as the training data was read: same columns (others are left aside), delimiter and header.
 
         Without a header, a table that has as many columns as the model has inputs is taken in order; so is the input
-        array of a `.npz` file. Raises DataError, naming the columns, when one is missing.
+        array of a `.npz` file.
         """
         trained = None if self.config is None else Config.model_validate(self.config).data
         inputs: Sequence[str] | None = self.inputs
@@ -184,9 +176,7 @@ class Model:
 def load_model(path: Path | str) -> Model:
     """Read a model from `model.npz`, or from the run directory that has one.
 
-    The file may be a stranger's. Raises FileError for one that is damaged, of another kind, of another format
-    version, whose header does not describe a model, or whose arrays do not fit it (names, shapes, dtypes, values that
-    are not finite, scales that are not above 0).
+    The file may be a stranger's: whatever is not a whole model is a FileError.
     """
     path = Path(path)
     path = path / "model.npz" if os.path.isdir(path) else path
@@ -208,22 +198,14 @@ def model_of(header: dict[str, Any], arrays: dict[str, Array]) -> Model:
     for name in shapes:
         if name.endswith("_std") and not (arrays[name] > 0).all():
             raise ValueError(f"array {name!r} holds values that are not above 0")
-    found = Model(
-        network=network,
-        loss=LOSSES[header["loss"]],
-        inputs=tuple(inputs),
-        input_scaler=Scaler(arrays["input_mean"], arrays["input_std"]),
-        target=target,
-        epoch=header["epoch"],
-        config=header["config"],
-    )
     n_in, n_out = sizes(network.layers)
     if n_in not in (None, len(inputs)) or n_out not in (None, target.size):
         raise ValueError(
             f"a network of {n_in} inputs and {n_out} outputs, but {len(inputs)} input columns and "
             f"{target.size} outputs for the target"
         )
-    return found
+    scaler = Scaler(arrays["input_mean"], arrays["input_std"])
+    return Model(network, LOSSES[header["loss"]], tuple(inputs), scaler, target, header["epoch"], header["config"])
 
 
 def network_of(headers: list[dict[str, Any]], arrays: dict[str, Array]) -> Network:

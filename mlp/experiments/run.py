@@ -166,10 +166,7 @@ class Run:
         self.write("run.json", as_json(without_nan(self.facts)))
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file of this run, and of no other that may be in its place by now.
-
-        Raises OSError when it cannot be written, or when the directory is not where it was.
-        """
+        """Write a file of this run, and of no other that may be in its place by now."""
         self.lock.check()
         try:
             write_file(self.folder / name, content)

@@ -112,7 +112,7 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
     minibatch = run.progress.unfinished.minibatches if run.progress.unfinished else 0
     resumed = {"argv": list(argv), "started": now(), "epoch": epoch, "minibatch": minibatch, "changed": changed}
     run.facts["resumed"] = [*run.facts["resumed"], resumed]
-    notes = [] if run.lock.problem is None else [run.lock.problem]
+    notes = list(filter(None, [run.lock.problem]))
     if changes:
         notes.append(
             f"the last bits may come out otherwise than in an uninterrupted run: {', '.join(changes)} since it started"
@@ -129,11 +129,7 @@ def changes_since(facts: Mapping[str, Any], now: Sequence[str]) -> list[str]:
 
 
 def prepare_again(
-    folder: Path,
-    facts: Mapping[str, Any],
-    overrides: Sequence[str] = (),
-    *,
-    prepare: Callable[..., Experiment] = prepare,
+    folder: Path, facts: Mapping[str, Any], overrides: Sequence[str] = (), prepare: Callable[..., Experiment] = prepare
 ) -> Experiment:
     """The experiment that the run of this directory started with. Raises DataError when a data file has changed."""
     before = list(facts["sha256"].values())

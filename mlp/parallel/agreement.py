@@ -12,7 +12,7 @@ from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import LoadedConfig
 from mlp.experiments.experiment import Experiment
 from mlp.experiments.machine import environment
-from mlp.parallel.ranks import Parts, Ranks, RanksDiffer
+from mlp.parallel import Parts, Ranks, RanksDiffer
 from mlp.records import Progress
 
 T = TypeVar("T")
@@ -39,8 +39,7 @@ def everywhere(ranks: Ranks, function: Callable[[], T]) -> T:
 def prepare_on_all(ranks: Ranks, loaded: LoadedConfig | None, *, advise: bool = True) -> Experiment:
     """`prepare` on all ranks at the same time: with rank 0's config and its seed, and the data files of each machine.
 
-    Only rank 0 gives a config. Raises what `prepare` raises, DataError when the data files are not those of rank 0, and
-    RanksDiffer when the versions are not; each on the lowest rank that meets it.
+    Only rank 0 gives a config. Each error is raised on the lowest rank that meets it.
     """
     config = ranks.broadcast(loaded)
     assert config is not None

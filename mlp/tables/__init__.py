@@ -47,8 +47,6 @@ def read_table(
 
     `targets` are the columns of Y, read as text where `labels` is true. `inputs` are the columns of X; None takes all
     others. A `.npy` file of more than 256 MiB is mapped, not loaded (see `read_npy`).
-
-    Raises DataError for anything that does not fit, with the place and the value.
     """
     overlap = sorted(set(targets) & set(inputs or ()))
     if overlap:

@@ -22,11 +22,9 @@ LARGE = 2**28  # bytes, 256 MiB: a larger `.npy` file is mapped, not loaded
 def read_npy(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, labels: bool) -> Table:
     """A matrix, one example a row. One of more than LARGE bytes stays in the file, which is mapped into memory.
 
-    The numbers are the same, to the last bit. What is read counts as memory of the process until the system needs it
-    for something else and takes it back, so such a file may be larger than memory; rows are then read from the disk
+    The numbers are the same, to the last bit. Such a file may be larger than memory; rows are then read from the disk
     again in each epoch. It must stay as it is while it is used: what is written to it is trained on without a word,
-    and the system kills the process when the file is cut short. A matrix in Fortran order, where the numbers of a row
-    are far apart, is slow.
+    and the system kills the process when the file is cut short. A matrix in Fortran order is slow.
     """
     matrix = load(path, [])[""]
     if matrix.ndim != 2:

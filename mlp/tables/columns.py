@@ -34,7 +34,6 @@ class Scaler:
         """The mean and (population) standard deviation of each column of X (N x D), in float64, in two passes.
 
         Deviations are divided by their largest before they are squared, so that neither 1e300 nor 1e-300 is too much.
-        Raises DataError, naming the columns, where even the deviations overflow.
         """
         N, D = X.shape
         mean, squares = np.zeros(D), np.zeros(D)
@@ -62,10 +61,7 @@ class Scaler:
         return cls(np.zeros(size), np.ones(size))
 
     def encode(self, X: Examples, names: Sequence[str]) -> Examples:
-        """X (N x D) as the network sees it; the rows of a large table are standardized when they are asked for.
-
-        Raises DataError, naming the columns, for numbers that are too large for the precision of training.
-        """
+        """X (N x D) as the network sees it; the rows of a large table are standardized when they are asked for."""
         Z = examples((len(X), len(self.mean)), np.float32, lambda rows: self.transform(X[rows]))
         for rows in slices(X):
             wrong = np.flatnonzero(~np.isfinite(Z[rows]).all(axis=0)).tolist()
@@ -116,9 +112,7 @@ def in_double_precision(X: Examples) -> Iterator[Array]:
 def distinct_labels(name: str, written: Array) -> tuple[str, ...]:
     """The labels of a training column (N of text), in the order of the network's outputs.
 
-    Labels that are all whole numbers are in numeric order, others in alphabetical order. Raises DataError for a single
-    class, for more than MOST_CLASSES, for numbers that are not whole (a regression?), and for one number written in
-    two ways, such as 1 and 1.0.
+    Labels that are all whole numbers are in numeric order, others in alphabetical order.
     """
     labels = np.unique(written).tolist()
     try:
@@ -146,10 +140,7 @@ def distinct_labels(name: str, written: Array) -> tuple[str, ...]:
 
 
 def label_codes(name: str, labels: Sequence[str], written: Array, where: str) -> Array:
-    """The position of each label in `labels`, in the smallest type of integers that will do.
-
-    Raises DataError, naming them, for labels that training never saw.
-    """
+    """The position of each label in `labels`, in the smallest type of integers that will do."""
     found, places = np.unique(written, return_inverse=True)
     index = {label: k for k, label in enumerate(labels)}
     unknown = [label for label in found.tolist() if label not in index]

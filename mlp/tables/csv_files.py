@@ -146,10 +146,9 @@ def text_lines(source: str, file: BinaryIO) -> Iterator[str]:
                 try:
                     line.encode()
                 except UnicodeEncodeError as error:  # a byte that is no part of UTF-8 was read as half of a character
-                    what = (
-                        f"not UTF-8 text (byte 0x{ord(line[error.start]) & 0xFF:02x}); save the table as CSV in UTF-8"
-                    )
-                    raise DataError(f"{source}:{number}: {what}") from error
+                    byte = f"0x{ord(line[error.start]) & 0xFF:02x}"
+                    hint = "save the table as CSV in UTF-8"
+                    raise DataError(f"{source}:{number}: not UTF-8 text (byte {byte}); {hint}") from error
             if "\0" in line:
                 raise DataError(f"{source}: contains NUL characters: not a text file, expected CSV")
             yield line

@@ -25,8 +25,7 @@ def split_rows(
 
     `valid` and `test` are fractions of n, rounded to whole rows. "file_order" takes training rows first, then
     validation, then test. "shuffled" draws them with `rng`. "stratified" also draws them, and gives every set the same
-    shares of each distinct row of `labels` (n x K), as nearly as whole rows allow. Raises DataError when a set that
-    was asked for, or training, would get no row.
+    shares of each distinct row of `labels` (n x K), as nearly as whole rows allow.
     """
     n_valid, n_test = round(n * valid), round(n * test)
     n_train = n - n_valid - n_test

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from mlp.parallel.ranks import Parts, connect
+from mlp.parallel import Parts, connect
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "parallel"))
 import test_ranks as problem

@@ -18,13 +18,13 @@ from click.testing import CliRunner
 from processes import wait_for
 from small_runs import ADAM, ALL_AT_ONCE, outcome, write_problem
 
+from mlp import parallel
 from mlp.cli import ranks as cli_ranks
 from mlp.cli.commands import cli
 from mlp.experiments import machine
 from mlp.experiments.model import load_model
 from mlp.experiments.storage.archive import read_arrays
-from mlp.parallel import ranks as mpi
-from mlp.parallel.ranks import Ranks
+from mlp.parallel import Ranks
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 SETTINGS = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -387,14 +387,14 @@ def test_one_process_of_each_machine_says_so(monkeypatch, rank, local_rank, told
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     for name, value in (("WORLD_SIZE", "4"), ("WORLD_RANK", rank), ("WORLD_LOCAL_RANK", local_rank)):
         monkeypatch.setenv(f"OMPI_COMM_{name}", value)
-    with pytest.raises(mpi.MPIError) as caught:
-        mpi.connect()
+    with pytest.raises(parallel.MPIError) as caught:
+        parallel.connect()
     assert bool(str(caught.value)) == told
 
 
 def forget_launchers(monkeypatch):
     """Those of the tests themselves."""
-    for name in {name for pair in mpi.LAUNCHERS for name in pair}:
+    for name in {name for pair in parallel.LAUNCHERS for name in pair}:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -414,15 +414,15 @@ def test_one_process_is_no_business_of_mpi(monkeypatch, env):
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    assert mpi.connect().size == 1
+    assert parallel.connect().size == 1
 
 
-@pytest.mark.parametrize(("rank", "size"), mpi.LAUNCHERS, ids=["Open MPI", "MPICH", "Slurm"])
+@pytest.mark.parametrize(("rank", "size"), parallel.LAUNCHERS, ids=["Open MPI", "MPICH", "Slurm"])
 def test_launchers_that_are_known(monkeypatch, rank, size):
     forget_launchers(monkeypatch)
     monkeypatch.setenv(rank, "2")
     monkeypatch.setenv(size, "3")
-    assert mpi.launched() == 3
+    assert parallel.launched() == 3
 
 
 @needs_mpi
@@ -443,9 +443,9 @@ def test_ranks_of_one_machine_share_its_cores(monkeypatch, setting, left):
         monkeypatch.setenv(setting, "2")
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
     with threadpoolctl.threadpool_limits(2, user_api="blas"):
-        mpi.share_cores(3)
+        parallel.share_cores(3)
         assert blas_threads() == {2}
-        mpi.share_cores(4)
+        parallel.share_cores(4)
         assert blas_threads() == {left}
 
 

@@ -21,8 +21,8 @@ from mlp import (
     train,
 )
 from mlp.minibatches import alone
+from mlp.parallel import Parts, Ranks, RanksDiffer
 from mlp.parallel.agreement import check_alike, everywhere
-from mlp.parallel.ranks import Parts, Ranks, RanksDiffer
 
 
 class ThreadRanks(Ranks):

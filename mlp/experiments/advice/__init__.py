@@ -116,11 +116,7 @@ def beaten(model: Model, data: Data, alive: dict[int, Array]) -> dict[str, str]:
 
 
 def dead_units(experiment: Experiment, alive: Mapping[int, Array]) -> Iterator[str]:
-    """Hidden layers with more than a share DEAD of dead units: their slope is 0 in every training row.
-
-    A working network may have many: up to half of the second layer of the spirals config, at 100 % accuracy. With ten
-    times its learning rate it is 94 % and more, and the accuracy suffers.
-    """
+    """Hidden layers with more than a share DEAD of dead units; up to half may be dead in a network that works."""
     dead = {i: int((~units).sum()) for i, units in alive.items() if (~units).mean() > DEAD}
     if dead:
         items = [f"{count} of {len(alive[i])} in layer {i + 1}" for i, count in dead.items()]
@@ -132,10 +128,8 @@ def dead_units(experiment: Experiment, alive: Mapping[int, Array]) -> Iterator[s
 
 
 def no_better(experiment: Experiment, model: Model, on_train: Mapping[str, str]) -> Iterator[str]:
-    """Targets that the model predicts no better than one prediction for all rows of the last split.
-
-    That is the test split, if there is one. `on_train` has what is `beaten` on the training rows.
-    """
+    """Targets that the model predicts no better than one prediction for all rows of the last split, the test split if
+    there is one. `on_train` has what is `beaten` on the training rows."""
     config, split = experiment.loaded.config, list(experiment.splits)[-1]
     data, layers, training = experiment.splits[split], config.network.layers, config.training
     found = on_train if split == "train" else beaten(model, data, {})

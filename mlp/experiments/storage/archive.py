@@ -94,11 +94,8 @@ def read_archive(path: Path, kind: str, file: IO[bytes]) -> tuple[dict[str, Any]
 
 
 class Bounded:
-    """A file of which nobody reads more than MAX_DIRECTORY bytes at once.
-
-    zipfile reads the directory of a zip in one piece, and makes an object of each entry before it can be asked how many
-    there are; of members, it reads what NumPy asks for, which is less.
-    """
+    """A file of which nobody reads more than MAX_DIRECTORY bytes at once: zipfile reads a directory in one piece, and
+    makes an object of each entry before it can be asked how many there are."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
@@ -143,21 +140,22 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtypes: Collect
 
     `dtypes` are the names of those that it may have, and none of them is "object": nothing is unpickled.
     """
-    file = io.BytesIO(archive.read(info))  # all of it, or zipfile would not compare the checksum
-    shape, dtype = read_npy_header(info.filename, file)
-    if dtype.name not in dtypes:
-        raise ForeignFile(f"array {info.filename!r} has dtype {dtype}, expected {' or '.join(dtypes)}")
-    if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and n > 0 for n in shape):
-        raise ForeignFile(
-            f"array {info.filename!r} has shape {shape}, expected at most {MAX_DIMENSIONS} numbers above 0"
-        )
-    needed, there = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
-    if needed != there:
-        raise zipfile.BadZipFile(
-            f"array {info.filename!r} of {dtype} and shape {shape} takes {needed:,} bytes, got {there:,}"
-        )
-    file.seek(0)
-    array = np.lib.format.read_array(file, allow_pickle=False, max_header_size=MAX_NPY_HEADER)
+    with archive.open(info) as file:
+        shape, dtype = read_npy_header(info.filename, file)
+        if dtype.name not in dtypes:
+            raise ForeignFile(f"array {info.filename!r} has dtype {dtype}, expected {' or '.join(dtypes)}")
+        if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and n > 0 for n in shape):
+            raise ForeignFile(
+                f"array {info.filename!r} has shape {shape}, expected at most {MAX_DIMENSIONS} numbers above 0"
+            )
+        needed, there = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
+        if needed != there:
+            raise zipfile.BadZipFile(
+                f"array {info.filename!r} of {dtype} and shape {shape} takes {needed:,} bytes, got {there:,}"
+            )
+    with archive.open(info) as file:  # again, since after a seek zipfile would not compare the checksum
+        array = np.lib.format.read_array(file, allow_pickle=False, max_header_size=MAX_NPY_HEADER)
+        file.read()  # to the end, where zipfile compares it
     return np.require(array, dtype.newbyteorder("="), ["C", "O", "W"])
 
 
@@ -168,6 +166,8 @@ def read_npy_header(name: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dty
             if np.lib.format.read_magic(file) != (1, 0):
                 raise ValueError("not of version 1.0")
             shape, _, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=MAX_NPY_HEADER)
+    except zipfile.BadZipFile:  # the checksum of a member that was read to its end
+        raise
     except Exception as error:  # a literal is evaluated and a dtype made of it
         raise zipfile.BadZipFile(f"array {name!r} has no .npy header: {error}") from None
     return shape, dtype

@@ -14,10 +14,7 @@ LONGEST = 200  # bytes of a name that its temporary name repeats: most file syst
 
 
 def irregular(path: Path | str) -> str | None:
-    """Say why this is no regular file, or None: a pipe would wait for a writer, and a device may have no end.
-
-    Raises OSError where there is nothing, and ValueError for what is no path.
-    """
+    """Say why this is no regular file, or None: a pipe would wait for a writer, and a device may have no end."""
     mode = os.stat(path).st_mode
     if stat.S_ISREG(mode):
         return None

@@ -86,15 +86,13 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def truncate_metrics(folder: Path, epoch: int) -> int:
-    """Remove the rows beyond an epoch, which is about to be computed again; returns how many epochs stay.
-
-    Raises FileError for a file that does not begin with the names of columns: it may be something else, and is kept.
-    """
+    """Remove the rows beyond an epoch, which is about to be computed again; returns how many epochs stay."""
     path = folder / NAME
     if not path.exists():
         return 0
     header, *rows = read_lines(folder) or [""]
     if rows and not header.startswith("epoch,"):
+        # It may be something else, and is kept.
         raise FileError(f"{path}: does not begin with the names of columns; put them back, or move the file away")
     kept = [row for row in rows if 1 <= epoch_of(row) <= epoch]
     write_file(path, "".join([header, *kept] if kept else []).encode())

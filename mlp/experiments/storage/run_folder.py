@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import json
 import os
 from collections.abc import Sequence
@@ -32,13 +31,15 @@ def new_folder(wanted: Path) -> list[Path]:
     """
     try:
         made = make_folders(wanted.parent)
-        for number in itertools.count(1):
-            folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
-            with contextlib.suppress(FileExistsError):
+        folder, number = wanted, 1
+        while True:
+            try:
                 return [*make_folders(folder, exist_ok=False), *made]
+            except FileExistsError:
+                number += 1
+                folder = wanted.with_name(f"{wanted.name}-{number}")
     except OSError as error:
         raise ConfigError(f"{wanted}: {error.strerror or error}; name another place with --out") from None
-    raise AssertionError  # `count` has no end
 
 
 def empty_folder(folder: Path) -> list[Path]:
