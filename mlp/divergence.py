@@ -54,17 +54,15 @@ def finite(array: Array) -> bool:
 def first_place(network: Network, loss: Loss, theta_bar: Array, X: Array, Y: Array) -> str:
     """Where the first number that is not finite came up: on the way up from X, in the loss, or on the way down.
 
-    One layer's values are computed again at a time, so that finding it takes no memory that training did not. Where
-    all bars are finite it is their squares that overflowed, and the layer with the largest bar is named.
+    Where all bars are finite it is their squares that overflowed, and the layer with the largest bar is named.
     """
     if not finite(X):
         return "the inputs"
-    H = X
-    for number, layer in enumerate(network.layers, 1):
-        H = layer.forward(H).H
-        if not finite(H):
+    values = network.forward(X)
+    for number, layer_values in enumerate(values, 1):
+        if not finite(layer_values.H):
             return f"layer {number}"
-    if not math.isfinite(float(loss.cost(H, Y))):
+    if not math.isfinite(float(loss.cost(values[-1].H, Y))):
         return "the loss" if finite(Y) else "the targets"
     largest = {name: float(np.abs(bar).max()) for name, bar in network.named(theta_bar).items()}
     for name in reversed(largest):

@@ -72,6 +72,3 @@ class Alone:
 
     def agree(self, network: Network, scores: dict[str, float], epoch: int) -> dict[str, float]:
         return scores
-
-
-alone = Alone()

@@ -59,7 +59,7 @@ class Stack:
     """
 
     def __init__(self, layers: Sequence[Any]) -> None:
-        self.layers: list[LayerLike] = list(layers)
+        self.layers: tuple[LayerLike, ...] = tuple(layers)
         if not self.layers:
             raise ValueError("a network needs at least one layer")
         width, source = None, 0
@@ -133,11 +133,17 @@ class Network(Stack):
     networks: each has a theta of its own, and takes over what the other has made of the layer.
 
     A layer that stands twice in a network has its parameters in theta once, under the number of its first place.
+    theta has the highest precision among the parameters. Ask for `theta` when you need it: one that was kept from
+    before a layer joined another network is no longer the layers'.
     """
 
     def __init__(self, layers: Sequence[Any]) -> None:
         super().__init__(layers)
         self.lay_out()
+
+    def __call__(self, X: Array) -> Array:
+        """F, the K_L x B outputs for the K_0 x B inputs X."""
+        return np.asarray(self.forward(X)[-1].H)
 
     def backward(
         self, values: Sequence[Any], F_bar: Array, *, out: Views | None = None, input_bar: bool = False
@@ -172,7 +178,10 @@ class Network(Stack):
 
     @theta.setter
     def theta(self, values: Array) -> None:
-        self.theta[...] = values
+        theta = self.theta
+        if np.shape(values) != theta.shape:
+            raise ValueError(f"theta has shape {theta.shape}, got {np.shape(values)}")
+        theta[...] = values
 
     def lay_out(self) -> None:
         """Make theta from the arrays that the layers have, and give them views of it.
@@ -191,7 +200,7 @@ class Network(Stack):
         self.n_weights = sum(entry[3].size for entry in entries if entry[-1])
         self.places = {name: Place(layer, own, parts[name], array.shape) for name, layer, own, array, _ in entries}
         dtype = np.result_type(*(entry[3] for entry in entries)) if entries else np.dtype(np.float32)
-        self.vector = np.empty(end, dtype)
+        self.vector = np.empty(end, dtype if dtype.kind in "fc" else np.float64)
         for name, _, _, array, _ in entries:
             self.vector[parts[name]] = array.ravel()
         self.hand_out()

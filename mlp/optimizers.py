@@ -39,13 +39,15 @@ class Base:
     def begin(self, theta: Array) -> None:
         """Make the vectors at the first step, all 0, and count the step.
 
-        Raises ValueError when theta is of another size than at the step before.
+        Raises ValueError when theta is of another size or precision than at the step before.
         """
         for name in self.vectors:
             vector = getattr(self, name)
-            if vector.size != theta.size:
+            if vector.size != theta.size or vector.dtype != theta.dtype:
                 if self.steps:
-                    raise ValueError(f"theta has shape {theta.shape}, but {name} has {vector.shape}")
+                    raise ValueError(
+                        f"theta is {theta.dtype} of shape {theta.shape}, but {name} is {vector.dtype} of {vector.shape}"
+                    )
                 setattr(self, name, np.zeros_like(theta))
         self.steps += 1
         if self.steps % STEPS_BETWEEN_SWEEPS == 0:

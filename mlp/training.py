@@ -13,7 +13,7 @@ import numpy as np
 from mlp.divergence import check_losses, check_parameters, check_step
 from mlp.evaluation import evaluate
 from mlp.losses import Loss, cost_and_seed
-from mlp.minibatches import Workers, alone, minibatch
+from mlp.minibatches import Alone, Workers, minibatch
 from mlp.network import Network
 from mlp.optimizers import Optimizer, clip_gradient, gradient_norm
 from mlp.penalties import L2Penalty, WeightDecay
@@ -61,7 +61,7 @@ class Training:
     patience: Count | None = None
     train_loss: Annotated[str, OneOf(("running", "epoch_end"))] = "running"
     progress: Progress = field(default_factory=Progress)
-    workers: Workers = alone
+    workers: Workers = field(default_factory=Alone)
 
     def __post_init__(self) -> None:
         check_ranges(Training, vars(self))
@@ -106,7 +106,7 @@ class Training:
     def step(self, rows: Array, eta: float) -> tuple[float, float]:
         """One minibatch in the note's equations: its mean cost, and the norm of its gradient."""
         network, theta = self.network, self.network.theta
-        if theta.shape != self.bars.vector.shape or theta.dtype != self.bars.vector.dtype:  # a layer was replaced
+        if theta.shape != self.bars.vector.shape or theta.dtype != self.bars.vector.dtype:  # by another layout
             self.bars = network.views(np.empty_like(theta))
         theta_bar = self.bars.vector
         X, Y = minibatch(self.data, self.workers.share(rows), theta.dtype)  # rows become columns, H^(0) = X

@@ -29,7 +29,7 @@ import numpy as np
 import threadpoolctl
 
 from mlp import SGD, Layer, Network, SoftmaxCrossEntropy, train
-from mlp.minibatches import Workers, alone
+from mlp.minibatches import Alone, Workers
 from mlp.parallel import MPIError, Parts, Ranks, connect
 
 NETWORKS = ([64, 32, 10], [784, 100, 10], [784, 256, 128, 10], [784, 512, 512, 10], [1024, 1024, 1024, 1024, 10])
@@ -79,7 +79,7 @@ class Model:
     def __init__(self, widths: Sequence[int], latency: float, bandwidth: float, rounds: int) -> None:
         self.P = sum((n + 1) * m for n, m in itertools.pairwise(widths))
         self.latency, self.bandwidth = latency, bandwidth
-        self.steps = [step_seconds(widths, B, rounds, alone) for B in BATCHES]
+        self.steps = [step_seconds(widths, B, rounds, Alone()) for B in BATCHES]
         self.packing = max(0.0, step_seconds(widths, BATCHES[0], rounds, Parts(Ranks())) - self.steps[0])
 
     def allreduce(self, R: int) -> float:

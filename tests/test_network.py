@@ -264,3 +264,55 @@ def test_a_network_without_parameters():
     bars = network.backward(network.forward(np.ones((3, 2))), np.ones((3, 2)), input_bar=True)
     assert network.theta.shape == bars.theta_bar.shape == (0,)
     assert bars[0].H_in_bar[0, 0] == 2
+
+
+# Networks of one's own
+
+
+class WithSkip(Network):
+    """F = W2 tanh(W1 X) + W2 X: the second layer is used twice."""
+
+    def forward(self, X):
+        one = self.layers[0].forward(X)
+        return [one, self.layers[1].forward(one.H + X)]
+
+
+def test_a_network_of_ones_own_is_evaluated_as_it_is_trained():
+    network = WithSkip(make(3, 3, 2).layers)
+    X, Y = some_data(network)
+    (record,) = train(
+        network, SquaredError(), SGD(1e-9), (X, Y), rng=np.random.default_rng(0), epochs=1, valid=(X, Y), batch_size=7
+    )
+    assert record.valid_loss == pytest.approx(record.train_loss, rel=1e-6)
+    assert np.array_equal(network(X.T), network.forward(X.T)[-1].H)
+
+
+def test_the_layers_of_a_network_cannot_be_exchanged_unnoticed():
+    network = make(4, 5, 3)
+    with pytest.raises(TypeError):
+        network.layers[0] = make(4, 5).layers[0]
+
+
+def test_theta_is_set_as_a_whole():
+    with pytest.raises(ValueError, match=r"theta has shape \(43,\), got \(\)"):
+        make(4, 5, 3).theta = 0.5
+
+
+def test_whole_numbers_become_floats():
+    class Shift:
+        parameters, penalized = ("shift",), ()
+
+        def __init__(self):
+            self.shift = np.array([[1], [2], [3]])
+
+        def forward(self, H_in):
+            return GainValues(H_in, H_in + self.shift)
+
+        def backward(self, values, H_bar, *, input_bar=True):
+            return type("Bars", (), {"shift_bar": H_bar.sum(axis=1, keepdims=True), "H_in_bar": H_bar})
+
+    network = Network([Shift()])
+    assert network.theta.dtype == np.float64
+    data = np.ones((5, 3)), np.zeros((5, 3))
+    list(train(network, SquaredError(), SGD(0.5), data, rng=np.random.default_rng(0), epochs=1))
+    assert network.layers[0].shift[0, 0] < 1

@@ -165,7 +165,7 @@ def test_a_state_that_does_not_fit_is_refused_by_name(change, message):
 def test_a_theta_of_another_size_is_refused():
     optimizer = SGD(0.1, 0.9)
     optimizer.step(np.zeros(3), np.ones(3), 0.1)
-    with pytest.raises(ValueError, match=r"theta has shape \(4,\), but velocity has \(3,\)"):
+    with pytest.raises(ValueError, match=r"theta is float64 of shape \(4,\), but velocity is float64 of \(3,\)"):
         optimizer.step(np.zeros(4), np.ones(4), 0.1)
 
 

@@ -1,4 +1,4 @@
-"""A network that becomes certain computes with no subnormal numbers, for which many processors take very long.
+"""A relu or elu network that becomes certain has no subnormal numbers, for which many processors take very long.
 
 Well separated classes with a few extreme rows: softmax gives the other classes probabilities below 1e-38.
 """

@@ -20,7 +20,7 @@ from mlp import (
     SquaredError,
     train,
 )
-from mlp.minibatches import alone
+from mlp.minibatches import Alone
 from mlp.parallel import Parts, Ranks, RanksDiffer
 from mlp.parallel.agreement import check_alike, everywhere
 
@@ -95,7 +95,7 @@ CASES = {
 }
 
 
-def training(case, workers=alone, dtype=np.float64, loss=None):
+def training(case, workers=None, dtype=np.float64, loss=None):
     """The records of a case, and the network that it ends with."""
     options = CASES[case].copy()
     network, optimizer = make_network(dtype), options.pop("make")()
@@ -108,7 +108,7 @@ def training(case, workers=alone, dtype=np.float64, loss=None):
         valid=valid,
         metrics={"accuracy": accuracy},
         rng=np.random.default_rng(1),
-        workers=workers,
+        workers=workers or Alone(),
         **options,
     )
     return list(records), network
@@ -205,7 +205,14 @@ def test_a_wish_of_one_rank_stops_all_after_the_same_minibatch():
         optimizer, workers = SGD(0.3, momentum=0.9), Parts(ranks)
         seen = []
         loop = train(
-            network, SoftmaxCrossEntropy(), optimizer, data, rng=rng, progress=progress, workers=workers, **options
+            network,
+            SoftmaxCrossEntropy(),
+            optimizer,
+            data,
+            rng=rng,
+            progress=progress,
+            workers=workers or Alone(),
+            **options,
         )
         for record in loop.minibatches():
             seen.append(record)
@@ -237,7 +244,7 @@ def test_divergence_is_met_by_all_at_once(value, place):
             list(loop)
         return caught.value
 
-    wanted = work(alone)
+    wanted = work(Alone())
     assert place in str(wanted)
     for error in on_ranks(3, lambda ranks: work(Parts(ranks))):
         assert str(error) == str(wanted)
