@@ -209,7 +209,7 @@ def check_classes(F: Array) -> None:
 
 def cost_and_seed(loss: Loss, F: Array, Y: Array) -> tuple[Any, Array]:
     """c and F_bar, by the loss's own `cost_and_seed` if it has one."""
-    if offers_both(type(loss)):
+    if offers_both(type(loss)) and not {"cost", "seed"} & vars(loss).keys():
         both: Any = loss
         return both.cost_and_seed(F, Y)
     return loss.cost(F, Y), loss.seed(F, Y)

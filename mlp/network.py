@@ -35,6 +35,9 @@ class Views(NamedTuple):
     vector: Array
     layers: list[dict[str, Array]]
 
+    def __deepcopy__(self, memo: Any) -> Any:
+        raise TypeError("views of a vector cannot be copied: make those of the copy by `network.views(vector)`")
+
 
 class Bars(list[Any]):
     """The bars of every layer, lowest first; `theta_bar` = dc/dtheta is the vector of those of the parameters."""
@@ -133,8 +136,8 @@ class Network(Stack):
     networks: each has a theta of its own, and takes over what the other has made of the layer.
 
     A layer that stands twice in a network has its parameters in theta once, under the number of its first place.
-    theta has the highest precision among the parameters. Ask for `theta` when you need it: one that was kept from
-    before a layer joined another network is no longer the layers'.
+    theta has the highest precision among the parameters, and one that replaces another is rounded to it. Ask for
+    `theta` when you need it: one that was kept from before a layer joined another network is no longer the layers'.
     """
 
     def __init__(self, layers: Sequence[Any]) -> None:
@@ -213,8 +216,8 @@ class Network(Stack):
         for name, place in self.places.items():
             if getattr(place.layer, place.name) is not named[name]:
                 raise ValueError(
-                    f"{name} is a parameter of two layers: a layer may stand twice in a network, but not once by "
-                    "itself and once inside another layer"
+                    f"{name} is a parameter of two layers: a layer may stand twice in a network, but not inside two "
+                    "others, nor by itself and inside another"
                 )
         self.own = [(place.layer, place.name, named[name]) for name, place in self.places.items()]
 
@@ -250,10 +253,11 @@ def put_bars(bars: Any, parts: Mapping[str, Array], first: bool) -> None:
     """Put a layer's bars into their parts of theta_bar, or add them, where the layer was met before in the sweep."""
     for name, part in parts.items():
         bar = getattr(bars, f"{name}_bar")
-        if not first:
-            part += bar
-        elif bar is not part:
-            part[...] = bar
+        if bar is part:
+            continue
+        if np.shape(bar) != part.shape:
+            raise ValueError(f"{name}_bar has shape {np.shape(bar)}, but {name} has shape {part.shape}")
+        part[...] = bar if first else part + bar
 
 
 def arrays_in(things: Any) -> Iterator[Array]:

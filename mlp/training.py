@@ -109,7 +109,7 @@ class Training:
         if theta.shape != self.bars.vector.shape or theta.dtype != self.bars.vector.dtype:  # by another layout
             self.bars = network.views(np.empty_like(theta))
         theta_bar = self.bars.vector
-        X, Y = minibatch(self.data, self.workers.share(rows), theta.dtype)  # rows become columns, H^(0) = X
+        X, Y = minibatch(self.data, self.workers.share(rows), theta_bar.dtype)  # rows become columns, H^(0) = X
         values = network.forward(X)  # A = W H + b 1^T,  H = g(A)
         c, F_bar = cost_and_seed(self.loss, values[-1].H, Y)  # c = L(F, Y), and dc/dF where backpropagation starts
         network.backward(values, F_bar, out=self.bars)  # W_bar and b_bar of every layer: one reverse sweep
@@ -120,7 +120,7 @@ class Training:
             if self.clip is not None:
                 clip_gradient(theta_bar, self.clip, norm)
             self.decay.apply(network, eta)
-            self.optimizer.step(theta, theta_bar, eta)  # theta <- theta - eta theta_bar
+            self.optimizer.step(network.theta, theta_bar, eta)  # theta <- theta - eta theta_bar
         return c, norm
 
     def eta(self, t: float) -> float:

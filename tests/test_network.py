@@ -316,3 +316,14 @@ def test_whole_numbers_become_floats():
     data = np.ones((5, 3)), np.zeros((5, 3))
     list(train(network, SquaredError(), SGD(0.5), data, rng=np.random.default_rng(0), epochs=1))
     assert network.layers[0].shift[0, 0] < 1
+
+
+@pytest.mark.parametrize("bar", [np.ones((1, 1)), np.float64(1), None])
+def test_a_bar_of_another_shape_is_refused_by_name(bar):
+    class Wrong(Gain):
+        def backward(self, values, H_bar, *, input_bar=True):
+            return GainBars(bar, H_bar)
+
+    network = Network([Wrong(3)])
+    with pytest.raises(ValueError, match=r"gain_bar has shape .*, but gain has shape \(3, 1\)"):
+        network.backward(network.forward(np.ones((3, 2))), np.ones((3, 2)))

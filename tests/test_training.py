@@ -452,3 +452,29 @@ def test_arguments_that_cannot_work_are_refused_at_the_call(change, words):
     data = options.pop("data")
     with pytest.raises(ValueError, match=words):
         train(a_network(), LOSS, SGD(), data, **options)
+
+
+class MaxNorm(Layer):
+    """A layer that replaces W whenever it is asked: an array that is changed in place would do, but this is allowed."""
+
+    def forward(self, H_in):
+        self.W = self.W / np.maximum(1, np.linalg.norm(self.W, axis=1, keepdims=True) / 9)
+        return super().forward(H_in)
+
+
+def test_a_parameter_that_is_replaced_within_a_minibatch_is_trained():
+    plain, replaced = a_network(), a_network()
+    layers = [MaxNorm(replaced.layers[0].W, replaced.layers[0].b, "tanh"), replaced.layers[1]]
+    outcomes = []
+    for network in (plain, Network(layers)):
+        list(train(network, LOSS, SGD(0.1, 0.9), some_data(), rng=np.random.default_rng(0), epochs=3))
+        outcomes.append(network.theta)
+    np.testing.assert_allclose(*outcomes, rtol=1e-13)
+
+
+def test_an_instance_of_a_loss_with_a_seed_of_its_own_is_asked_for_it():
+    loss, network = SoftmaxCrossEntropy(), a_network()
+    loss.seed = lambda F, Y: 0 * F
+    before = network.theta.copy()
+    list(train(network, loss, SGD(0.1), some_data(), rng=np.random.default_rng(0), epochs=1))
+    assert np.array_equal(network.theta, before)

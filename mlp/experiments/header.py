@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache
 from reprlib import repr as brief
 from typing import Annotated, Any, TypeVar
 
@@ -84,10 +84,10 @@ class ModelHeader(Section):
 
     layers: Layers
     loss: str
-    inputs: Annotated[list[Any], AfterValidator(partial(check_names, "inputs"))]
-    target: Annotated[Any, AfterValidator(partial(of_kind, "target", TARGETS))]
+    inputs: Annotated[list[Any], AfterValidator(lambda names: check_names("inputs", names))]
+    target: Annotated[Any, AfterValidator(lambda target: of_kind("target", TARGETS, target))]
     epoch: Annotated[int, Field(ge=0, le=10**9)]
-    config: Annotated[Config | None, BeforeValidator(partial(check_small, "config"))]
+    config: Annotated[Config | None, BeforeValidator(lambda config: check_small("config", config))]
 
 
 def check_model_header(header: Mapping[str, Any]) -> None:

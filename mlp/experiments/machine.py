@@ -135,7 +135,7 @@ def choose_threads(multiplications: int) -> Threads:
     if user is not None:
         return Threads(max(numbers), max(numbers), f"by {user}", user)
     most = processors()
-    allowed = min(min(numbers), max(1, math.ceil(most)))
+    allowed = min(min(numbers), max(1, int(most)))
     number = min(allowed, max(1, multiplications // MULTIPLICATIONS_OF_A_THREAD))
     reason = f"this process may use {most:g} processors" if allowed < min(numbers) else ""
     if number < allowed:

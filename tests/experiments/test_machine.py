@@ -109,7 +109,7 @@ def test_what_a_user_has_set_stays(two, monkeypatch, name):
         assert running() == 1
 
 
-@pytest.mark.parametrize(("quota", "number"), [(0.01, 1), (0.5, 1), (1.0, 1), (1.5, 2), (8.0, 2)])
+@pytest.mark.parametrize(("quota", "number"), [(0.01, 1), (0.5, 1), (1.0, 1), (1.5, 1), (8.0, 2)])
 def test_no_more_threads_than_the_quota_allows(two, monkeypatch, quota, number):
     monkeypatch.setattr(machine, "processors", lambda: quota)
     threads = choose_threads(LARGE)

@@ -38,7 +38,7 @@ def mlp(*arguments):
 
 
 def files():
-    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in Path().rglob("*") if path.is_file()}
+    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in Path().rglob("[!.]*") if path.is_file()}
 
 
 def differs(*words):

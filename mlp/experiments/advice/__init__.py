@@ -155,6 +155,8 @@ def likely_cause(config: schema.Config, error: DivergedError) -> str:
         if not config.data.standardize:
             return f"the likely cause is {what} of {size:.3g}, not scaled: try data.standardize: true"
         return f"the likely cause is {what} that is {size:.3g} standard deviations off: look for an outlier in the data"
+    if error.place in ("the inputs", "the targets"):
+        return f"the likely cause is a data file that was changed while it was in use: {error.place} are not all finite"
     remedy = f"optimizer.learning_rate: {config.optimizer.learning_rate / 10:.2g}"
     if not config.training.clip:
         remedy += ", or training.clip: 1"

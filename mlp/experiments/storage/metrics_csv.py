@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mlp.errors import FileError
-from mlp.experiments.storage.files import errors_name, write_file
+from mlp.experiments.storage.files import errors_name, irregular, write_file
 from mlp.records import EpochRecord
 from mlp.text import visible
 
@@ -66,6 +66,8 @@ def read_lines(folder: Path) -> list[str]:
     """Header and rows as text, each with its line end; a row cut short by a crash is left out."""
     path = folder / NAME
     try:
+        if kind := irregular(path):
+            raise FileError(f"{path}: {kind}")
         lines = path.read_text("utf-8").splitlines(keepends=True)
     except OSError as error:
         raise FileError(f"{path}: {error.strerror or error}") from None
@@ -91,7 +93,7 @@ def truncate_metrics(folder: Path, epoch: int) -> int:
     if not path.exists():
         return 0
     header, *rows = read_lines(folder) or [""]
-    if rows and not header.startswith("epoch,"):
+    if header and not header.startswith("epoch,"):
         # It may be something else, and is kept.
         raise FileError(f"{path}: does not begin with the names of columns; put them back, or move the file away")
     kept = [row for row in rows if 1 <= epoch_of(row) <= epoch]

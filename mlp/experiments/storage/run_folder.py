@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlp.errors import ConfigError, FileError
-from mlp.experiments.storage.files import sync_folder
+from mlp.experiments.storage.files import irregular, sync_folder
 
 LOCK = ".lock"
 WAIT = 0.2  # seconds: longer than somebody who only asks (see `locked`) holds the lock
@@ -168,6 +168,8 @@ class RunRecord(Part):
 def read_facts(folder: Path) -> dict[str, Any]:
     """run.json. Raises FileError when the folder is not that of a run."""
     try:
+        if kind := irregular(folder / "run.json"):
+            raise FileError(f"{folder}: not a run directory: run.json {kind}")
         facts = json.loads((folder / "run.json").read_text("utf-8"))
         return RunRecord.model_validate(facts).model_dump()
     except ValidationError as error:
@@ -175,6 +177,8 @@ def read_facts(folder: Path) -> dict[str, Any]:
         reason = f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}"
     except OSError as error:
         reason = error.strerror or str(error)
+    except FileError:
+        raise
     except (ValueError, RecursionError) as error:
         reason = str(error)
     raise FileError(f"{folder}: not a run directory: run.json: {reason}")

@@ -4,20 +4,20 @@ import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from model_files import NAMES, NUMBERS, PLAIN_CONFIG, TARGETS, Planted, contents, make_model, refusal, rewrite
 
-from mlp import ACTIVATIONS, Activation, Layer
+from mlp import ACTIVATIONS, Activation, Layer, Network
 from mlp.cli.commands import cli
 from mlp.errors import DataError, FileError
 from mlp.experiments import model as model_module
 from mlp.experiments.model import KIND, load_model
 from mlp.experiments.storage import archive as archives
 from mlp.experiments.storage.archive import archive_bytes, read_arrays
+from mlp.layers import Coupling
 from mlp.losses import LOSSES
 from mlp.tables import Table
 from mlp.tables.targets import RegressionTarget
@@ -160,10 +160,11 @@ def test_what_is_too_large_to_be_read_is_not_written(monkeypatch):
 def test_a_model_with_parts_of_its_own_is_not_written():
     model = make_model(*TARGETS["quantities"])
     sine = Activation("sine", value=np.sin, slope=lambda A, H: np.cos(A))
-    model.network.layers[1] = Layer(np.ones((3, 5)), np.ones((3, 1)), sine)
+    lowest, _, *rest = model.network.layers
+    model = replace(model, network=Network([lowest, Layer(np.ones((3, 5)), np.ones((3, 1)), sine), *rest]))
     with pytest.raises(FileError, match=r"cannot be saved: layers\.1\.activation: .*, got 'sine'"):
         model.to_bytes()
-    model.network.layers[1] = SimpleNamespace(parameters=())
+    model = replace(model, network=Network([lowest, Coupling(Layer(np.ones((2, 2)), np.ones((2, 1)), "tanh"))]))
     with pytest.raises(FileError, match="only layers of mlp"):
         model.to_bytes()
 
