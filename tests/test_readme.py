@@ -121,6 +121,10 @@ def test_the_config_of_the_readme_is_that_of_its_first_command():
     assert "mlp train configs/digits.yaml" in blocks("README.md", "sh")[0]
 
 
+def test_nothing_is_left_to_be_filled_in():
+    assert not [page for page, text in PAGES.items() if "<<" in text]
+
+
 def test_the_readme_is_short():
     assert len(README.splitlines()) <= 150
 

@@ -164,7 +164,7 @@ def test_a_model_with_parts_of_its_own_is_not_written():
     model = replace(model, network=Network([lowest, Layer(np.ones((3, 5)), np.ones((3, 1)), sine), *rest]))
     with pytest.raises(FileError, match=r"cannot be saved: layers\.1\.activation: .*, got 'sine'"):
         model.to_bytes()
-    model = replace(model, network=Network([lowest, Coupling(Layer(np.ones((2, 2)), np.ones((2, 1)), "tanh"))]))
+    model = replace(model, network=Network([Coupling(Layer(np.ones((2, 2)), np.ones((2, 1)), "tanh"))]))
     with pytest.raises(FileError, match="only layers of mlp"):
         model.to_bytes()
 
