@@ -1,7 +1,7 @@
 """This project through its public `train`: a step is what it takes to the next record, an epoch one of its epochs.
 
-So a step has in it all that training does: the minibatch found (ready, as for the others), checks, the gradient's norm,
-the record, and the end of each hundredth minibatch's epoch. An epoch cuts its minibatches itself.
+So a step has in it all that training does: the minibatch cut from the rows (the others find theirs ready), checks, the
+gradient's norm, the record, and the end of each hundredth minibatch's epoch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import threadpoolctl
 
-from benchmarking.work import BETA1, BETA2, EPSILON, MOMENTUM, Array, Cell, Rows, Weights, one_hot
+from benchmarking.work import BETA1, BETA2, EPSILON, MOMENTUM, Cell, Rows, Weights, one_hot
 from mlp import SGD, Adam, EpochRecord, Layer, Network, SoftmaxCrossEntropy, train
 from mlp.experiments.machine import choose_threads, keep_freed_memory, loaded_blas
 
@@ -41,33 +41,18 @@ def make_optimizer(cell: Cell) -> SGD | Adam:
     return Adam(cell.learning_rate, BETA1, BETA2, EPSILON)
 
 
-class Ready:
-    """Examples that lie ready in minibatches, as the other competitors have them: `numbers` has that of each row.
+class Steps:
+    """The rows lie so that the first shuffle puts them into the minibatches that all competitors have.
 
-    The first shuffle asks for the minibatches in their order; later ones ask for any, which is the same work.
+    Later epochs are shuffled otherwise, which is the same work.
     """
 
-    ndim = 2
-
-    def __init__(self, parts: Sequence[Array], numbers: Array) -> None:
-        self.parts, self.numbers = parts, numbers
-        self.shape, self.dtype = (len(numbers), parts[0].shape[1]), parts[0].dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: Any) -> Array:
-        return self.parts[self.numbers[rows[0]]]
-
-
-class Steps:
     def __init__(self, cell: Cell, weights: Weights, minibatches: list[Rows], variant: str) -> None:
         limit_threads(cell.sizes, cell.batch)
         self.cell, self.weights = cell, weights
-        order = np.random.default_rng(SEED).permutation(len(minibatches) * cell.batch)
-        numbers = np.argsort(order) // cell.batch
-        targets = [np.asfortranarray(one_hot(classes, cell.sizes[-1])) for _, classes in minibatches]
-        self.data = Ready([X for X, _ in minibatches], numbers), Ready(targets, numbers)
+        X, classes = (np.concatenate(parts) for parts in zip(*minibatches, strict=True))
+        place = np.argsort(np.random.default_rng(SEED).permutation(len(X)))
+        self.data = X[place], one_hot(classes[place], cell.sizes[-1])
 
     def reset(self) -> None:
         self.records = train(
