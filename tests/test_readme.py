@@ -65,6 +65,7 @@ def test_the_python_runs_from_top_to_bottom(page, folder, monkeypatch, capsys):
         assert float(after) < float(before)
 
 
+@pytest.mark.long
 def test_the_commands_of_the_readme_run_one_after_the_other(folder, monkeypatch):
     monkeypatch.chdir(folder)
     lines = [shlex.split(line, comments=True) for block in blocks("README.md", "sh") for line in block.splitlines()]
