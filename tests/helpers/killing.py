@@ -4,6 +4,7 @@ Run as a script it is that process. A job is a line of JSON on its standard inpu
 line on its standard output.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -45,6 +46,8 @@ class Killer:
 
 
 def serve():
+    for name in ("cli.follow", "cli.report", "experiments.start", "experiments.replay", "plots.losses"):
+        importlib.import_module(f"mlp.{name}")  # each job finds them imported
     for line in sys.stdin:
         job = json.loads(line)
         child = os.fork()
