@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from shift_layer import Shift
 
 from mlp import SGD, Adam, Layer, Network, SquaredError, train
 from mlp.cli.commands import cli
@@ -15,22 +16,6 @@ from mlp.layers import Recompute
 from mlp.network import stored
 
 ACTIVATIONS = ("tanh", "relu", "gelu", "identity")
-
-
-class Shift:
-    """H = H_in + shift, a layer that is not ours: its values and bars are plain objects."""
-
-    parameters = ("shift",)
-    penalized = ()
-
-    def __init__(self, size):
-        self.shift = np.linspace(-1, 1, size)[:, None]
-
-    def forward(self, H_in):
-        return SimpleNamespace(H=H_in + self.shift)
-
-    def backward(self, values, H_bar, *, input_bar=True):
-        return SimpleNamespace(shift_bar=H_bar.sum(axis=1, keepdims=True), H_in_bar=H_bar)
 
 
 def deep_network(depth, rng, dtype=np.float32):

@@ -7,26 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from numerical import complex_step, relative_error
+from shift_layer import Shift
 
 from mlp import SGD, Adam, L2Penalty, Layer, Network, SquaredError, train
 from mlp.layers import Coupling, Reversible
 from mlp.network import stored
-
-
-class Shift:
-    """H = H_in + shift, a layer that is not ours: its values and bars are plain objects."""
-
-    parameters = ("shift",)
-    penalized = ()
-
-    def __init__(self, size):
-        self.shift = np.linspace(-1, 1, size)[:, None]
-
-    def forward(self, H_in):
-        return SimpleNamespace(H=H_in + self.shift)
-
-    def backward(self, values, H_bar, *, input_bar=True):
-        return SimpleNamespace(shift_bar=H_bar.sum(axis=1, keepdims=True), H_in_bar=H_bar)
 
 
 def peak_arrays(network, X):
