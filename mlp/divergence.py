@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mlp.losses import Loss
+from mlp.losses import Loss, mean_cost
 from mlp.minibatches import batches, minibatch
 from mlp.network import Network
 from mlp.records import MinibatchRecord
-from mlp.types import Array, Data, Examples
+from mlp.types import Array, Batch, Data, Examples
 
 
 class DivergedError(ArithmeticError):
@@ -51,18 +51,19 @@ def finite(array: Array) -> bool:
 
 
 @np.errstate(all="ignore")
-def first_place(network: Network, loss: Loss, theta_bar: Array, X: Array, Y: Array) -> str:
+def first_place(network: Network, loss: Loss, theta_bar: Array, batch: Batch) -> str:
     """Where the first number that is not finite came up: on the way up from X, in the loss, or on the way down.
 
     Where all bars are finite it is their squares that overflowed, and the layer with the largest bar is named.
     """
+    X, Y, w = batch
     if not finite(X):
         return "the inputs"
     values = network.forward(X)
     for number, layer_values in enumerate(values, 1):
         if not finite(layer_values.H):
             return f"layer {number}"
-    if not math.isfinite(float(loss.cost(values[-1].H, Y))):
+    if not math.isfinite(float(mean_cost(loss, values[-1].H, Y, w))):
         return "the loss" if finite(Y) else "the targets"
     largest = {name: float(np.abs(bar).max()) for name, bar in network.named(theta_bar).items()}
     for name in reversed(largest):
@@ -83,8 +84,8 @@ def check_step(
     """Raises DivergedError when the cost or the gradient norm of a minibatch, of these rows, is not finite."""
     if math.isfinite(record.cost) and math.isfinite(record.gradient_norm):
         return
-    X, Y = minibatch(data, rows, network.theta.dtype)
-    place = first_place(network, loss, theta_bar, X, Y)
+    X, Y, w = minibatch(data, rows, network.theta.dtype)
+    place = first_place(network, loss, theta_bar, (X, Y, w))
     raise DivergedError(
         f"epoch {record.epoch}, minibatch {record.minibatch} of {record.minibatches}: "
         f"cost {record.cost:g}, gradient norm {record.gradient_norm:g}; first in {place}",

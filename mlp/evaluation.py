@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from mlp.losses import Loss
+from mlp.losses import Loss, mean_cost
 from mlp.metrics import Share
-from mlp.minibatches import batches, columns
+from mlp.minibatches import batches, columns, weights
 from mlp.network import Network
-from mlp.types import Array, Batch, Data, Examples, Metrics
+from mlp.types import Array, Batch, Data, Examples, Metrics, check_data, unpack
 
 
 def sweep(network: Network, X: Examples, run: Callable[[Array], Any] | None = None) -> Iterator[tuple[slice, Any]]:
@@ -40,27 +40,27 @@ def evaluate(
 ) -> dict[str, float]:
     """The mean loss (without penalty) and the metrics over all rows of (X, Y): {"loss": ..., "accuracy": ...}.
 
-    `prefix` stands before each name. Raises ValueError when X and Y have not as many rows, or none.
+    With weights, (X, Y, w), the loss is 1/N sum_i w_i c_i; metrics count each row once. `prefix` stands before each
+    name. Raises ValueError when X and Y have not as many rows, or none.
     """
-    X, Y = data
-    if not len(X) == len(Y) > 0:
-        raise ValueError(f"X has {len(X)} rows and Y has {len(Y)}, expected as many, and at least one")
-    found = ((F, targets(Y, rows, F)) for rows, F in sweep(network, X))
+    check_data("data", data)
+    X, Y, w = unpack(data)
+    found = ((F, targets(Y, rows, F), weights(w, rows, F.dtype)) for rows, F in sweep(network, X))
     return {f"{prefix}{name}": value for name, value in scores_of(loss, found, metrics).items()}
 
 
 @np.errstate(all="ignore")
 def scores_of(loss: Loss, found: Iterable[Batch], metrics: Metrics | None = None) -> dict[str, float]:
-    """The same from outputs F and targets Y (both K x B), batch by batch.
+    """The same from outputs F, targets Y (both K x B) and weights w, batch by batch.
 
     A `Share` is counted. Other metrics may be any function of all P and Y, which are kept for them.
     """
     metrics = metrics or {}
     shares = {name: metric for name, metric in metrics.items() if isinstance(metric, Share)}
     right, entries = Counter[str](), Counter[str]()
-    costs, sizes, kept = list[float](), list[int](), list[Batch]()
-    for F, Y in found:
-        costs.append(float(loss.cost(F, Y)))
+    costs, sizes, kept = list[float](), list[int](), list[tuple[Array, Array]]()
+    for F, Y, w in found:
+        costs.append(float(mean_cost(loss, F, Y, w)))
         sizes.append(F.shape[1])
         P = loss.predict(F)
         for name, share in shares.items():

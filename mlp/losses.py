@@ -1,18 +1,18 @@
 """Compute the scalar cost c of a minibatch, and the seed F_bar = dc/dF that backpropagation starts from.
 
 `cost(F, Y)` is the mean over the B columns of the minibatch and `seed(F, Y)` is the derivative of exactly that
-number, so the 1/B is in the seed and nowhere else. F holds the outputs of a linear last layer; the logistic and the
-softmax function belong to their losses, where value and slope simplify, and `predict` applies them.
+number, so the 1/B is in the seed and nowhere else. `costs(F, Y)` are the B costs that `cost` is the mean of, for rows
+that have weights. F holds the outputs of a linear last layer; the logistic and the softmax function belong to their
+losses, where value and slope simplify, and `predict` applies them.
 
 A loss of your own is any object with `cost`, `seed` and `predict` (and a `name`, for messages); it may offer
-`cost_and_seed` too, where the two share work. For configs it is one class with what `NamedLoss` lists, and one row in
-LOSSES.
+`cost_and_seed` too, where the two share work, and `costs`, without which it takes no weights. For configs it is one
+class with what `NamedLoss` lists, and one row in LOSSES.
 """
 
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,6 +53,8 @@ class NamedLoss(Loss, Protocol):
 
     def chance(self, Y: Array) -> float: ...
 
+    def costs(self, F: Array, Y: Array) -> Array: ...
+
 
 def check_shapes(F: Array, Y: Array) -> None:
     if F.shape != Y.shape or F.ndim != 2 or F.shape[1] == 0:
@@ -83,6 +85,11 @@ class SquaredError:
         check_shapes(F, Y)
         R = F - Y
         return (R * R).sum() / (2 * F.shape[1])
+
+    def costs(self, F: Array, Y: Array) -> Array:
+        check_shapes(F, Y)
+        R = F - Y
+        return (R * R).sum(axis=0) / 2
 
     def seed(self, F: Array, Y: Array) -> Array:
         check_shapes(F, Y)
@@ -120,10 +127,20 @@ class LogisticCrossEntropy:
         """Both from one E = exp(-|F|)."""
         check_shapes(F, Y)
         E = exp_minus_abs(F)
-        # log(1 + exp(f)) = max(f, 0) + log(1 + exp(-|f|)): where y is 0 or 1 the first difference is exact
-        c = ((np.maximum(F, 0) - Y * F) + np.log1p(E)).sum() / F.shape[1]
+        c = self.terms(F, Y, E).sum() / F.shape[1]
         P = np.where(F > 0, F.dtype.type(1), E) / (1 + E)
         return c, (P - Y) / F.shape[1]
+
+    def costs(self, F: Array, Y: Array) -> Array:
+        check_shapes(F, Y)
+        return self.terms(F, Y, exp_minus_abs(F)).sum(axis=0)
+
+    def terms(self, F: Array, Y: Array, E: Array) -> Array:
+        """log(1 + exp(F)) - Y F, K x B, by log(1 + exp(f)) = max(f, 0) + log(1 + exp(-|f|)).
+
+        Where y is 0 or 1 the first difference is exact.
+        """
+        return (np.maximum(F, 0) - Y * F) + np.log1p(E)
 
     def predict(self, F: Array) -> Array:
         return logistic(F)
@@ -151,6 +168,10 @@ class SoftmaxCrossEntropy:
     def cost(self, F: Array, Y: Array) -> Any:
         check_shapes(F, Y)
         return -(Y * log_softmax(F)).sum() / F.shape[1]
+
+    def costs(self, F: Array, Y: Array) -> Array:
+        check_shapes(F, Y)
+        return -(Y * log_softmax(F)).sum(axis=0)
 
     def seed(self, F: Array, Y: Array) -> Array:
         return self.cost_and_seed(F, Y)[1]
@@ -207,21 +228,47 @@ def check_classes(F: Array) -> None:
         )
 
 
-def cost_and_seed(loss: Loss, F: Array, Y: Array) -> tuple[Any, Array]:
-    """c and F_bar, by the loss's own `cost_and_seed` if it has one."""
-    if offers_both(type(loss)) and not {"cost", "seed"} & vars(loss).keys():
+def cost_and_seed(loss: Loss, F: Array, Y: Array, w: Array | None = None) -> tuple[Any, Array]:
+    """c and F_bar, by the loss's own `cost_and_seed` if it has one.
+
+    With weights w of the B examples, column b of F_bar is w_b times what it is without them (see `mean_cost`).
+    """
+    if w is not None:
+        return mean_cost(loss, F, Y, w), loss.seed(F, Y) * w
+    if offers(loss, "cost_and_seed", "cost", "seed"):
         both: Any = loss
         return both.cost_and_seed(F, Y)
     return loss.cost(F, Y), loss.seed(F, Y)
 
 
-@cache
-def offers_both(kind: type) -> bool:
-    """Whether a class has `cost_and_seed`, and no base of its that is older than a `cost` or a `seed` of its own."""
-    for each in kind.__mro__:
-        if "cost_and_seed" in vars(each):
+def mean_cost(loss: Loss, F: Array, Y: Array, w: Array | None = None) -> Any:
+    """c = 1/B sum_b w_b c_b, where example b costs c_b and has the weight w_b: `loss.cost(F, Y)` where all weigh 1.
+
+    It is divided by B and not by the sum of the weights, so the pull of an example does not depend on its neighbours.
+    """
+    if w is None:
+        return loss.cost(F, Y)
+    check_costs(loss)
+    single: Any = loss
+    return (w * single.costs(F, Y)).sum() / F.shape[1]
+
+
+def check_costs(loss: Loss) -> None:
+    """Raises ValueError for a loss that does not know the costs of single examples, which weights need."""
+    if not offers(loss, "costs", "cost"):
+        raise ValueError(
+            f"the rows have weights, but the loss {loss.name!r} has no costs(F, Y) beside its cost: the B costs of the "
+            "examples, whose mean is the cost; write that method, or leave the weights out"
+        )
+
+
+def offers(loss: Loss, method: str, *others: str) -> bool:
+    """Whether a loss has a method, and one that is no older than the `others`: where a class or the instance overrides
+    `cost`, what its bases say of the same number is not of this cost."""
+    for own in (vars(loss), *map(vars, type(loss).__mro__)):
+        if method in own:
             return True
-        if "cost" in vars(each) or "seed" in vars(each):
+        if not own.keys().isdisjoint(others):
             return False
     return False
 

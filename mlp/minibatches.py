@@ -8,16 +8,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from mlp.network import Network
-from mlp.types import Array, Batch, Data, Examples
+from mlp.types import Array, Batch, Data, Examples, unpack
 
 
 def minibatch(data: Data, rows: Any, dtype: np.dtype[Any]) -> Batch:
-    """Rows of the data as columns, in the precision of the network: X is D x B, Y is K x B.
+    """Rows of the data as columns, in the precision of the network: X is D x B, Y is K x B, w has B weights or is None.
 
     In memory X is contiguous by columns, and Y by rows, as F is, because losses combine those two element by element.
     """
-    X, Y = data
-    return columns(X, rows, dtype), np.ascontiguousarray(columns(Y, rows, dtype))
+    X, Y, w = unpack(data)
+    return columns(X, rows, dtype), np.ascontiguousarray(columns(Y, rows, dtype)), weights(w, rows, dtype)
 
 
 def columns(X: Examples, rows: Any, dtype: np.dtype[Any]) -> Array:
@@ -27,6 +27,11 @@ def columns(X: Examples, rows: Any, dtype: np.dtype[Any]) -> Array:
         with np.errstate(over="ignore"):
             found = found.astype(dtype)
     return found
+
+
+def weights(w: Array | None, rows: Any, dtype: np.dtype[Any]) -> Array | None:
+    """The weights of these rows, in this precision; None where all weigh 1."""
+    return None if w is None else columns(w, rows, dtype)
 
 
 def batches(N: int, batch_size: int = 1024) -> Iterator[slice]:

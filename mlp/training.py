@@ -12,7 +12,7 @@ import numpy as np
 
 from mlp.divergence import check_losses, check_parameters, check_step
 from mlp.evaluation import evaluate
-from mlp.losses import Loss, cost_and_seed
+from mlp.losses import Loss, check_costs, cost_and_seed
 from mlp.minibatches import Alone, Workers, minibatch
 from mlp.network import Network
 from mlp.optimizers import Optimizer, clip_gradient, gradient_norm
@@ -26,7 +26,8 @@ from mlp.types import Array, Count, Data, Metrics, NonNegative, OneOf, Positive,
 class Training:
     """Train `network` in place. Iterate over it for an `EpochRecord` an epoch: there are no callbacks.
 
-    `data` is (X, Y) with one example a row: X is N x D, Y is N x K (one-hot for classes); `valid` likewise. Each epoch
+    `data` is (X, Y) with one example a row: X is N x D, Y is N x K (one-hot for classes); `valid` likewise. (X, Y, w)
+    has N weights of the rows as well, and their costs are multiplied by these (see `mlp.losses.mean_cost`). Each epoch
     shuffles all rows with `rng` and cuts them into minibatches of `batch_size`, the last one shorter where they do not
     divide. Every minibatch steps along the gradient of its own mean cost plus the L2 penalty.
 
@@ -67,6 +68,8 @@ class Training:
         check_ranges(Training, vars(self))
         check_data("data", self.data)
         check_data("valid", self.valid)
+        if any(data is not None and len(data) == 3 for data in (self.data, self.valid)):
+            check_costs(self.loss)
         if self.patience is not None and self.valid is None:
             raise ValueError("early stopping (patience) needs a validation set (valid)")
         self.penalty, self.decay = L2Penalty(self.l2), WeightDecay(self.weight_decay)
@@ -109,9 +112,9 @@ class Training:
         if theta.shape != self.bars.vector.shape or theta.dtype != self.bars.vector.dtype:  # by another layout
             self.bars = network.views(np.empty_like(theta))
         theta_bar = self.bars.vector
-        X, Y = minibatch(self.data, self.workers.share(rows), theta_bar.dtype)  # rows become columns, H^(0) = X
+        X, Y, w = minibatch(self.data, self.workers.share(rows), theta_bar.dtype)  # rows become columns, H^(0) = X
         values = network.forward(X)  # A = W H + b 1^T,  H = g(A)
-        c, F_bar = cost_and_seed(self.loss, values[-1].H, Y)  # c = L(F, Y), and dc/dF where backpropagation starts
+        c, F_bar = cost_and_seed(self.loss, values[-1].H, Y, w)  # c = L(F, Y), and dc/dF where backpropagation starts
         network.backward(values, F_bar, out=self.bars)  # W_bar and b_bar of every layer: one reverse sweep
         c = self.workers.sum(theta_bar, float(c), len(rows))  # over all processes; alone it is c
         self.penalty.add_to(network, theta_bar)  # W_bar <- W_bar + lambda W

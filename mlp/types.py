@@ -33,11 +33,11 @@ class Examples(Protocol):
     def __getitem__(self, rows: Any, /) -> Array: ...
 
 
-Data = tuple[Examples, Examples]
-"""(X, Y) of as many rows: N x D inputs and N x K targets."""
+Data = tuple[Examples, Examples] | tuple[Examples, Examples, Array]
+"""(X, Y) or (X, Y, w) of as many rows: N x D inputs, N x K targets and N weights of the rows, 1 where there is no w."""
 
-Batch = tuple[Array, Array]
-"""(X, Y) or (F, Y) of a minibatch: D x B and K x B, one example a column."""
+Batch = tuple[Array, Array, Array | None]
+"""(X, Y, w) or (F, Y, w) of a minibatch: D x B, K x B and B, one example a column; w is None where all weigh 1."""
 
 Metrics = Mapping[str, Callable[[Array, Array], float]]
 """By name, functions of predictions P and targets Y, both K x N."""
@@ -99,13 +99,29 @@ def check_ranges(function: Callable[..., Any], values: Mapping[str, Any]) -> Non
                     each.check(name, values[name])
 
 
+def unpack(data: Data) -> tuple[Examples, Examples, Array | None]:
+    """X, Y and w, which is None for (X, Y)."""
+    X, Y, *w = data
+    return X, Y, w[0] if w else None
+
+
 def check_data(name: str, data: Data | None) -> None:
-    """Raises ValueError unless X and Y, if there are data, are matrices of as many rows, and at least one."""
+    """Raises ValueError unless X and Y, if there are data, are matrices of as many rows, and at least one.
+
+    The weights, if there are any, have to be as many, finite, 0 or more and not all 0.
+    """
     if data is None:
         return
-    X, Y = data
+    X, Y, w = unpack(data)
     if X.ndim != 2 or Y.ndim != 2 or len(X) != len(Y) or len(X) == 0:
         raise ValueError(
             f"{name}: X has shape {X.shape} and Y has shape {Y.shape}, expected (N, D) and (N, K) "
             "with at least one row: data has one example a row"
+        )
+    if w is not None and w.shape != (len(X),):
+        raise ValueError(f"{name}: w has shape {w.shape}, expected ({len(X)},): one weight a row")
+    if w is not None and not (w.min() >= 0 and 0 < w.max() < math.inf):  # nan is neither
+        raise ValueError(
+            f"{name}: the weights w are from {w.min():g} to {w.max():g}, expected finite numbers of 0 or more, "
+            "not all 0"
         )

@@ -34,7 +34,7 @@ def subnormals(network, optimizer, data):
     """How many there are in the seeds, the bars of all minibatches, and the velocity."""
     arrays = [optimizer.velocity, network.theta]
     for start in range(0, 1500, 100):
-        X, Y = minibatch(data, slice(start, start + 100), TYPE)
+        X, Y, _ = minibatch(data, slice(start, start + 100), TYPE)
         values = network.forward(X)
         _, F_bar = LOSS.cost_and_seed(values[-1].H, Y)
         bars = network.backward(values, F_bar)

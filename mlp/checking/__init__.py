@@ -7,8 +7,8 @@ Each function works on private copies in float64, leaves what it checks bitwise 
 `Result`. A failure names the array, the worst index and both values, and guesses the mistake. What is checked runs once
 before it is looked at: what its forward direction raises is raised.
 
-`check_loop` is for a loop that is called like `mlp.train`, `check_labels` for the coding of classes. `self_test` plants
-known mistakes, each of which must be caught, and checks what the package ships.
+`check_loop` and `check_weights` are for a loop that is called like `mlp.train`, `check_labels` for the coding of
+classes. `self_test` plants known mistakes, each of which must be caught, and checks what the package ships.
 """
 
 from mlp.checking.labels import check_labels
@@ -18,6 +18,7 @@ from mlp.checking.operation import check_operation
 from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, failures, table
 from mlp.checking.selftest import self_test
 from mlp.checking.training import check_loop, check_optimizer
+from mlp.checking.weights import check_weights
 
 __all__ = [
     "FAIL",
@@ -31,6 +32,7 @@ __all__ = [
     "check_network",
     "check_operation",
     "check_optimizer",
+    "check_weights",
     "failures",
     "self_test",
     "table",

@@ -10,7 +10,7 @@ import numpy as np
 from mlp.checking.bar import EXACT, Problem, check_bar, identity
 from mlp.checking.copies import fingerprint, float64, two_columns
 from mlp.checking.results import Result, held
-from mlp.losses import cost_and_seed
+from mlp.losses import cost_and_seed, offers
 from mlp.types import Array
 
 WRONG_AXIS = "the softmax is taken over the wrong axis, the examples instead of the classes"
@@ -64,12 +64,18 @@ def softmax_of_examples(F: Array, Y: Array) -> Array:
 
 
 def mean_of_examples(loss: Any, F: Array, Y: Array, problem: Problem) -> list[Result]:
-    """Compare the cost with the mean of the examples' costs, and F_bar with their seeds divided by B."""
+    """Compare the cost with the mean of the examples' costs, F_bar with their seeds divided by B.
+
+    And with the costs themselves those that the loss tells, if it does.
+    """
     B = F.shape[1]
     columns = [[b] for b in range(B)]
-    mean = np.mean([float(loss.cost(F[:, b], Y[:, b])) for b in columns])
+    costs = [float(loss.cost(F[:, b], Y[:, b])) for b in columns]
+    mean = np.mean(costs)
     single = np.concatenate([loss.seed(F[:, b], Y[:, b]) for b in columns], axis=1) / B
     pairs = {"c": (float(loss.cost(F, Y)), mean), "F": (problem.bars["F"], single)}
+    if offers(loss, "costs", "cost"):
+        pairs["costs"] = loss.costs(F, Y), np.array(costs)
     words = ("minibatch", "mean of examples")
     return identity("minibatch", pairs, words, columns=B, suspects=problem.suspects, good=f"the mean of {B} examples")
 

@@ -16,6 +16,7 @@ from mlp.checking.network import check_layer, check_network
 from mlp.checking.operation import check_operation
 from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, failures
 from mlp.checking.training import SHORT, check_loop, check_optimizer
+from mlp.checking.weights import DIVIDED, check_weights
 from mlp.layers.dense import Layer, LayerBars, LayerValues
 from mlp.layers.recompute import Recompute
 from mlp.layers.reversible import Coupling, Reversible
@@ -67,6 +68,11 @@ def in_a_loss(loss: Any) -> Check:
 def in_a_loop(rng: np.random.Generator) -> list[Result]:
     network, data = Network([dense(rng, 3, 2)]), (rng.normal(size=(11, 3)), rng.normal(size=(11, 2)))
     return check_loop(full_B, network, SquaredError(), data, batch_size=4, l2=0.1, rng=rng)
+
+
+def in_weights(rng: np.random.Generator) -> list[Result]:
+    data = rng.normal(size=(11, 3)), rng.normal(size=(11, 2))
+    return check_weights(own_mean, Network([dense(rng, 3, 2)]), SquaredError(), data, rng=rng)
 
 
 def in_an_operation(rng: np.random.Generator) -> list[Result]:
@@ -153,6 +159,12 @@ def full_B(network: Any, loss: Any, optimizer: Any, data: Any, *, batch_size: in
     return train(network, scaled, optimizer, data, batch_size=batch_size, **options)
 
 
+def own_mean(network: Any, loss: Any, optimizer: Any, data: Any, **options: Any) -> Any:
+    X, Y, *w = data
+    divided = [each / each.mean() for each in w]  # as they are
+    return train(network, loss, optimizer, (X, Y, *divided), **options)
+
+
 PLANTED = (
     Planted("W_bar transposed", in_a_layer(TRANSPOSED), "W", "a transpose"),
     Planted("W_bar transposed, W not square", in_a_layer(TRANSPOSED, K=3), "W", "a transpose"),
@@ -170,6 +182,7 @@ PLANTED = (
     Planted("values of an earlier forward used in backward", in_a_network(Earlier), "W2", STATE),
     Planted("wrong only where training leaves H_in_bar out", in_a_layer(LOWEST), "W", "the sign"),
     Planted("ReLU applied in place on the stored A", in_a_layer(InPlace, "relu", 3), "A", IN_PLACE),
+    Planted("weights divided by their sum in the minibatch", in_weights, "W1", DIVIDED),
     Planted("labels off by one", in_labels, "Y", OFF_BY_ONE),
 )
 
@@ -202,6 +215,7 @@ def shipped(rng: np.random.Generator) -> Iterator[Result]:
         yield summary(name, check_loss(loss, rng.normal(size=(3, 5)), Y, rng=rng))
         yield summary(f"network with {name}", check_network(network, loss, X, Y, 0.1, rng=rng))
         loop = check_loop(train, network, loss, (X.T, Y.T), l2=0.1, weight_decay=0.1, rng=rng)
+        loop += check_weights(train, network, loss, (X.T, Y.T), rng=rng)
         yield summary(f"train with {name}", loop)
     momentum, nesterov = SGD(momentum=0.9), SGD(momentum=0.9, nesterov=True)
     optimizers = {"SGD": SGD(), "SGD with momentum": momentum, "SGD with nesterov": nesterov, "Adam": Adam()}

@@ -13,6 +13,7 @@ from mlp.checking.bar import EXACT, identity
 from mlp.checking.copies import copy_of, float64, weight_names
 from mlp.checking.guesses import DECAY_ON_B
 from mlp.checking.results import ALL, FAIL, INCONCLUSIVE, PASS, Result, folded, held
+from mlp.losses import offers
 from mlp.types import Array
 
 SHORT = "the last, short minibatch is divided by the full B"
@@ -127,6 +128,8 @@ class Watch:
 
     def __init__(self, network: Any, loss: Any) -> None:
         self.loss, self.cost, self.name, self.predict = loss, loss.cost, loss.name, loss.predict
+        if offers(loss, "costs", "cost"):
+            self.costs = loss.costs
         self.X = self.Y = np.zeros((0, 0))
         self.steps: list[Step] = []
         forward = network.forward

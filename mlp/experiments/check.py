@@ -7,7 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlp.checking import FAIL, PASS, Result, check_labels, check_loop, check_loss, check_network, check_optimizer
+from mlp.checking import (
+    FAIL,
+    PASS,
+    Result,
+    check_labels,
+    check_loop,
+    check_loss,
+    check_network,
+    check_optimizer,
+    check_weights,
+)
 from mlp.experiments.assemble import generators, read_splits
 from mlp.experiments.experiment import Experiment
 from mlp.tables import Table
@@ -26,16 +36,17 @@ def check_experiment(experiment: Experiment, rows: int) -> list[Result]:
     """
     model, config = experiment.model, experiment.loaded.config
     l2, weight_decay = config.training.l2, config.optimizer.weight_decay
-    X, Y = experiment.splits["train"]
+    X, Y = experiment.splits["train"][:2]
     chosen = np.unique(np.linspace(0, len(X) - 1, rows).astype(int))
     X_few, Y_few = X[chosen].astype(np.float64), Y[chosen].astype(np.float64)
-    F = model.network(X_few.T)
+    few, F = (X_few, Y_few), model.network(X_few.T)
     return [
         *named("data", check_data(training_table(experiment), X, Y, experiment)),
         *named("loss", check_loss(model.loss, F, Y_few.T)),
         *named("network", check_network(model.network, model.loss, X_few.T, Y_few.T, l2)),
         *named("optimizer", check_optimizer(experiment.optimizer, model.network)),
-        *named("loop", check_loop(train, model.network, model.loss, (X_few, Y_few), l2=l2, weight_decay=weight_decay)),
+        *named("loop", check_loop(train, model.network, model.loss, few, l2=l2, weight_decay=weight_decay)),
+        *named("loop", check_weights(train, model.network, model.loss, few)),
     ]
 
 

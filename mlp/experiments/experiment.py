@@ -26,7 +26,8 @@ from mlp.types import Array, Data
 class Experiment:
     """Data, model, optimizer and generator of a config, ready to be trained.
 
-    `splits` maps "train", "valid" and "test", those that there are, to (X, Y) of shapes N x D and N x K.
+    `splits` maps "train", "valid" and "test", those that there are, to (X, Y) of shapes N x D and N x K, or
+    to (X, Y, w) with N weights of the rows.
     `model.network` has its initial weights and `rng` is the generator that shuffles. `sha256` has the hash of each
     data file, and `notes` are sentences for the person who runs it. `workers` are the processes that share each
     minibatch (see `mlp.minibatches.Workers`), `processes` is their number and `mpi` what sums their bars. `waiting`
@@ -52,12 +53,13 @@ class Experiment:
         return min(self.loaded.config.training.batch_size, len(self.splits["train"][0]))
 
     def rows(self) -> dict[str, int]:
-        return {name: len(X) for name, (X, _) in self.splits.items()}
+        return {name: len(data[0]) for name, data in self.splits.items()}
 
     def class_counts(self) -> dict[str, dict[str, list[int]]]:
         """For each target column of classes and each split, how many rows have each label, in the labels' order."""
         counts: dict[str, dict[str, Array]] = {}
-        for split, (_, Y) in self.splits.items():
+        for split, data in self.splits.items():
+            Y = data[1]
             for rows in slices(Y):
                 for column, found in self.model.target.class_counts(Y[rows].T).items():
                     counts.setdefault(column, {}).setdefault(split, np.zeros(len(found), int))

@@ -20,6 +20,7 @@ from mlp.experiments.storage.files import write_file
 from mlp.layers.around import sizes
 from mlp.layers.table import from_header, header_of
 from mlp.losses import LOSSES, NamedLoss
+from mlp.minibatches import weights
 from mlp.network import Network
 from mlp.tables import Table, read_table
 from mlp.tables.columns import Scaler
@@ -27,7 +28,7 @@ from mlp.tables.table import Rows
 from mlp.tables.target import Target
 from mlp.tables.targets import TARGETS
 from mlp.text import listed
-from mlp.types import Array, Batch, Data, Examples
+from mlp.types import Array, Batch, Data, Examples, unpack
 
 KIND = "mlp model"
 NUMBERED = re.compile(r"(.+?)([0-9]{1,9})")  # W of layer 11 is "W11"
@@ -82,11 +83,11 @@ class Model:
             )
 
     def score(self, data: Data, source: str) -> tuple[dict[str, float], dict[str, Array]]:
-        """Loss and metrics, and the confusion counts of each column of classes, for encoded (X, Y).
+        """Loss and metrics, and the confusion counts of each column of classes, for encoded (X, Y) or (X, Y, w).
 
         Counts are left out for more than MOST_CONFUSED classes: they grow with the square of that number.
         """
-        X, Y = data
+        X, Y, w = unpack(data)
         found, wanted = (X.shape[1], Y.shape[1]), (len(self.inputs), self.target.size)
         if found != wanted:
             raise DataError(
@@ -99,7 +100,7 @@ class Model:
         def outputs_and_targets() -> Iterator[Batch]:
             for rows, F, P in self.outputs(X, source):
                 true = targets(Y, rows, F)
-                yield F, true
+                yield F, true, weights(w, rows, F.dtype)
                 for column, counts in self.target.confusion(P, true).items() if few else ():
                     confusion[column] = confusion.get(column, 0) + counts
 

@@ -1,6 +1,7 @@
 """Data-parallel training: several processes, called ranks, take a part of each minibatch each, and sum the bars.
 
-The cost of a minibatch is a mean over its B examples. A rank that has B_r of them has the mean c_r of their costs, and
+The cost of a minibatch is a mean over its B examples, each times its weight where rows have weights. A rank that has
+B_r of them has the mean c_r of their costs, and
 
     c = sum_r (B_r / B) c_r,    theta_bar = sum_r (B_r / B) theta_bar_r
 

@@ -89,6 +89,7 @@ CASES = {
     "Adam, weights decay": dict(
         make=lambda: Adam(0.02), weight_decay=0.1, epochs=4, batch_size=7, train_loss="epoch_end"
     ),
+    "rows with weights": dict(make=lambda: Adam(0.02), epochs=4, batch_size=4, train_loss="epoch_end", weights=True),
     "fewer examples than ranks": dict(make=lambda: SGD(0.1), epochs=2, batch_size=2),
     "one example": dict(make=lambda: Adam(0.01), epochs=1, batch_size=1),
     "all examples, early stopping": dict(make=lambda: SGD(2.0, momentum=0.9), epochs=60, batch_size=99, patience=3),
@@ -100,6 +101,8 @@ def training(case, workers=None, dtype=np.float64, loss=None):
     options = CASES[case].copy()
     network, optimizer = make_network(dtype), options.pop("make")()
     data, valid = make_data()
+    if options.pop("weights", False):
+        data, valid = ((X, Y, 1 + 9 * Y[:, 0] + X[:, 1] ** 2) for X, Y in (data, valid))
     records = train(
         network,
         loss or SoftmaxCrossEntropy(),

@@ -218,7 +218,7 @@ def test_statistics_in_pieces_are_those_of_the_whole():
 def test_an_evaluation_needs_as_many_targets_as_inputs():
     network = Network([Layer.initialize(3, 4, "identity", rng=np.random.default_rng(0))])
     for N, M in ((5, 9), (9, 5), (0, 0)):
-        with pytest.raises(ValueError, match=f"X has {N} rows and Y has {M}"):
+        with pytest.raises(ValueError, match=rf"X has shape \({N}, 3\) and Y has shape \({M}, 4\)"):
             evaluate(network, SoftmaxCrossEntropy(), (np.zeros((N, 3)), np.zeros((M, 4))))
 
 

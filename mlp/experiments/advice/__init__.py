@@ -77,10 +77,10 @@ def closing_advice(experiment: Experiment, model: Model) -> Iterator[str]:
 def first_loss(experiment: Experiment) -> Iterator[str]:
     """The loss before training, on up to FIRST_ROWS rows spread over the training rows, if it is far above chance.
 
-    What chance is and what is far, the loss says.
+    What chance is and what is far, the loss says, for rows without weights.
     """
     loss: NamedLoss = experiment.model.loss
-    X, Y = experiment.splits["train"]
+    X, Y = experiment.splits["train"][:2]
     rows = np.linspace(0, len(X) - 1, min(len(X), FIRST_ROWS)).astype(np.intp)
     found = evaluate(experiment.model.network, loss, (X[rows], Y[rows]))["loss"]
     chance = loss.chance(Y[rows].T)
@@ -97,7 +97,7 @@ def beaten(model: Model, data: Data, alive: dict[int, Array]) -> dict[str, str]:
     Where it is always right there is nothing to beat. `alive` is filled: for each layer, by its number from 0, which
     units have a slope other than 0 in some row.
     """
-    X, Y = data
+    X, Y = data[:2]
     decided, true = list[Array](), list[Array]()
     for rows, values in sweep(model.network, X, model.network.forward):
         F = values[-1].H
