@@ -72,3 +72,54 @@ def count_pairs(true: Array, predicted: Array, K: int) -> Array:
     counts = np.zeros((K, K), dtype=np.int64)
     np.add.at(counts, (true, predicted), 1)
     return counts
+
+
+def class_scores(counts: Array) -> tuple[Array, Array, Array]:
+    """Precision, recall and F1 of each of K classes, from K x K counts as `count_pairs` gives them.
+
+    Of class k, precision is the share of right ones among those predicted, recall among the true ones, and
+    F1 = 2 right / (predicted + true) their harmonic mean. nan where nothing is divided.
+    """
+    right, true, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return right / predicted, right / true, 2 * right / (predicted + true)
+
+
+def balanced_accuracy(counts: Array) -> float:
+    """The mean recall over the classes that there are, from K x K counts: chance is 1/K, however rare a class is."""
+    return float(np.nanmean(class_scores(counts)[1]))
+
+
+def roc_auc(scores: Array, positive: Array) -> float:
+    """The probability that a positive example has a higher score than a negative one; ties count one half.
+
+    The area under the ROC curve, by ranks: (R - n (n + 1) / 2) / (n m), with the sum R of the ranks of the n positive
+    examples among all, m of which are negative (Hanley and McNeil 1982). nan where one of the two is absent.
+    """
+    n, m = int(positive.sum()), int((~positive).sum())
+    if not n or not m:
+        return float("nan")
+    _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2  # the mean rank of those that are equal
+    return float((ranks[places][positive].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def average_precision(scores: Array, positive: Array) -> float:
+    """sum_k (R_k - R_k-1) P_k over the distinct scores from the highest on: the area under precision over recall.
+
+    P_k and R_k are precision and recall where all examples of at least the k-th score are taken for positive, without
+    interpolation. nan where there are no positive examples.
+    """
+    n = int(positive.sum())
+    if not n:
+        return float("nan")
+    values, places = np.unique(-scores, return_inverse=True)
+    right = np.cumsum(np.bincount(places, positive, len(values)))
+    taken = np.cumsum(np.bincount(places, minlength=len(values)))
+    return float((np.diff(right, prepend=0) / n * right / taken).sum())
+
+
+@Share
+def row_accuracy(P: Array, Y: Array) -> Array:
+    """The share of columns of which all K yes-or-no entries are on Y's side of 1/2."""
+    return np.asarray(((P >= 0.5) == (Y >= 0.5)).all(axis=0))

@@ -177,7 +177,7 @@ def test_a_target_that_is_far_off_is_the_cause_also_after_an_epoch():
     [
         ({"largest_input": 350.0}, "", "an input that is 350 standard deviations off: look for an outlier"),
         ({"largest_target": 350.0}, "", "a target that is 350 standard deviations off: look for an outlier"),
-        ({"largest_target": 1e9, "largest_input": 1e3}, "standardize: false", "a target of 1e+09, not scaled"),
+        ({"largest_target": 1e9, "largest_input": 1e3}, "standardize_target: false", "a target of 1e+09, not scaled"),
         ({"largest_input": 99.0}, "standardize: false", "a learning rate (0.02) that is too large"),
         ({}, "", "a learning rate (0.02) that is too large: try optimizer.learning_rate: 0.01"),
     ],

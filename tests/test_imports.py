@@ -39,6 +39,7 @@ WINGS = {  # and what each may import, besides itself and the ground
     "cli": {*TRAINER, "tables", "checking", "experiments", "plots", "parallel"},
 }
 LIBRARIES = {
+    "tables": {"duckdb"},
     "experiments": {"pydantic", "pydantic_core", "yaml", "threadpoolctl", "filelock"},
     "plots": {"matplotlib"},
     "parallel": {"mpi4py", "threadpoolctl"},

@@ -12,9 +12,11 @@ from pathlib import Path
 import click
 
 import mlp
+from mlp.cli.answers import FILE, PATH, evaluate, predict, run_argument
 from mlp.cli.console import Commands, Failure, check_output, message, result
 from mlp.cli.follow import replay_to_end, train_to_end, where, why_finished
 from mlp.cli.ranks import run_on_ranks, train_along
+from mlp.cli.tables import describe_columns, init, is_table, summarize_table
 from mlp.parallel import Ranks
 
 
@@ -26,6 +28,7 @@ def cli(context: click.Context, debug: bool) -> None:
     """Train feedforward neural networks on tables, from YAML configs.
 
     \b
+    mlp init data.csv --target y         a config for a table, to standard output
     mlp train configs/digits.yaml        a config to a run directory, runs/digits
     mlp evaluate runs/digits             how good it is on its test rows
     mlp predict runs/digits new.csv      predictions for a table without targets
@@ -38,8 +41,6 @@ def cli(context: click.Context, debug: bool) -> None:
         context.exit()
 
 
-PATH, FILE = click.Path(path_type=Path), click.Path(path_type=Path, dir_okay=False)
-run_argument = click.argument("run", type=PATH)
 overrides_option = click.option(
     "--set",
     "overrides",
@@ -138,80 +139,6 @@ def resume(ranks: Ranks, run: Path, overrides: tuple[str, ...], plot: bool, quie
 
 
 @cli.command()
-@run_argument
-@click.argument("data", required=False)
-@click.option(
-    "--split",
-    type=click.Choice(["train", "valid", "test"]),
-    help="Which rows of the run's own data.  [default: test, or the last there is]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def evaluate(run: Path, data: str | None, split: str | None, as_json: bool) -> None:
-    """Score RUN on its test rows, or on DATA.
-
-    Prints loss, metrics and, for classes, the confusion matrix of the best epoch's model.
-    """
-    from mlp.cli import report
-    from mlp.experiments.checkpoint import check_unchanged
-    from mlp.experiments.model import load_model
-    from mlp.experiments.start import prepare_again
-    from mlp.experiments.storage.run_folder import read_facts
-
-    model = load_model(run)
-    if data is not None:
-        if split is not None:
-            raise Failure("--split is for the run's own data; leave it out, or leave out DATA", 2)
-        source, examples = data, model.encode(model.read(data, with_targets=True), "evaluated")
-    else:
-        if not run.is_dir():
-            raise Failure(f"{run}: is a model without its data; name a table to evaluate it on", 2)
-        experiment = prepare_again(run, read_facts(run))
-        check_unchanged(run, model.config, experiment.model.config)
-        splits = experiment.splits
-        split = split or list(splits)[-1]
-        if split not in splits:
-            raise Failure(f"--split {split}: this run has only {', '.join(splits)}", 2)
-        source, examples = split, splits[split]
-    scores, confusion = model.score(examples, source)
-    if as_json:
-        found = {"model": str(run), "data": data, "split": split, "rows": len(examples[0]), "epoch": model.epoch}
-        click.echo(report.scores_json(found | scores, model.target.labels, confusion))
-        return
-    result(f"{run}, epoch {model.epoch}: {len(examples[0])} rows of {source}")
-    result(report.describe_scores({source: scores}))
-    for name, counts in confusion.items():
-        result("\n" + report.describe_confusion(name, model.target.labels[name], counts))
-
-
-@cli.command()
-@run_argument
-@click.argument("data")
-@click.option("--out", type=FILE, help="A CSV file.  [default: standard output, as -]")
-def predict(run: Path, data: str, out: Path | None) -> None:
-    """Predictions of RUN for the rows of DATA, as CSV.
-
-    DATA is a table, or "-" for standard input. It needs the input columns and no target. For classes there is a
-    column with the label and one with the probability of each class; quantities are in their own units.
-    """
-    from mlp.cli.report import predictions_csv
-    from mlp.experiments.model import load_model
-    from mlp.experiments.storage.files import write_file
-
-    out = None if str(out) == "-" else out
-    if out is not None:
-        from mlp.experiments.run import FILES
-
-        check_output(out, [Path(data), run, *(run / name for name in FILES)])
-    model = load_model(run)
-    table = model.read(data, with_targets=False)
-    content = predictions_csv(model.predict(table.X, source=table.source)).encode()
-    if out is None:
-        click.echo(content, nl=False)
-    else:
-        write_file(out, content)
-
-
-@cli.command()
 @click.argument("runs", nargs=-1, required=True, type=PATH)
 @click.option(
     "--out",
@@ -233,22 +160,26 @@ def plot(runs: tuple[Path, ...], out: Path | None, log: bool) -> None:
 
 
 @cli.command()
-@click.argument("source", metavar="CONFIG|RUN")
+@click.argument("source", metavar="TABLE|CONFIG|RUN")
 @overrides_option
 def summary(source: str, overrides: tuple[str, ...]) -> None:
-    """Show data and network; train nothing.
+    """Show the columns of a table, or data and network of a config; train nothing.
 
     For a run also how it ended. Nothing is written.
     """
+    if is_table(source):
+        return summarize_table(source, overrides)
     from mlp.cli import report
     from mlp.experiments.assemble import prepare
     from mlp.experiments.config.load import load_config
+    from mlp.experiments.profile import coded_profiles
     from mlp.experiments.storage.run_folder import locked, read_facts
 
     folder = Path(source)
     facts = read_facts(folder) if folder.is_dir() else None
     experiment = prepare(load_config(source if facts is None else folder / "config.yaml", overrides))
     result(report.describe_data(experiment))
+    result(describe_columns(coded_profiles(experiment.model.coding)))
     result(report.describe_network(experiment))
     if facts is not None:
         status = facts["status"]
@@ -288,6 +219,10 @@ def check(config: str | None, overrides: tuple[str, ...], rows: int, self_test: 
     result(checking.table(results))
     if failed := checking.failures(results):
         raise Failure(f"{len(failed)} of {len(results)} checks failed", 5)
+
+
+for command in (evaluate, predict, init):
+    cli.add_command(command)
 
 
 def main() -> None:

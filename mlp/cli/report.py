@@ -13,18 +13,27 @@ import numpy as np
 from mlp.experiments.experiment import Experiment
 from mlp.experiments.storage.run_folder import without_nan
 from mlp.records import EpochRecord
-from mlp.text import aligned, visible
+from mlp.tables.table import Texts
+from mlp.tables.target import Report
+from mlp.text import aligned, quoted, visible
 from mlp.types import Array
 
+WORDS = {
+    "balanced_accuracy": "balanced accuracy",
+    "log_loss": "log-loss",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+}
 MOST_SHOWN = 12  # classes: of more only the number is told
 
 
 def describe_data(experiment: Experiment) -> str:
     """The rows of each split, and of each class in it."""
     config, target, rows = experiment.loaded.config, experiment.model.target, experiment.rows()
-    columns = len(experiment.model.inputs)
+    columns, coded = len(experiment.model.inputs), experiment.model.coding.size
+    inputs = f"{columns} input column{'s' * (columns != 1)}" + (f" ({coded} coded)" if coded != columns else "")
     lines = [
-        f"data: {visible(config.data.path)}: {sum(rows.values())} rows, {columns} input column{'s' * (columns != 1)}, "
+        f"data: {visible(config.data.path)}: {sum(rows.values())} rows, {inputs}, "
         f"target {visible(', '.join(target.names))}"
     ]
     counts = experiment.class_counts()
@@ -77,15 +86,45 @@ def describe_confusion(column: str, labels: Sequence[str], counts: Array) -> str
     return aligned([header, *([label, *map(str, row)] for label, row in zip(labels, counts.tolist(), strict=True))])
 
 
-def scores_json(scores: Mapping[str, Any], labels: Mapping[str, Sequence[str]], confusion: Mapping[str, Array]) -> str:
-    """Scores and confusion counts as one JSON object; null where a score has no value."""
+def describe_report(name: str, report: Report) -> str:
+    """The scores of each class, those of the column, and those of one answer for all rows."""
+    lines = []
+    if report.classes:
+        keys = list(next(iter(report.classes.values())))
+        body = [[label, *(number(found[key]) for key in keys)] for label, found in report.classes.items()]
+        lines.append(aligned([[name, *keys], *body]))
+    of = {key: f" of {quoted(list(report.classes)[1])}" for key in ("roc_auc", "average_precision") if report.classes}
+    found = [f"{WORDS.get(key, key)}{of.get(key, '')} {number(value)}" for key, value in report.scores.items()]
+    always = [f"{WORDS.get(key, key)} {number(value)}" for key, value in report.always[1].items()]
+    lines += [", ".join(found)] if found else []
+    answer = quoted(report.always[0]) if report.classes else visible(report.always[0])
+    lines.append(f"always {answer}: {', '.join(always)}")
+    return "\n".join(lines if report.classes else [f"{visible(name)}: {lines[0]}", *lines[1:]])
+
+
+def scores_json(
+    scores: Mapping[str, Any],
+    labels: Mapping[str, Sequence[str]],
+    confusion: Mapping[str, Array],
+    reports: Mapping[str, Report],
+) -> str:
+    """Scores, confusion counts and reports as one JSON object; null where a score has no value."""
     counts = {column: {"labels": labels[column], "counts": matrix.tolist()} for column, matrix in confusion.items()}
-    return json.dumps(without_nan({**scores, "confusion": counts}))
+    columns = {
+        name: {**each.scores, "always": {"answer": each.always[0], **each.always[1]}, "classes": each.classes}
+        for name, each in reports.items()
+    }
+    return json.dumps(without_nan({**scores, "confusion": counts, "columns": columns}))
 
 
 def number(value: Any) -> str:
     """Four significant digits, or a dash for what has no value."""
     return "-" if value is None or value != value else f"{value:.4g}"
+
+
+def written(column: Array | Texts) -> Array:
+    """A column as it is written, if it was asked for as text."""
+    return column.written() if isinstance(column, Texts) else column
 
 
 def predictions_csv(predictions: Mapping[str, Array]) -> str:
@@ -94,7 +133,7 @@ def predictions_csv(predictions: Mapping[str, Array]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(predictions)
     columns = [
-        [f"{value:.7g}" for value in column.tolist()] if column.dtype == np.float32 else column.tolist()
+        map("%.7g".__mod__, column.tolist()) if column.dtype == np.float32 else column.tolist()
         for column in predictions.values()
     ]
     writer.writerows(zip(*columns, strict=True))

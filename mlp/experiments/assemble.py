@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,18 @@ from mlp.experiments.config.load import LoadedConfig
 from mlp.experiments.experiment import Experiment
 from mlp.experiments.model import Model
 from mlp.experiments.storage.files import irregular
+from mlp.experiments.weights import row_weights, weighted
 from mlp.layers.table import Maker
 from mlp.losses import LOSSES, NamedLoss, losses_for
 from mlp.network import Network
 from mlp.tables import Table, read_table
-from mlp.tables.columns import Scaler
-from mlp.tables.splitting import split_rows
+from mlp.tables.coding import Coding, ColumnOptions, gaps_by_column
+from mlp.tables.splitting import split_by_parts, split_groups, split_ordered, split_rows
+from mlp.tables.table import Texts
 from mlp.tables.target import OtherKind
 from mlp.tables.targets import TARGETS
+from mlp.text import few, quoted
+from mlp.types import Array
 
 SPLITS: tuple[str, ...] = ("train", "valid", "test")
 
@@ -35,32 +40,54 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
     `advise=False` leaves out the notes, for those who do not show them. Raises DataError for what the tables hold,
     ConfigError for what does not fit them.
     """
-    config = loaded.config
+    config, data = loaded.config, loaded.config.data
     split_rng, weight_rng, shuffle_rng = generators(config)
     tables, sha256 = read_splits(loaded, split_rng)
-    train = tables["train"]
-    n_in, loss = len(train.inputs), chosen_loss(config)
+    train, loss = tables["train"], chosen_loss(config)
     try:
-        target = TARGETS[loss.target].fit(train.targets, train.Y, standardize=config.data.standardize)
-        input_scaler = Scaler.fit(train.X, train.inputs) if config.data.standardize else Scaler.identity(n_in)
+        target = TARGETS[loss.target].fit(train.targets, train.Y, standardize=data.standardize_target)
+        refuse_gaps(data, tables)
+        coding = Coding.fit(
+            train, standardize=data.standardize, clip=data.clip, missing=data.missing, options=column_options(data)
+        )
+        weights = row_weights(config, target, tables)
     except OtherKind as error:
         raise DataError(f"{train.source}: {error}, with loss: {' or '.join(losses_for(target=error.kind))}") from None
     except DataError as error:
         raise DataError(f"{train.source}: {error}") from None
-    if config.network.inputs not in (None, n_in):
-        message = f"is {config.network.inputs}, but {train.source} has {n_in} input columns"
+    if config.network.inputs not in (None, coding.size):
+        message = f"is {config.network.inputs}, but {train.source} has {coding.size} input columns"
         raise ConfigError(loaded.tree.located(("network", "inputs"), message))
     model = Model(
-        network=make_network(config.network, n_in, target.size, weight_rng),
+        network=make_network(config.network, coding.size, target.size, weight_rng),
         loss=loss,
-        inputs=train.inputs,
-        input_scaler=input_scaler,
+        coding=coding,
         target=target,
         config=portable(config),
     )
-    splits = {name: model.encode(table, name) for name, table in tables.items()}
+    splits = {name: (*model.encode(table, name), *weights[name]) for name, table in tables.items()}
     experiment = Experiment(loaded, model, splits, config.optimizer.make(), shuffle_rng, sha256)
     return replace(experiment, notes=opening_advice(experiment, tables)) if advise else experiment
+
+
+def refuse_gaps(data: schema.Data, tables: Mapping[str, Table]) -> None:
+    """Raises DataError for missing cells in columns for which data.missing, or their own key, says so."""
+    refused = {name: count for name, count in gaps_by_column(list(tables.values())).items() if refuses(data, name)}
+    if refused:
+        items = [f"{count} in {quoted(name)}" for name, count in refused.items()]
+        raise DataError(
+            f"missing values: {few(items)}; data.missing: fill takes numbers as the median of the training rows and "
+            "says in a column of its own that they are missing"
+        )
+
+
+def refuses(data: schema.Data, name: str) -> bool:
+    own = data.columns[name].missing if name in data.columns else None
+    return (own or data.missing) == "refuse"
+
+
+def column_options(data: schema.Data) -> dict[str, ColumnOptions]:
+    return {name: ColumnOptions(column.missing, column.min_count) for name, column in data.columns.items()}
 
 
 def generators(config: schema.Config) -> list[np.random.Generator]:
@@ -87,47 +114,95 @@ def portable(config: schema.Config) -> dict[str, Any]:
 
 def chosen_loss(config: schema.Config) -> NamedLoss:
     assert config.loss is not None  # the default has been filled in
-    return LOSSES[config.loss]
+    return LOSSES[config.loss.name]
 
 
 def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[str, Table], dict[str, str]]:
     """The tables of the splits that there are, in the order train, valid, test, and the hash of each file."""
-    data, labels = loaded.config.data, TARGETS[chosen_loss(loaded.config).target].takes_labels
-    sha256: dict[str, str] = {}
-
-    def read(key: str, inputs: list[str] | None) -> Table:
-        path = getattr(data, key)
-        try:
-            before = file_state(path)
-            sha256[path] = file_hash(path)
-            table = read_table(
-                path, targets=data.target, inputs=inputs, labels=labels, delimiter=data.delimiter, header=data.header
-            )
-            if file_state(path) != before:
-                raise DataError(f"{path}: changed while it was read; try again when nothing writes to it")
-            return table
-        except DataError as error:
-            if not isinstance(error.__cause__, OSError):
-                raise
-            message = f"{error}; a relative path starts from the config's folder"
-            raise DataError(loaded.tree.located(("data", key), message)) from None
-
-    whole = read("path", data.inputs)
-    fractions = data.split
-    assert fractions.method is not None
+    data, sha256 = loaded.config.data, dict[str, str]()
+    whole = read_part(loaded, "path", sha256)
     try:
-        rows = split_rows(len(whole), fractions.valid, fractions.test, method=fractions.method, rng=rng, labels=whole.Y)
+        rows = split_table(data.split, whole, rng)
     except DataError as error:
         raise DataError(f"{whole.source}: {error}") from None
     tables = {name: whole.rows(chosen) for name, chosen in zip(SPLITS, rows, strict=True) if len(chosen)}
     for name, path in (("valid", data.valid_path), ("test", data.test_path)):
         if path is not None:
-            tables[name] = read(f"{name}_path", data.inputs if path.endswith(".npz") else list(whole.inputs))
+            tables[name] = read_part(loaded, f"{name}_path", sha256, kinds=whole.kinds)
             if tables[name].inputs != whole.inputs:
                 raise DataError(
                     f"{path}: {len(tables[name].inputs)} input columns, but {data.path} has {len(whole.inputs)}"
                 )
     return {name: tables[name] for name in SPLITS if name in tables}, sha256
+
+
+def read_split(
+    loaded: LoadedConfig, model: Model, split: str, sha256: dict[str, str]
+) -> tuple[Table, tuple[Array, ...]]:
+    """The table of one split, and the weights of its rows if there are any; a file of its own is all that is read."""
+    config = loaded.config
+    if getattr(config.data, f"{split}_path", None) and not weighted(config):
+        return read_part(loaded, f"{split}_path", sha256, kinds=model.coding.kinds), ()
+    tables, found = read_splits(loaded, generators(config)[0])
+    sha256 |= found
+    return tables[split], row_weights(config, model.target, tables)[split]
+
+
+def read_part(loaded: LoadedConfig, key: str, sha256: dict[str, str], kinds: Mapping[str, str] | None = None) -> Table:
+    """The table that data.<key> names; its hash is put into `sha256`.
+
+    `kinds` has its input columns, if they are known; otherwise the config says which they are.
+    """
+    data, loss = loaded.config.data, chosen_loss(loaded.config)
+    path = getattr(data, key)
+    split = data.split
+    others = {split.by: "text", split.order: None, split.column: "text"} if key == "path" else {}
+    others[data.weight] = "number"
+    try:
+        before = file_state(path)
+        sha256[path] = file_hash(path)
+        known = None if path.endswith(".npz") else kinds
+        table = read_table(
+            path,
+            inputs=data.inputs if known is None else list(known),
+            exclude=data.exclude if known is None else (),
+            targets=data.target,
+            labels=TARGETS[loss.target].takes_labels,
+            kinds=kinds_of(data) if kinds is None else kinds,
+            others={name: kind for name, kind in others.items() if name is not None},
+            reading=data.reading(),
+        )
+        if file_state(path) != before:
+            raise DataError(f"{path}: changed while it was read; try again when nothing writes to it")
+        return table
+    except DataError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        message = f"{error}; a relative path starts from the config's folder"
+        raise DataError(loaded.tree.located(("data", key), message)) from None
+
+
+def kinds_of(data: schema.Data) -> dict[str, str]:
+    """The kinds of columns as the reader takes them: a number may be written as a date, or a truth value."""
+    kinds = {name: column.kind for name, column in data.columns.items() if column.kind is not None}
+    return {name: "quantity" if kind == "number" else kind for name, kind in kinds.items()}
+
+
+def split_table(split: schema.Split, table: Table, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    """The rows of the training, validation and test set."""
+    column = table.others.get(split.by or split.order or split.column or "")
+    if split.column is not None and isinstance(column, Texts):
+        return split_by_parts(column, split.column, split.valid_part, split.test_part)
+    if split.by is not None and isinstance(column, Texts):
+        groups = np.where(column.codes < 0, len(column.levels), column.codes)
+        return split_groups(groups, split.valid, split.test, rng, column=quoted(split.by))
+    if split.order is not None and column is not None:
+        values = column.codes if isinstance(column, Texts) else column
+        if missing := int(np.count_nonzero((values < 0) if isinstance(column, Texts) else np.isnan(values))):
+            raise DataError(f"data.split.order: {missing} rows have no value in column {quoted(split.order)}")
+        return split_ordered(values, split.valid, split.test, column=quoted(split.order))
+    assert split.method is not None
+    return split_rows(len(table), split.valid, split.test, method=split.method, rng=rng, labels=table.Y)
 
 
 def file_state(path: str) -> tuple[int, int, int]:

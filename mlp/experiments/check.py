@@ -21,11 +21,13 @@ from mlp.checking import (
 from mlp.experiments.assemble import generators, read_splits
 from mlp.experiments.experiment import Experiment
 from mlp.tables import Table
+from mlp.tables.coding import Coding
 from mlp.tables.table import slices
 from mlp.training import train
 from mlp.types import Array, Examples
 
 DATA_TOLERANCE = 1e-6  # examples are float32
+RARE = "(rare)"
 
 
 def check_experiment(experiment: Experiment, rows: int) -> list[Result]:
@@ -62,13 +64,31 @@ def training_table(experiment: Experiment) -> Table:
 
 def check_data(table: Table, X: Examples, Y: Examples, experiment: Experiment) -> Iterator[Result]:
     """X and Y, as they are trained on, against the table that they were made from."""
-    model, target = experiment.model, experiment.model.target
-    yield decoded("inputs", table.inputs, model.input_scaler.inverse, X, table.X)
+    coding, target = experiment.model.coding, experiment.model.target
+    if coding.numbers:
+        yield decoded("inputs", coding.numbers, lambda Z: coding.decode(Z)[0], X, table.X, coding.stretch)
+    for name in coding.categories:
+        yield decoded_texts(name, table, X, coding)
     if not target.takes_labels:
         yield decoded(", ".join(target.names), target.names, lambda Y: target.decide(Y.T).T, Y, table.Y)
     outputs = target.size // len(target.names)  # of each column
     for k, (name, labels) in enumerate(target.labels.items()):
         yield from labelled(name, labels, Y, table.Y[:, k], slice(k * outputs, (k + 1) * outputs))
+
+
+def decoded_texts(name: str, table: Table, X: Examples, coding: Coding) -> Result:
+    """A coded category, and back again, against the texts of the table; those without a level of their own are rare."""
+    what, category, written = f"input {name!r}", coding.categories[name], table.texts[name].written()
+    shown = [*category.levels, *([RARE] if category.rare else []), None, None]  # UNSEEN is -2, and MISSING -1
+    for rows in slices(X):
+        found = np.array(shown, dtype=object)[coding.decode(X[rows])[1][name]]
+        known = np.isin(written[rows].astype(str), category.levels) | (written[rows] == None)  # noqa: E711
+        wrong = np.flatnonzero(found != np.where(known, written[rows], RARE))
+        if wrong.size:
+            row = int(wrong[0])
+            reason = f"row {rows.start + row}: {written[rows][row]!r} is written, {found[row]!r} is coded"
+            return Result(what, "as written", FAIL, wrong.size / len(X), 0.0, reason)
+    return Result(what, "as written", PASS, 0.0, 0.0, f"all {len(X)} rows, back as texts")
 
 
 def labelled(name: str, labels: Sequence[str], Y: Examples, written: Array, columns: slice) -> list[Result]:
@@ -82,17 +102,27 @@ def labelled(name: str, labels: Sequence[str], Y: Examples, written: Array, colu
 
 
 def decoded(
-    what: str, columns: Sequence[str], decode: Callable[[Array], Array], coded: Examples, written: Examples
+    what: str,
+    columns: Sequence[str],
+    decode: Callable[[Array], Array],
+    coded: Examples,
+    written: Examples,
+    stretch: Callable[[Array], Array] = np.ones_like,
 ) -> Result:
-    """Numbers that were standardized, and back again, against the numbers of the table: column by column."""
+    """Numbers that were standardized, and back again, against the numbers of the table: column by column.
+
+    Where decoding stretches a rounding error of a coded number, by `stretch` of the written one, more may be lost.
+    """
     tiny = np.finfo(np.float64).tiny
     difference, size = np.zeros(len(columns)), np.zeros(len(columns))
     worst, places = np.full(len(columns), -1.0), np.zeros(len(columns), int)
     for rows in slices(written):
         wanted = written[rows].astype(np.float64)
-        off = np.abs(decode(coded[rows]) - wanted)
+        found = decode(coded[rows])
+        off = np.where(np.isnan(found) & np.isnan(wanted), 0, np.abs(found - wanted) / stretch(wanted))
+        off = np.where(np.isnan(off), np.inf, off)
         difference = np.hypot(difference, np.linalg.norm(off, axis=0))
-        size = np.hypot(size, np.linalg.norm(wanted, axis=0))
+        size = np.hypot(size, np.linalg.norm(np.nan_to_num(wanted), axis=0))
         places = np.where(off.max(axis=0) > worst, rows.start + off.argmax(axis=0), places)
         worst = np.maximum(worst, off.max(axis=0))
     errors = difference / np.maximum(size, tiny)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from reprlib import repr as brief
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, create_model
 
@@ -14,7 +14,6 @@ from mlp.experiments.config.sections import Section, keys_of
 from mlp.layers import LAYERS
 from mlp.layers.table import Entry
 from mlp.losses import losses_for
-from mlp.tables.target import check_names
 from mlp.tables.targets import TARGETS
 
 MAX_KEYS = 100  # of a mapping: each unknown one is a mistake, which takes a kB
@@ -79,23 +78,39 @@ def check_small(key: str, data: Any) -> Any:
     return data
 
 
+class Column(Section):
+    """An input column: `gaps` says that its training rows had some; the other keys are a category's."""
+
+    name: str
+    kind: Literal["number", "boolean", "date", "category"]
+    gaps: bool
+    levels: list[str] = Field([])
+    rare: bool = False
+
+
+class Inputs(Section):
+    columns: Annotated[list[Column], Field(min_length=1)]
+    clip: Literal["smooth"] | None
+
+
 class ModelHeader(Section):
     """What a model file says beside its arrays."""
 
     layers: Layers
     loss: str
-    inputs: Annotated[list[Any], AfterValidator(lambda names: check_names("inputs", names))]
+    inputs: Inputs
     target: Annotated[Any, AfterValidator(lambda target: of_kind("target", TARGETS, target))]
     epoch: Annotated[int, Field(ge=0, le=10**9)]
     config: Annotated[Config | None, BeforeValidator(lambda config: check_small("config", config))]
 
 
-def check_model_header(header: Mapping[str, Any]) -> None:
-    """Raises ValueError, naming the key, unless the header is that of a model."""
+def check_model_header(header: Mapping[str, Any]) -> ModelHeader:
+    """The header as that of a model. Raises ValueError, naming the key, when it is none."""
     checked = validated(ModelHeader, header)
     losses = losses_for(target=checked.target["kind"])
     if checked.loss not in losses:
         raise wrong("loss", checked.loss, " or ".join(losses))
+    return checked
 
 
 def wrong(key: str, value: Any, expected: str) -> ValueError:

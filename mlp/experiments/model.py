@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,13 @@ from mlp.losses import LOSSES, NamedLoss
 from mlp.minibatches import weights
 from mlp.network import Network
 from mlp.tables import Table, read_table
-from mlp.tables.columns import Scaler
-from mlp.tables.table import Rows
-from mlp.tables.target import Target
+from mlp.tables.coding import Coding
+from mlp.tables.frames import table_of
+from mlp.tables.reading import Reading
+from mlp.tables.target import Report, Target
 from mlp.tables.targets import TARGETS
 from mlp.text import listed
-from mlp.types import Array, Batch, Data, Examples, unpack
+from mlp.types import Array, Data, Examples, unpack
 
 KIND = "mlp model"
 NUMBERED = re.compile(r"(.+?)([0-9]{1,9})")  # W of layer 11 is "W11"
@@ -39,28 +40,32 @@ MOST_CONFUSED = 1000  # of a confusion matrix: a million counts
 class Model:
     """What `model.npz` holds: `predict` takes inputs as they are in a table, and returns predictions in its terms.
 
-    `inputs` are the names of the D input columns, in the network's order; `epoch` is the one that the weights are from
-    and `config` the complete config of the run, as plain data.
+    `coding` is that of the input columns. `epoch` is the one that the weights are from and `config` the complete config
+    of the run, as plain data.
     """
 
     network: Network
     loss: NamedLoss
-    inputs: tuple[str, ...]
-    input_scaler: Scaler
+    coding: Coding
     target: Target
     epoch: int = 0
     config: Any = None
 
-    def predict(self, X: Examples, *, source: str = "the inputs") -> dict[str, Array]:
-        """Predictions for X (N x D, in the columns' own units), as columns of length N.
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the input columns."""
+        return self.coding.inputs
 
-        For classes: the label, then probabilities. For numbers: the numbers in their own units. A DataError names
-        `source` and the columns.
+    def predict(self, X: Any, *, source: str = "the inputs") -> dict[str, Array]:
+        """Predictions for the rows of X, in the columns' own units, as columns of length N.
+
+        X is a `Table`, a pandas, polars or Arrow table, whose columns are found by name, or an array of N rows with the
+        input columns in the order of `inputs`. For classes: the label, then probabilities. For numbers: the numbers in
+        their own units. A DataError names `source` and the columns.
         """
-        X = X if isinstance(X, Rows) else np.asarray(X)
-        if X.ndim != 2 or X.shape[1] != len(self.inputs):
-            raise ValueError(f"X has shape {X.shape}, expected (N, {len(self.inputs)}): one example a row")
-        P = [P for _, _, P in self.outputs(self.encode_inputs(X, source), source)]
+        if not isinstance(X, Table):
+            X = table_of(X, self.coding.kinds, self.reading, source)
+        P = [P for _, _, P in self.outputs(self.encode_inputs(X), source)]
         with np.errstate(over="ignore"):
             found = self.target.predictions(np.concatenate(P, axis=1))
         for name, column in found.items():
@@ -82,36 +87,35 @@ class Model:
                 "its inputs are far outside what the model was trained on"
             )
 
-    def score(self, data: Data, source: str) -> tuple[dict[str, float], dict[str, Array]]:
-        """Loss and metrics, and the confusion counts of each column of classes, for encoded (X, Y) or (X, Y, w).
+    def score(self, data: Data, source: str) -> tuple[dict[str, float], dict[str, Array], dict[str, Report]]:
+        """Loss and metrics for encoded (X, Y) or (X, Y, w); confusion counts and a report for each target column.
 
-        Counts are left out for more than MOST_CONFUSED classes: they grow with the square of that number.
+        Counts and reports are left out for more than MOST_CONFUSED classes: they grow with the square of that number.
         """
         X, Y, w = unpack(data)
-        found, wanted = (X.shape[1], Y.shape[1]), (len(self.inputs), self.target.size)
-        if found != wanted:
-            raise DataError(
-                f"{source}: {found[0]} input columns and {found[1]} outputs, but the model has {wanted[0]} and "
-                f"{wanted[1]}; it is not of this run"
-            )
         few = all(len(labels) <= MOST_CONFUSED for labels in self.target.labels.values())
         confusion: dict[str, Array] = {}
+        evidence = list[list[Array]]()
 
-        def outputs_and_targets() -> Iterator[Batch]:
+        def outputs_and_targets() -> Iterator[tuple[Array, Array, Array | None]]:
             for rows, F, P in self.outputs(X, source):
                 true = targets(Y, rows, F)
                 yield F, true, weights(w, rows, F.dtype)
-                for column, counts in self.target.confusion(P, true).items() if few else ():
-                    confusion[column] = confusion.get(column, 0) + counts
+                if few:
+                    evidence.append(self.target.evidence(P, true))
+                    for column, counts in self.target.confusion(P, true).items():
+                        confusion[column] = confusion.get(column, 0) + counts
 
-        return scores_of(self.loss, outputs_and_targets(), self.target.metrics()), confusion
+        scores = scores_of(self.loss, outputs_and_targets(), self.target.metrics())
+        whole = [np.concatenate(batches, axis=1) for batches in zip(*evidence, strict=True)]
+        return scores, confusion, self.target.reports(whole) if few else {}
 
-    def encode_inputs(self, X: Examples, source: str) -> Examples:
-        """X (N x D) as the network sees it."""
+    def encode_inputs(self, table: Table) -> Examples:
+        """A table's inputs as the network sees them."""
         try:
-            return self.input_scaler.encode(X, self.inputs)
+            return self.coding.encode(table)
         except DataError as error:
-            raise DataError(f"{source}: {error}") from None
+            raise DataError(f"{table.source}: {error}") from None
 
     def encode(self, table: Table, where: str) -> Data:
         """A table's inputs and targets as the network sees them."""
@@ -119,19 +123,26 @@ class Model:
             Y = self.target.encode(table.Y, where)
         except DataError as error:
             raise DataError(f"{table.source}: {error}") from None
-        return self.encode_inputs(table.X, table.source), Y
+        return self.encode_inputs(table), Y
 
-    def read(self, path: Path | str, *, with_targets: bool) -> Table:
-        """Read a table as the training data was read: same columns (others are left aside), delimiter and header.
+    @property
+    def reading(self) -> Reading:
+        """How the files of its training rows were written."""
+        return Reading() if self.config is None else Config.model_validate(self.config).data.reading()
 
-        Without a header, a table that has as many columns as the model has inputs is taken in order; so is the input
-        array of a `.npz` file.
+    def read(
+        self, path: Path | str, *, with_targets: bool, keep: Sequence[str] = (), reading: Reading | None = None
+    ) -> Table:
+        """Read a table as the training data was read, or as `reading` says: the same columns, others are left aside.
+
+        Columns are found by name. Without a header, a table that has as many columns as the model has inputs is taken
+        in order; so is the input array of a `.npz` file. The texts of the columns to `keep` are in `others`.
         """
-        trained = None if self.config is None else Config.model_validate(self.config).data
         inputs: Sequence[str] | None = self.inputs
         names: Sequence[str] = self.target.names
         if str(path).endswith(".npz"):  # names are of arrays there, not of columns
             inputs = None
+            trained = None if self.config is None else Config.model_validate(self.config).data
             if trained is not None and trained.path.endswith(".npz"):
                 inputs, names = trained.inputs, trained.target
         table = read_table(
@@ -139,13 +150,18 @@ class Model:
             inputs=inputs,
             targets=names if with_targets else (),
             labels=self.target.takes_labels,
-            delimiter="," if trained is None else trained.delimiter,
-            header=None if trained is None else trained.header,
+            kinds=self.coding.kinds,
+            others=dict.fromkeys(keep, "text"),
+            reading=reading or self.reading,
         )
         for what, found, wanted in (("input", table.inputs, self.inputs), ("target", table.targets, self.target.names)):
             if len(found) != len(wanted) and (with_targets or what == "input"):
                 raise DataError(f"{path}: {len(found)} {what} columns, but the model has {len(wanted)}")
-        return table
+        return replace(table, kinds=dict(zip(self.inputs, table.kinds.values(), strict=True)))
+
+    def news(self, table: Table) -> list[str]:
+        """What the rows hold that the training rows did not, a sentence each."""
+        return [*table.notes, *self.coding.news(table), *self.coding.far_off(table.X)]
 
     def save(self, path: Path) -> None:
         """Write `to_bytes()` to a file, in one step."""
@@ -157,13 +173,12 @@ class Model:
         Raises FileError for a model that `load_model` would refuse: an activation of your own, for one.
         """
         arrays = dict(self.network.parameters())
-        arrays |= {"input_mean": self.input_scaler.mean, "input_std": self.input_scaler.std}
-        arrays |= self.target.arrays()
+        arrays |= self.coding.arrays() | self.target.arrays()
         try:
             header = {
                 "layers": [header_of(layer) for layer in self.network.layers],
                 "loss": self.loss.name,
-                "inputs": list(self.inputs),
+                "inputs": self.coding.header(),
                 "target": self.target.header(),
                 "epoch": self.epoch,
                 "config": self.config,
@@ -190,23 +205,24 @@ def load_model(path: Path | str) -> Model:
 
 def model_of(header: dict[str, Any], arrays: dict[str, Array]) -> Model:
     """The model of a file's header and arrays. Raises ValueError, naming the key or the array, where there is none."""
-    check_model_header(header)
+    checked = check_model_header(header)
     network, target = network_of(header["layers"], arrays), target_of(header["target"], arrays)
-    inputs = header["inputs"]
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("input_mean", "input_std"), (len(inputs),))
-    shapes |= {name: array.shape for name, array in target.arrays().items()}
+    try:
+        coding = Coding.from_header(arrays, **checked.inputs.model_dump())
+    except KeyError as error:
+        raise ValueError(f"missing array {error} of the inputs") from None
+    shapes = {name: array.shape for part in (coding, target) for name, array in part.arrays().items()}
     check_arrays(arrays, shapes | {name: W.shape for name, W in network.parameters().items()})
     for name in shapes:
         if name.endswith("_std") and not (arrays[name] > 0).all():
             raise ValueError(f"array {name!r} holds values that are not above 0")
     n_in, n_out = sizes(network.layers)
-    if n_in not in (None, len(inputs)) or n_out not in (None, target.size):
+    if n_in not in (None, coding.size) or n_out not in (None, target.size):
         raise ValueError(
-            f"a network of {n_in} inputs and {n_out} outputs, but {len(inputs)} input columns and "
+            f"a network of {n_in} inputs and {n_out} outputs, but {coding.size} coded input columns and "
             f"{target.size} outputs for the target"
         )
-    scaler = Scaler(arrays["input_mean"], arrays["input_std"])
-    return Model(network, LOSSES[header["loss"]], tuple(inputs), scaler, target, header["epoch"], header["config"])
+    return Model(network, LOSSES[header["loss"]], coding, target, header["epoch"], header["config"])
 
 
 def network_of(headers: list[dict[str, Any]], arrays: dict[str, Array]) -> Network:

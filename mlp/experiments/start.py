@@ -9,16 +9,18 @@ from typing import Any
 
 from mlp.errors import ConfigError, DataError, FileError
 from mlp.experiments import checkpoint
-from mlp.experiments.assemble import prepare
-from mlp.experiments.checkpoint import load_checkpoint
+from mlp.experiments.assemble import portable, prepare, read_split
+from mlp.experiments.checkpoint import check_unchanged, load_checkpoint
 from mlp.experiments.config.load import dump_config, load_config
 from mlp.experiments.experiment import Experiment
 from mlp.experiments.machine import differences
+from mlp.experiments.model import Model
 from mlp.experiments.run import FILES, Run
 from mlp.experiments.storage.files import temporary_path
 from mlp.experiments.storage.metrics_csv import truncate_metrics
 from mlp.experiments.storage.run_folder import LOCK, FolderLock, empty_folder, new_folder, now, read_facts, remove
 from mlp.records import Progress
+from mlp.types import Data
 
 
 def start_run(experiment: Experiment, *, out: Path | None, argv: Sequence[str]) -> Run:
@@ -132,13 +134,37 @@ def prepare_again(
     folder: Path, facts: Mapping[str, Any], overrides: Sequence[str] = (), prepare: Callable[..., Experiment] = prepare
 ) -> Experiment:
     """The experiment that the run of this directory started with. Raises DataError when a data file has changed."""
-    before = list(facts["sha256"].values())
     experiment = prepare(load_config(folder / "config.yaml", overrides), advise=False)
-    if len(before) != len(experiment.sha256):
-        raise DataError(
-            f"{folder}: the config names {len(experiment.sha256)} data files, but the run started with {len(before)}"
-        )
-    for (path, found), was in zip(experiment.sha256.items(), before, strict=True):
-        if found != was:
-            raise DataError(f"{path}: has changed since the run started (SHA-256 {found[:12]}..., was {was[:12]}...)")
+    check_files(folder, facts, experiment.sha256)
     return experiment
+
+
+def own_rows(folder: Path, model: Model, split: str | None) -> tuple[str, Data]:
+    """The rows of a run that a model of it is scored on, by default those of its last split, and which split they are.
+
+    No more files are read than these rows are in, and no more rows are coded. Raises DataError when one has changed.
+    """
+    facts, loaded = read_facts(folder), load_config(folder / "config.yaml")
+    check_unchanged(folder, model.config, portable(loaded.config))
+    split = split or list(facts["rows"])[-1]
+    if split not in facts["rows"]:
+        raise ConfigError(f"--split {split}: this run has only {', '.join(facts['rows'])}")
+    table, weights = read_split(loaded, model, split, sha256 := dict[str, str]())
+    check_files(folder, facts, sha256)
+    if (table.inputs, table.targets) != (model.inputs, model.target.names):
+        raise DataError(f"{folder}: its model is not of this run: it has other input or target columns")
+    return split, (*model.encode(table, split), *weights)
+
+
+def check_files(folder: Path, facts: Mapping[str, Any], sha256: Mapping[str, str]) -> None:
+    """Raises DataError when a file that was read is not what the run started with."""
+    before = facts["sha256"]
+    for path, found in sha256.items():
+        name = Path(path).name
+        was = [each for known, each in before.items() if Path(known).name == name]
+        if not was:
+            raise DataError(f"{folder}: the config names {path}, with which the run did not start")
+        if found not in was:
+            raise DataError(
+                f"{path}: has changed since the run started (SHA-256 {found[:12]}..., was {was[0][:12]}...)"
+            )

@@ -5,21 +5,29 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlp.errors import DataError
-from mlp.tables.table import MAX_LABEL, Table, choose_columns, choose_names, is_missing, slices, too_long
+from mlp.tables.reading import Reading
+from mlp.tables.table import MAX_LABEL, Table, Texts, choose_columns, choose_names, slices, too_long
 from mlp.text import listed, quoted
 from mlp.types import Array
 
 LARGE = 2**28  # bytes, 256 MiB: a larger `.npy` file is mapped, not loaded
 
 
-def read_npy(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, labels: bool) -> Table:
+def read_npy(
+    path: Path,
+    targets: Sequence[str],
+    inputs: Sequence[str] | None,
+    labels: bool,
+    exclude: Sequence[str],
+    others: Mapping[str, str | None],
+) -> Table:
     """A matrix, one example a row. One of more than LARGE bytes stays in the file, which is mapped into memory.
 
     The numbers are the same, to the last bit. Such a file may be larger than memory; rows are then read from the disk
@@ -31,19 +39,32 @@ def read_npy(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, l
         raise DataError(f"{path}: expected a matrix with one example a row, got shape {matrix.shape}")
     check_not_empty(path, matrix)
     names = [str(column) for column in range(matrix.shape[1])]
-    of_X, of_Y = choose_names(str(path), names, inputs, targets, numbered=True)
-    check_numbers(f"{path}", matrix)
+    if absent := [name for name in (*exclude, *others) if name not in names]:
+        raise DataError(f"{path}: no column {listed(absent)}; the columns are {listed(names)}")
+    of_X, of_Y = choose_names(str(path), names, inputs, targets, {*exclude, *others}, numbered=True)
+    check_numbers(f"{path}", matrix, gaps=True)
     X, Y = choose_columns(matrix, of_X), matrix[:, of_Y]
+    check_numbers(f"{path}", Y)
     Y = label_texts(f"{path}", Y) if labels else Y
-    return Table(str(path), tuple(names[c] for c in of_X), X, tuple(names[c] for c in of_Y), Y)
+    beside = {name: other(f"{path}", matrix[:, int(name)], kind) for name, kind in others.items()}
+    return Table(str(path), {names[c]: "number" for c in of_X}, X, {}, tuple(names[c] for c in of_Y), Y, beside)
 
 
-def read_npz(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, labels: bool) -> Table:
-    """The array of inputs, N x D, and those of the targets, each N or N x K."""
+def read_npz(
+    path: Path,
+    targets: Sequence[str],
+    inputs: Sequence[str] | None,
+    labels: bool,
+    exclude: Sequence[str],
+    others: Mapping[str, str | None],
+) -> Table:
+    """The array of inputs, N x D, those of the targets, each N or N x K, and others, each N."""
+    if exclude:
+        raise DataError(f"{path}: data.exclude names columns, but a .npz file has arrays")
     if inputs is not None and len(inputs) != 1:
         raise DataError(f"{path}: data.inputs must name one array of a .npz file, got {listed(inputs)}")
     X_name = "X" if inputs is None else inputs[0]
-    arrays = load(path, [X_name, *targets])
+    arrays = load(path, [X_name, *targets, *others])
     X = arrays[X_name]
     if X.ndim != 2:
         raise DataError(f"{path}: array {quoted(X_name)} has shape {X.shape}, expected (N, D) with one example a row")
@@ -65,9 +86,24 @@ def read_npz(path: Path, targets: Sequence[str], inputs: Sequence[str] | None, l
         Y_names += [name] if y.shape[1] == 1 else [f"{name}_{k}" for k in range(y.shape[1])]
     if len(set(Y_names)) < len(Y_names):
         raise DataError(f"{path}: two target columns have one name among {listed(Y_names)}; rename an array")
-    check_numbers(f"{path}: array {quoted(X_name)}", X)
+    check_numbers(f"{path}: array {quoted(X_name)}", X, gaps=True)
     Y = np.concatenate(Y_parts, axis=1) if Y_parts else np.empty((len(X), 0))
-    return Table(str(path), tuple(str(column) for column in range(X.shape[1])), X, tuple(Y_names), Y)
+    kinds = {str(column): "number" for column in range(X.shape[1])}
+    for name in others:
+        if arrays[name].shape != (len(X),):
+            raise DataError(
+                f"{path}: {quoted(X_name)} has {len(X)} rows but {quoted(name)} has shape {arrays[name].shape}"
+            )
+    beside = {name: other(f"{path}: array {quoted(name)}", arrays[name], kind) for name, kind in others.items()}
+    return Table(str(path), kinds, X, {}, tuple(Y_names), Y, beside)
+
+
+def other(source: str, column: Array, kind: str | None) -> Array | Texts:
+    """A column that is wanted besides, as text if that is asked for, or if it is no number."""
+    if kind == "text" or (kind is None and column.dtype.kind not in "biuf"):
+        return Texts.of(label_texts(source, column).tolist())
+    check_numbers(source, column[:, None], gaps=True)
+    return column.astype(np.float64)
 
 
 def load(path: Path, names: Sequence[str]) -> dict[str, Array]:
@@ -115,17 +151,18 @@ def check_not_empty(path: Path, X: Array) -> None:
         raise DataError(f"{path}: {X.shape[0]} rows and {X.shape[1]} input columns, expected at least one of each")
 
 
-def check_numbers(source: str, matrix: Array) -> None:
+def check_numbers(source: str, matrix: Array, *, gaps: bool = False) -> None:
+    """Raises DataError for what is no number, for infinite numbers and, unless there may be `gaps`, for nan."""
     if matrix.dtype.kind not in "biuf":
         raise DataError(f"{source}: has dtype {matrix.dtype}, expected real numbers")
     bad, first = 0, ""
-    for piece in slices(matrix):
-        finite = np.isfinite(matrix[piece])
-        if not finite.all():
-            row, column = np.argwhere(~finite)[0]
+    for piece in slices(matrix) if matrix.dtype.kind == "f" else ():
+        wrong = np.isinf(matrix[piece]) if gaps else ~np.isfinite(matrix[piece])
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
             number = matrix[piece][row, column]
             first = first or f"{number} in row {piece.start + row} (from 0), column '{column}'"
-            bad += int((~finite).sum())
+            bad += int(wrong.sum())
     if bad:
         raise DataError(f"{source}: {bad} values are not finite, the first is {first}")
 
@@ -147,7 +184,7 @@ def label_text(source: str, value: Any) -> str:
         return str(int(value))
     if isinstance(value, float) and not math.isfinite(value):
         raise DataError(f"{source}: a label is {value}, expected a class")
-    if isinstance(value, str) and is_missing(value):
+    if isinstance(value, str) and Reading().is_missing(value.strip()):
         raise DataError(f"{source}: a label is missing ({value!r})")
     text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     if len(text) > MAX_LABEL:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,7 +17,56 @@ from mlp.text import listed
 from mlp.types import Array, Examples
 
 MOST_CLASSES = 2**15  # of a column
+FEW_CLASSES = 20  # numbers that are classes without a doubt
 FAR_OFF = 16.0  # standard deviations from 0 to a mean; single precision is then 1e-6 of one
+
+
+class Measured(NamedTuple):
+    """What each of D columns holds, over the cells that are not missing: float64 but for the count of `missing`.
+
+    `std` is that of the population, and 1 where the column is constant; `mean` is then the constant itself.
+    """
+
+    mean: Array
+    std: Array
+    low: Array
+    high: Array
+    missing: Array
+
+    @classmethod
+    def of(cls, X: Examples, names: Sequence[str]) -> Measured:
+        """Measure each column of X (N x D) in two passes. Raises DataError for one without any value.
+
+        Deviations are divided by their largest before they are squared, so that neither 1e300 nor 1e-300 is too much.
+        """
+        N, D = X.shape
+        mean, squares, missing = np.zeros(D), np.zeros(D), np.zeros(D, np.int64)
+        low, high = np.full(D, np.inf), np.full(D, -np.inf)
+        for piece in in_double_precision(X):
+            missing += np.isnan(piece).sum(axis=0)
+        if empty := [names[i] for i in np.flatnonzero(missing == N).tolist()]:
+            raise DataError(
+                f"no value in the {N} training rows in {listed(empty)}; data.columns: {{{empty[0]}: ignore}} leaves "
+                "such a column out"
+            )
+        counts = N - missing
+        with np.errstate(over="ignore", invalid="ignore"):
+            for piece in in_double_precision(X):
+                mean += np.where(np.isnan(piece), 0, piece / counts).sum(axis=0)
+                low, high = np.fmin(low, np.fmin.reduce(piece)), np.fmax(high, np.fmax.reduce(piece))
+            constant = low == high
+            mean = np.where(constant, low, mean)  # a sum may be rounded
+            largest = np.where(constant, 1.0, np.maximum(high - mean, mean - low))
+            for piece in in_double_precision(X):
+                squares += np.where(np.isnan(piece), 0, np.square((piece - mean) / largest)).sum(axis=0)
+            std = np.where(constant, 1.0, largest * np.sqrt(squares / counts))
+        bad = np.flatnonzero(~(np.isfinite(mean) & np.isfinite(std) & (std > 0)))
+        if bad.size:
+            raise DataError(
+                f"values too large to standardize in {listed([names[i] for i in bad.tolist()])} "
+                f"(up to {np.maximum(-low, high)[bad].max():g}): rescale the column"
+            )
+        return cls(mean, std, low, high, missing)
 
 
 @dataclass(frozen=True)
@@ -23,7 +74,7 @@ class Scaler:
     """Standardization, column by column: z = (x - mean) / std, and back again.
 
     `mean` and `std` have D entries, in the column's own units. They are those of the training rows alone, so that
-    nothing about validation or test rows leaks into the inputs. A constant column has std 1: it becomes 0 in training.
+    nothing about validation or test rows leaks into the inputs. A constant column becomes 0 in training, exactly.
     """
 
     mean: Array
@@ -31,29 +82,9 @@ class Scaler:
 
     @classmethod
     def fit(cls, X: Examples, names: Sequence[str]) -> Scaler:
-        """The mean and (population) standard deviation of each column of X (N x D), in float64, in two passes.
-
-        Deviations are divided by their largest before they are squared, so that neither 1e300 nor 1e-300 is too much.
-        """
-        N, D = X.shape
-        mean, squares = np.zeros(D), np.zeros(D)
-        low, high = np.full(D, np.inf), np.full(D, -np.inf)
-        with np.errstate(over="ignore", invalid="ignore"):
-            for piece in in_double_precision(X):
-                mean += (piece / N).sum(axis=0)
-                low, high = np.minimum(low, piece.min(axis=0)), np.maximum(high, piece.max(axis=0))
-            constant = low == high
-            largest = np.where(constant, 1.0, np.maximum(high - mean, mean - low))
-            for piece in in_double_precision(X):
-                squares += np.square((piece - mean) / largest).sum(axis=0)
-            std = np.where(constant, 1.0, largest * np.sqrt(squares / N))
-        bad = np.flatnonzero(~(np.isfinite(mean) & np.isfinite(std) & (std > 0)))
-        if bad.size:
-            raise DataError(
-                f"values too large to standardize in {listed([names[i] for i in bad.tolist()])} "
-                f"(up to {np.maximum(-low, high)[bad].max():g}): rescale the column"
-            )
-        return cls(mean, std)
+        """The scaler of the mean and standard deviation of each column of X (N x D), see `Measured`."""
+        measured = Measured.of(X, names)
+        return cls(measured.mean, measured.std)
 
     @classmethod
     def identity(cls, size: int) -> Scaler:
@@ -64,16 +95,7 @@ class Scaler:
         """X (N x D) as the network sees it; the rows of a large table are standardized when they are asked for."""
         Z = examples((len(X), len(self.mean)), np.float32, lambda rows: self.transform(X[rows]))
         for rows in slices(X):
-            wrong = np.flatnonzero(~np.isfinite(Z[rows]).all(axis=0)).tolist()
-            if wrong:
-                these, numbers = listed([names[i] for i in wrong]), np.asarray(X[rows][:, wrong], np.float64)
-                if not np.isfinite(numbers).all():
-                    raise DataError(f"values that are not finite in {these}")
-                size = f"{np.abs(numbers).max():g}"
-                raise DataError(
-                    f"values too large for {Z.dtype} in {these} (up to {size}); rescale them, or set "
-                    "data.standardize: true if it is false"
-                )
+            check_finite(Z[rows], partial(X.__getitem__, rows), names, "data.standardize_target")
         return Z
 
     def transform(self, X: Array, dtype: DTypeLike = np.float32) -> Array:
@@ -104,39 +126,50 @@ class Scaler:
         return self.mean + self.std * Z
 
 
+def check_finite(Z: Array, written: Callable[[], Array], names: Sequence[str], key: str = "data.standardize") -> None:
+    """Raises DataError for coded numbers that are not finite: the written ones are not, or are too large."""
+    wrong = np.flatnonzero(~np.isfinite(Z).all(axis=0)).tolist()
+    if wrong:
+        these, numbers = listed([names[i] for i in wrong]), np.asarray(written()[:, wrong], np.float64)
+        if not np.isfinite(numbers).all():
+            raise DataError(f"values that are not finite in {these}")
+        raise DataError(
+            f"values too large for {Z.dtype} in {these} (up to {np.abs(numbers).max():g}); rescale them, or set "
+            f"{key}: true if it is false"
+        )
+
+
 def in_double_precision(X: Examples) -> Iterator[Array]:
     """Pieces of X as float64 in row-major order: sums over them do not depend on where X is and how it is stored."""
     return (np.array(X[rows], dtype=np.float64, order="C") for rows in slices(X))
 
 
 def distinct_labels(name: str, written: Array) -> tuple[str, ...]:
-    """The labels of a training column (N of text), in the order of the network's outputs.
+    """The labels of a training column (N of text), as they are written, in the order of the network's outputs.
 
-    Labels that are all whole numbers are in numeric order, others in alphabetical order.
+    Labels that are all numbers are in numeric order, others in alphabetical order.
     """
     labels = np.unique(written).tolist()
-    try:
-        numbers = [float(label) for label in labels]
-    except ValueError:
-        numbers = []
-    if numbers:
-        fractions = [label for label, number in zip(labels, numbers, strict=True) if not number.is_integer()]
-        if fractions:
-            raise DataError(
-                f"target {name!r}: the labels {listed(fractions)} are not whole numbers; "
-                "use task: regression for a quantity, or text for classes"
-            )
-        if len(set(numbers)) < len(labels):
-            raise DataError(f"target {name!r}: one class is written in two ways among {listed(labels)}")
+    numbers = [to_number(label) for label in labels]
+    if all(number is not None for number in numbers):
         labels = [label for _, label in sorted(zip(numbers, labels, strict=True))]
     if len(labels) < 2:
         raise DataError(f"target {name!r}: only one class in the training rows, {labels[0]!r}: nothing to learn")
     if len(labels) > MOST_CLASSES:
         raise DataError(
             f"target {name!r}: {len(labels):,} classes in {len(written):,} training rows ({listed(labels)}), more "
-            f"than {MOST_CLASSES:,}; is it an identifier of the rows?"
+            f"than {MOST_CLASSES:,}; is it an identifier of the rows, or a quantity (task: regression)?"
         )
     return tuple(labels)
+
+
+def to_number(text: str) -> float | None:
+    """The text as a finite number, or None."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and "_" not in text else None
 
 
 def label_codes(name: str, labels: Sequence[str], written: Array, where: str) -> Array:
@@ -145,9 +178,11 @@ def label_codes(name: str, labels: Sequence[str], written: Array, where: str) ->
     index = {label: k for k, label in enumerate(labels)}
     unknown = [label for label in found.tolist() if label not in index]
     if unknown:
+        quantities = len(labels) > FEW_CLASSES and None not in map(to_number, labels)
+        hint = "; if they are quantities, task: regression" if quantities else ""
         raise DataError(
             f"target {name!r}: {listed(unknown)} in the {where} rows but not in the training rows, "
-            f"whose classes are {listed(labels)}"
+            f"whose classes are {listed(labels)}{hint}"
         )
     codes = np.array([index[label] for label in found.tolist()], np.min_scalar_type(len(labels)))
     return codes[places]

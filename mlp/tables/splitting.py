@@ -7,9 +7,14 @@ from typing import Literal
 import numpy as np
 
 from mlp.errors import DataError
+from mlp.tables.table import Texts
+from mlp.text import listed, quoted
 from mlp.types import Array
 
 SplitMethod = Literal["stratified", "shuffled", "file_order"]
+
+WORDS = {"train": 0, "training": 0, "valid": 1, "validation": 1, "val": 1, "dev": 1, "test": 2}
+"""The texts of a column that says which set a row belongs to."""
 
 
 def split_rows(
@@ -44,6 +49,85 @@ def split_rows(
     parts = order[:n_train], order[n_train : n_train + n_valid], order[n_train + n_valid :]
     for part in parts:
         part.sort()
+    return parts
+
+
+def split_groups(
+    groups: Array, valid: float, test: float, rng: np.random.Generator, *, column: str
+) -> tuple[Array, Array, Array]:
+    """The same for rows that belong together: all rows with one code in `groups` (n) are in one set.
+
+    The groups are drawn in random order; test is filled first, then validation, each to the number of rows that comes
+    nearest to its fraction of n.
+    """
+    sizes = np.bincount(groups)
+    drawn = rng.permutation(np.flatnonzero(sizes))
+    n_test, n_valid = nearest_cuts(sizes[drawn], len(groups), test, valid)
+    part = np.zeros(len(sizes), int)
+    part[drawn[:n_test]], part[drawn[n_test:n_valid]] = 2, 1
+    return checked(parts_of(part[groups]), valid, test, f"data.split.by: {column} has {len(drawn)} groups")
+
+
+def split_ordered(values: Array, valid: float, test: float, *, column: str) -> tuple[Array, Array, Array]:
+    """Train on what is first by `values` (n), then validate, and test on what is last.
+
+    Rows of equal values stay together, so the sets come as near to their fractions as that allows.
+    """
+    _, codes, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    n_test, n_valid = nearest_cuts(sizes[::-1], len(values), test, valid)
+    part = np.zeros(len(sizes), int)
+    part[len(sizes) - n_valid :], part[len(sizes) - n_test :] = 1, 2
+    return checked(parts_of(part[codes]), valid, test, f"data.split.order: {column} has {len(sizes)} values")
+
+
+def nearest_cuts(sizes: Array, n: int, first: float, second: float) -> tuple[int, int]:
+    """How many of the groups with these sizes, from the first on, come nearest to n first and n (first + second)."""
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    a, b = (int(np.abs(ends - n * share).argmin()) for share in (first, first + second))
+    if first > 0 and a == 0:
+        a = 1
+    return a, max(b, a + 1) if second > 0 else a
+
+
+def split_by_parts(
+    column: Texts, name: str, valid_part: str | None, test_part: str | None
+) -> tuple[Array, Array, Array]:
+    """Take the sets from the texts of a column: train, valid and test, or all but the given ones for training."""
+    written, codes = column.levels, column.codes
+    if (codes < 0).any():
+        raise DataError(f"data.split.column: {(codes < 0).sum()} rows have no value in column {quoted(name)}")
+    if valid_part is None and test_part is None:
+        unknown = [text for text in written if text not in WORDS]
+        if unknown:
+            raise DataError(
+                f"data.split.column: column {quoted(name)} holds {listed(unknown)}, expected train, valid and test; "
+                f"of other texts say which are which: data.split: {{column: {name}, test_part: {written[-1]}}}"
+            )
+        part = np.array([WORDS[text] for text in written])
+    else:
+        for key, text in (("valid_part", valid_part), ("test_part", test_part)):
+            if text is not None and text not in written:
+                raise DataError(f"data.split.{key}: no {quoted(text)} in column {quoted(name)}, only {listed(written)}")
+        part = np.array([1 if text == valid_part else 2 if text == test_part else 0 for text in written])
+    parts = parts_of(part[codes])
+    if not parts[0].size:
+        raise DataError(f"data.split.column: column {quoted(name)} leaves no rows for training")
+    return parts
+
+
+def parts_of(part: Array) -> tuple[Array, Array, Array]:
+    """The rows of the parts 0, 1 and 2, in file order."""
+    train, valid, test = (np.flatnonzero(part == k) for k in range(3))
+    return train, valid, test
+
+
+def checked(parts: tuple[Array, Array, Array], valid: float, test: float, what: str) -> tuple[Array, Array, Array]:
+    """The parts, if each that was asked for has rows."""
+    for name, fraction, rows in zip(("train", "valid", "test"), (1.0, valid, test), parts, strict=True):
+        if fraction > 0 and not rows.size:
+            raise DataError(
+                f"{what}, too few for a {name} set: use other fractions than valid {valid:g}, test {test:g}"
+            )
     return parts
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -16,26 +16,83 @@ from mlp.types import Array, Examples
 
 PIECE = 2**18  # numbers that are worked on at a time in a pass over a table: 2 MB in double precision
 SMALL = 2**20  # numbers: up to here rows are made at once and kept, 4 MB in single precision
-MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
 MAX_LABEL = 200  # characters; an array of text has room for its longest label in every row
+
+
+Kind = Literal["number", "boolean", "date", "category"]
+"""How the cells of a column are read: the first three become numbers."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A column of N texts: its `levels`, sorted by code point, and their `codes`, counted from 0; -1 is missing."""
+
+    levels: tuple[str, ...]
+    codes: Array
+
+    @classmethod
+    def of(cls, written: Sequence[str | None]) -> Texts:
+        """The column of these texts; None is missing."""
+        levels = sorted({text for text in written if text is not None})
+        index: dict[str | None, int] = {text: code for code, text in enumerate(levels)}
+        index[None] = -1
+        return cls(tuple(levels), np.array([index[text] for text in written], np.int32))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def rows(self, numbers: Any) -> Texts:
+        """The texts of the rows with these numbers; levels that none of them has stay."""
+        return Texts(self.levels, self.codes[numbers])
+
+    def written(self) -> Array:
+        """The texts (N of object), None where one is missing."""
+        return np.array([*self.levels, None], dtype=object)[self.codes]
 
 
 @dataclass(frozen=True)
 class Table:
-    """N examples: X is N x D numbers, perhaps as `Rows`; Y is N x K, text for labels or numbers, and K may be 0."""
+    """N examples as they are written.
+
+    `kinds` has the kind of each input column, in the order of the table. X (N x the number of those that become
+    numbers, perhaps as `Rows`) has nan where a cell is missing; dates are days since 1970-01-01. `texts` has the
+    categories. Y is N x K, text for labels or numbers, and K may be 0; no target is missing. `others` has columns that
+    were asked for besides, and `notes` are sentences for the person.
+    """
 
     source: str
-    inputs: tuple[str, ...]
+    kinds: dict[str, str]
     X: Examples
+    texts: dict[str, Texts]
     targets: tuple[str, ...]
     Y: Array
+    others: dict[str, Array | Texts] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(self.kinds)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The names of the columns of X."""
+        return tuple(name for name in self.kinds if name not in self.texts)
 
     def __len__(self) -> int:
         return len(self.X)
 
     def rows(self, numbers: Array) -> Table:
         """The table of the rows with these numbers."""
-        return replace(self, X=choose_rows(self.X, numbers), Y=self.Y[numbers])
+        return replace(
+            self,
+            X=choose_rows(self.X, numbers),
+            texts={name: column.rows(numbers) for name, column in self.texts.items()},
+            Y=self.Y[numbers],
+            others={
+                name: column.rows(numbers) if isinstance(column, Texts) else column[numbers]
+                for name, column in self.others.items()
+            },
+        )
 
 
 class Rows:
@@ -84,9 +141,15 @@ def slices(X: Examples) -> Iterator[slice]:
 
 
 def choose_names(
-    source: str, names: Sequence[str], inputs: Sequence[str] | None, targets: Sequence[str], *, numbered: bool
+    source: str,
+    names: Sequence[str],
+    inputs: Sequence[str] | None,
+    targets: Sequence[str],
+    left_out: Collection[str] = (),
+    *,
+    numbered: bool,
 ) -> tuple[list[int], list[int]]:
-    """Positions of the input and the target columns; `inputs=None` means all that are not targets.
+    """Positions of the input and the target columns; `inputs=None` means all that are not targets and not `left_out`.
 
     Where columns have only numbers for names and there are as many as `inputs`, they are the inputs, in order.
     """
@@ -99,23 +162,21 @@ def choose_names(
         if twice := [name for name in wanted if counts[name] > 1]:
             raise DataError(f"{source}: {counts[twice[0]]} columns are named {quoted(twice[0])} (the {kind})")
     if inputs is None:
-        others = counts.keys() - set(targets)
+        others = counts.keys() - set(targets) - set(left_out)
         inputs = [name for name in counts if name in others]
         if "" in inputs:
             raise DataError(
-                f"{source}: column {list(names).index('') + 1} has no name; name it, or list the columns to use in "
-                "data.inputs"
+                f"{source}: column {list(names).index('') + 1} has no name; name it, or leave it out: "
+                'data.exclude: [""]'
             )
         if twice := [name for name in inputs if counts[name] > 1]:
-            raise DataError(f"{source}: two columns have one name: {listed(twice)}")
+            raise DataError(
+                f"{source}: two columns have one name: {listed(twice)}; rename one, or leave both out by data.exclude"
+            )
     if not inputs:
         raise DataError(f"{source}: no input columns: the only columns are {listed(names)}")
     position = {name: column for column, name in enumerate(names)}
     return [position[name] for name in inputs], [position[name] for name in targets]
-
-
-def is_missing(cell: str) -> bool:
-    return cell.strip().lower() in MISSING
 
 
 def too_long(where: str, label: str) -> DataError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from reprlib import repr as brief
 from typing import Any, ClassVar, Self
 
@@ -89,6 +90,14 @@ class Target(ABC):
     def baseline(self, true: Array) -> dict[str, float]:
         """The column scores of the best prediction that is the same for all rows."""
 
+    def evidence(self, P: Array, Y: Array) -> list[Array]:
+        """What `reports` needs of a batch: for each column of the target a matrix with one column for each example."""
+        return []
+
+    def reports(self, evidence: list[Array]) -> dict[str, Report]:
+        """More scores of each column of the target, from the evidence of all rows; none where it says nothing more."""
+        return {}
+
     def class_counts(self, Y: Array) -> dict[str, Array]:
         """For each column of classes, how many of the N columns of Y have each label."""
         codes = zip(self.labels.items(), self.decide(Y), strict=False)
@@ -98,6 +107,18 @@ class Target(ABC):
         """For each column of classes, how many examples of label i were predicted to be of label j."""
         codes = zip(self.labels.items(), self.decide(Y), self.decide(P), strict=False)
         return {name: count_pairs(true, found, len(labels)) for (name, labels), true, found in codes}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is said of predictions for one column: scores by name, those of each class, and the constant to beat.
+
+    `always` is the best prediction that is the same for all of these rows, in words, and its scores.
+    """
+
+    scores: dict[str, float]
+    always: tuple[str, dict[str, float]]
+    classes: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 class OtherKind(DataError):

@@ -14,10 +14,22 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from mlp.errors import DataError
-from mlp.metrics import accuracy, binary_accuracy, mae, r2, rmse
+from mlp.metrics import (
+    accuracy,
+    average_precision,
+    balanced_accuracy,
+    binary_accuracy,
+    class_scores,
+    count_pairs,
+    mae,
+    r2,
+    rmse,
+    roc_auc,
+    row_accuracy,
+)
 from mlp.tables.columns import Scaler, distinct_labels, label_codes, one_hot
 from mlp.tables.table import examples
-from mlp.tables.target import Metric, OtherKind, Target, check_names
+from mlp.tables.target import Metric, OtherKind, Report, Target, check_names
 from mlp.text import listed
 from mlp.types import Array, Examples
 
@@ -67,6 +79,21 @@ class LabelTarget(Target):
     @abstractmethod
     def probabilities(self, P: Array) -> dict[str, Array]: ...
 
+    def evidence(self, P: Array, Y: Array) -> list[Array]:
+        """Codes, true and decided, the probability of the true label and that of the second one."""
+        found = []
+        for true, decided, chances in zip(self.decide(Y), self.decide(P), self.chances(P), strict=True):
+            found.append(np.stack([true, decided, chances[true, np.arange(len(true))], chances[1]], dtype=np.float64))
+        return found
+
+    @abstractmethod
+    def chances(self, P: Array) -> list[Array]:
+        """For each column the probability of each of its labels."""
+
+    def reports(self, evidence: list[Array]) -> dict[str, Report]:
+        columns = zip(self.columns.items(), evidence, strict=True)
+        return {name: class_report(labels, *rows) for (name, labels), rows in columns}
+
     def column_scores(self, decided: Array, true: Array) -> dict[str, float]:
         return dict(zip(self.names, (decided == true).mean(axis=1).tolist(), strict=True))
 
@@ -115,6 +142,9 @@ class MulticlassTarget(LabelTarget):
     def decide(self, P: Array) -> Array:
         return P.argmax(axis=0)[None]
 
+    def chances(self, P: Array) -> list[Array]:
+        return [P]
+
     def probabilities(self, P: Array) -> dict[str, Array]:
         (labels,) = self.columns.values()
         return {f"probability_{label}": p for label, p in zip(labels, P, strict=True)}
@@ -148,6 +178,9 @@ class MultilabelTarget(LabelTarget):
     def decide(self, P: Array) -> Array:
         return (P >= 0.5).astype(np.int8)
 
+    def chances(self, P: Array) -> list[Array]:
+        return [np.stack([1 - p, p]) for p in P]
+
     def probabilities(self, P: Array) -> dict[str, Array]:
         """Of the second label of each column."""
         prefixes = ["probability"] if self.size == 1 else [f"probability_{name}" for name in self.names]
@@ -155,7 +188,10 @@ class MultilabelTarget(LabelTarget):
         return {f"{prefix}_{second}": p for prefix, (_, second), p in columns}
 
     def metrics(self) -> dict[str, Metric]:
-        return {"accuracy": binary_accuracy}
+        """Of several columns the share of right cells, and of rows that are right in all cells."""
+        if self.size == 1:
+            return {"accuracy": binary_accuracy}
+        return {"cell_accuracy": binary_accuracy, "row_accuracy": row_accuracy}
 
 
 @dataclass(frozen=True)
@@ -212,11 +248,41 @@ class RegressionTarget(Target):
             found[f"r2{suffix}"] = partial(score_of_row, r2, k, 1.0)
         return found
 
+    def evidence(self, P: Array, Y: Array) -> list[Array]:
+        """The true numbers, standardized: those that were predicted are in the metrics."""
+        return list(Y.astype(np.float64)[:, None])
+
+    def reports(self, evidence: list[Array]) -> dict[str, Report]:
+        found = {}
+        for name, true, mean, std in zip(self.names, evidence, self.scaler.mean, self.scaler.std, strict=True):
+            same = np.full_like(true, true.mean())
+            always = {"rmse": float(std * rmse(same, true)), "mae": float(std * mae(same, true))}
+            found[name] = Report({}, (f"the mean of these rows, {mean + std * same[0, 0]:.4g}", always))
+        return found
+
     def column_scores(self, decided: Array, true: Array) -> dict[str, float]:
         return {name: r2(decided[[k]], true[[k]]) for k, name in enumerate(self.names)}
 
     def baseline(self, true: Array) -> dict[str, float]:
         return dict.fromkeys(self.names, 0.0)
+
+
+def class_report(labels: Sequence[str], true: Array, decided: Array, chance: Array, second: Array) -> Report:
+    """The report on one column of classes (see `LabelTarget.evidence`)."""
+    true, decided = true.astype(np.intp), decided.astype(np.intp)
+    counts = count_pairs(true, decided, len(labels))
+    log_loss = float(-np.log(np.maximum(chance, np.finfo(np.float32).tiny)).mean())
+    scores = {"balanced_accuracy": balanced_accuracy(counts), "log_loss": log_loss}
+    if len(labels) == 2:
+        scores["roc_auc"] = roc_auc(second, true == 1)
+        scores["average_precision"] = average_precision(second, true == 1)
+    rows = counts.sum(axis=1)
+    classes = {
+        label: {"precision": float(p), "recall": float(r), "f1": float(f), "rows": int(n)}
+        for label, p, r, f, n in zip(labels, *class_scores(counts), rows, strict=True)
+    }
+    commonest = int(rows.argmax())
+    return Report(scores, (labels[commonest], {"accuracy": float(rows[commonest] / rows.sum())}), classes)
 
 
 def score_of_row(function: Metric, k: int, unit: float, P: Array, Y: Array) -> float:

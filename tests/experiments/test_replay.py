@@ -266,7 +266,7 @@ def test_a_replay_takes_everything_from_its_run(run, extra):
         ("test: 0.2", "test: 0.3", "data.split.test: 0.3, was 0.2"),
         ("units: 7", "units: 8", "network.layers.0.units: 8, was 7"),
         ("momentum: 0.9", "momentum: 0.8", "optimizer.momentum: 0.8, was 0.9"),
-        ("loss: softmax", "loss: logistic", "loss: 'logistic_cross_entropy', was 'softmax_cross_entropy'"),
+        ("name: softmax", "name: logistic", "loss.name: 'logistic_cross_entropy', was 'softmax_cross_entropy'"),
     ],
 )
 @pytest.mark.parametrize("command", [["evaluate"], ["resume", "--set", "training.epochs=5"]], ids=" ".join)

@@ -43,7 +43,7 @@ def test_losses_are_weighted_and_rows_are_counted(experiment):
         F = model.network(X.T)
         costs = [model.loss.cost(F[:, [n]], Y.T[:, [n]]) for n in range(len(X))]
         assert scores[split]["loss"] == pytest.approx(np.mean(w * costs), rel=1e-5)
-        own, confusion = model.score(experiment.splits[split], split)
+        own, confusion, _ = model.score(experiment.splits[split], split)
         assert own == scores[split]
         assert confusion["answer"].sum() == len(X)
         assert scores[split]["accuracy"] == model.score((X, Y), split)[0]["accuracy"]

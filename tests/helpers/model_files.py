@@ -15,7 +15,9 @@ from mlp import Layer, Network
 from mlp.errors import FileError
 from mlp.experiments.model import Model, load_model
 from mlp.losses import LOSSES
+from mlp.tables.coding import Coding
 from mlp.tables.columns import Scaler
+from mlp.tables.table import Table
 from mlp.tables.targets import MulticlassTarget, MultilabelTarget, RegressionTarget
 
 CONFIG = """
@@ -47,8 +49,8 @@ def make_model(loss, target, activation="tanh", dtype=np.float32):
     layers = [Layer.initialize(*pair, activation, rng=rng, dtype=dtype) for pair in pairwise(sizes)]
     for layer in layers:
         layer.b += rng.normal(size=layer.b.shape).astype(dtype)
-    scaler = Scaler.fit(NUMBERS, NAMES)
-    return Model(Network(layers), LOSSES[loss], NAMES, scaler, target, 7, copy.deepcopy(PLAIN_CONFIG))
+    rows = Table("a table", dict.fromkeys(NAMES, "number"), NUMBERS, {}, (), np.empty((len(NUMBERS), 0)))
+    return Model(Network(layers), LOSSES[loss], Coding.fit(rows), target, 7, copy.deepcopy(PLAIN_CONFIG))
 
 
 def contents(path):

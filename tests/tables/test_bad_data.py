@@ -118,7 +118,7 @@ CSV = {
     "text after a quote": (NUMBERS + b'4,"5"x,6\n', "", ["d.csv:5"]),
     # 31: is there a header?
     "no header": (b"1,2,p\n3,4,q\n", "", ["d.csv:1", "header", "data.header: true", "false", "'1', '2'"]),
-    "years as a header": (b"2019,2020,y\n3,4,q\n", "", ["d.csv:1", "data.header: true", "'2019', '2020'"]),
+    "years as a header": (b"2019,2020,z\n3,4,q\n", "", ["d.csv:1", "data.header: true", "'2019', '2020'"]),
     "a header where there should be none": (b"a,b,c\n1,2,3\n", "header: false", ["d.csv:1", "'0'", "'a'", "number"]),
     "no header where there should be one": (b"1,2,p\n3,4,q\n", "header: true", ["d.csv", "'y'", "'1', '2', 'p'"]),
     # 32: text in a numeric column
@@ -142,8 +142,8 @@ CSV = {
     "question marks": (NUMBERS + b"?,5,6\n1,?,6\n?,?,6\n", "", ["d.csv", "2 in 'a'", "2 in 'b'"]),
     "NA": (NUMBERS + b"NA,5,6\nna,5,6\nN/A,5,6\n", "", ["d.csv", "3 in 'a'"]),
     "null": (NUMBERS + b"1,null,6\n1,NULL,6\n", "", ["d.csv", "2 in 'b'"]),
-    "a label": (CLEAN + b"1,2,\n1,2,?\n1,2,NA\n", "", ["d.csv", "3 in 'y'"]),
-    "a row of nothing but delimiters": (CLEAN + b",,\n1,2,p\n", "", ["d.csv", "1 in 'a'", "1 in 'b'", "1 in 'y'"]),
+    "a label": (CLEAN + b"1,2,\n1,2,?\n1,2,NA\n", "", ["d.csv:14", "3 in 'y'", "IS NOT NULL"]),
+    "a row of nothing but delimiters": (CLEAN + b",,\n1,2,p\n", "", ["d.csv:14", "1 in 'y'"]),
     # 34: not finite
     "nan": (NUMBERS + b"nan,5,6\n1,NaN,6\n", "", ["d.csv", "1 in 'a'", "1 in 'b'"]),
     "minus nan": (NUMBERS + b"-nan,5,6\n", "", ["d.csv", "'a'"]),
@@ -151,16 +151,16 @@ CSV = {
     "minus inf": (NUMBERS + b"1,-Infinity,6\n", "", ["d.csv:5", "'b'", "'-Infinity'", "finite"]),
     "1e400": (NUMBERS + b"1,1e400,6\n", "", ["d.csv:5", "'b'", "'1e400'", "finite", "too large"]),
     # 35: the wrong delimiter
-    "semicolons": (CLEAN.replace(b",", b";"), "", ["d.csv:1", "1 column", "looks like ';'", "data.delimiter: ';'"]),
-    "tabs": (CLEAN.replace(b",", b"\t"), "", ["d.csv:1", "1 column", r"looks like '\t'", "data.delimiter"]),
-    "bars": (CLEAN.replace(b",", b"|"), "", ["d.csv:1", "1 column", "looks like '|'", "data.delimiter"]),
-    "semicolons, no header": (b"1;2;p\n3;4;q\n", "", ["d.csv:1", "1 column", "looks like ';'"]),
-    "semicolons, header: false": (b"1;2;p\n3;4;q\n", "header: false", ["d.csv:1", "1 column", "looks like ';'"]),
+    "semicolons": (CLEAN.replace(b",", b";"), 'delimiter: ","', ["d.csv:1", "1 column", "data.delimiter: ';'"]),
+    "tabs": (CLEAN.replace(b",", b"\t"), 'delimiter: ","', ["d.csv:1", "1 column", "a tab", "data.delimiter: tab"]),
+    "semicolons, no header": (b"1;2;p\n3;4;q\n", "", ["d.csv:1", "header", "'1', '2'"]),
+    "commas or semicolons": (b"1,5;2,5\n3,5;4,5\n", "header: false", ["d.csv:1", "',' or ';'", "data.delimiter: ';'"]),
     "commas where semicolons should be": (CLEAN, 'delimiter: ";"', ["d.csv:1", "1 column", "looks like ','"]),
     # 36: decimal commas
     "decimal commas": (b"a;b;y\n1,5;2;p\n", 'delimiter: ";"', ["d.csv:2", "'a'", "'1,5'", "decimal comma"]),
     "decimal commas in quotes": (b'a,b,y\n"1,5",2,p\n', "", ["d.csv:2", "'a'", "'1,5'", "decimal comma"]),
-    "decimal commas and semicolons": (b"a;b;y\n1,5;2,5;p\n", "", ["d.csv:1", "looks like ';'"]),
+    "decimal commas and semicolons": (b"a;b;y\n1,5;2,5;p\n", "", ["d.csv:2", "'1,5'", 'data.decimal: ","']),
+    "thousands": (b'a,b,y\n"1,234",2,p\n"12,345.5",2,p\n', "", ["d.csv:2", "'1,234'", "thousands", "1 more such"]),
     "decimal commas and semicolons, no header": (b"1,5;2,5;p\n1,5;3,5;q\n", "", ["d.csv:1", "';'"]),
     "decimal commas and semicolons, header: false": (
         b"1,5;2,5;p\n3,5;4,5;q\n",
@@ -173,27 +173,21 @@ CSV = {
     "two inputs of one name": (b"a,a,y\n1,2,3\n", "", ["d.csv", "two columns", "'a'"]),
     "no such input": (NUMBERS, "inputs: [a, c]", ["d.csv", "no column 'c'", "input", "'a', 'b', 'y'"]),
     "a listed input twice in the table": (b"a,a,y\n1,2,3\n", "inputs: [a]", ["d.csv", "2 columns", "'a'", "input"]),
-    "a column without a name": (b",a,y\n0,1,2\n", "", ["d.csv", "column 1", "no name", "data.inputs"]),
+    "a column without a name": (b",a,y\n0,1,2\n", "", ["d.csv", "column 1", "no name", "data.exclude"]),
     "no inputs": (b"y\n1\n2\n", "", ["d.csv", "no input columns", "'y'"]),
     # 42: labels
-    "labels that are not whole": (
-        b"a,y\n1,1.5\n2,2\n3,2.5\n",
-        "",
-        ["d.csv", "'y'", "'1.5', '2.5'", "regression"],
-    ),
     "a label as long as a page": (CLEAN + b"1,2," + b"x" * 2000 + b"\n", "", ["d.csv:14", "'y'", "2,000 characters"]),
-    "one label in two ways": (b"a,y\n1,1\n2,2\n3,2.0\n", "", ["d.csv", "'y'", "'2'", "'2.0'"]),
     # 43: classes
     "one class": (b"a,y\n1,p\n2,p\n3,p\n", "", ["d.csv", "'y'", "only one class", "'p'"]),
     # what a terminal would obey, and what fills it
     "a line end in a name": (b'"a\nb",b,y\n1,2,3\nx,2,3\n', "", ["d.csv:4", r"'a\nb'", "'x'"]),
-    "escape codes": (b"\x1b[31ma,b,y\nx\x1b[0m,2,3\n", "", ["d.csv:2", r"'\x1b[31ma'", r"'x\x1b[0m'"]),
-    "letters from right to left": ("a\u202e,b,y\nx,2,3\n".encode(), "", ["d.csv:2", r"'a\u202e'", "'x'"]),
-    "a name as long as a page": (b"a" * 5000 + b",b,y\nx,2,3\n", "", ["d.csv:2", "'aaaa", "...'", "got 'x'"]),
-    "a cell that never ends": (b"a,y\n1," + b"1" * 200_000 + b"\n", "", ["d.csv:2", "field larger than"]),
+    "escape codes": (b"\x1b[31ma,b,y\n1,2,3\nx\x1b[0m,2,3\n", "", ["d.csv:3", r"'\x1b[31ma'", r"'x\x1b[0m'"]),
+    "letters from right to left": ("a\u202e,b,y\n1,2,3\nx,2,3\n".encode(), "", ["d.csv:3", r"'a\u202e'", "'x'"]),
+    "a name as long as a page": (b"a" * 5000 + b",b,y\n1,2,3\nx,2,3\n", "", ["d.csv:3", "'aaaa", "...'", "got 'x'"]),
+    "a cell that never ends": (b"a,y\n1," + b"1" * 2**25 + b"\n", "", ["d.csv:2", "field larger than"]),
     # not text
     "latin-1": ("a,b,y\n1,2,é\n".encode("latin-1"), "", ["d.csv:2", "UTF-8", "0xe9"]),
-    "UTF-16": ("a,b,y\n1,2,p\n".encode("utf-16"), "", ["d.csv:1", "UTF-8"]),
+    "UTF-16 without a mark": ("a,b,y\n1,2,p\n".encode("utf-16-le"), "", ["d.csv", "NUL"]),
     "NUL": (NUMBERS + b"1,\0,3\n", "", ["d.csv", "NUL"]),
 }
 
@@ -360,10 +354,7 @@ NEW = {
     "header only": (b"a,b,y\n", ["0 rows"]),  # 29
     "short row": (b"a,b,y\n1,2,p\n1,2\n", ["new.csv:3", "2 cells", "3"]),  # 30
     "text": (b"a,b,y\n1,2,p\nx,2,p\n", ["new.csv:3", "'a'", "'x'"]),  # 32
-    "blank": (b"a,b,y\n,2,p\n1,?,p\n", ["1 in 'a'", "1 in 'b'"]),  # 33
-    "a row of nothing but delimiters": (b"a,b,y\n1,2,p\n,,\n1,2,p\n", ["1 in 'a'", "1 in 'b'"]),  # 33
     "inf": (b"a,b,y\n1,inf,p\n", ["new.csv:2", "'b'", "'inf'"]),  # 34
-    "semicolons": (b"a;b;y\n1;2;p\n", ["new.csv:1", "looks like ';'"]),  # 35
     "a column missing": (b"a,c,y\n1,2,p\n", ["no column 'b'", "'a', 'c', 'y'"]),  # 40
     "a column twice": (b"a,b,b,y\n1,2,2,p\n", ["2 columns", "'b'"]),  # 40
     "too large": (b"a,b,y\n1,2,p\n1e300,2,p\n", ["'a'", "1e+300", "too large"]),  # 45
@@ -402,7 +393,10 @@ NPZ = {
     "X of three dimensions": ({"X": np.ones((3, 2, 2)), "y": np.arange(3)}, ["'X'", "(3, 2, 2)"]),
     "y of no columns": ({"X": np.ones((3, 2)), "y": np.ones((3, 0))}, ["'X'", "3 rows", "'y'", "(3, 0)"]),
     "y of three dimensions": ({"X": np.ones((3, 2)), "y": np.ones((3, 1, 1))}, ["'y'", "(3, 1, 1)"]),
-    "nan": ({"X": np.array([[1, 2], [np.nan, 3]]), "y": np.arange(2)}, ["'X'", "nan", "row 1", "'0'"]),  # 34
+    "nan": (
+        {"X": np.array([[1, 2], [np.nan, 3]]), "y": np.arange(2)},
+        ["missing values: 1 in '0'", "data.missing"],
+    ),  # 34
     "inf": ({"X": np.array([[1, 2], [3, np.inf]]), "y": np.arange(2)}, ["'X'", "inf", "row 1", "'1'"]),  # 34
     "text": ({"X": np.array([["1", "2"]]), "y": np.arange(1)}, ["'X'", "expected real numbers"]),  # 32
     "complex": ({"X": np.ones((2, 2)) * 1j, "y": np.arange(2)}, ["'X'", "complex"]),  # 48
@@ -410,7 +404,6 @@ NPZ = {
     "nan as a label": ({"X": np.ones((3, 2)), "y": np.array([1, np.nan, 2])}, ["'y'", "nan"]),  # 33
     "an empty label": ({"X": np.ones((3, 2)), "y": np.array(["p", "", "q"])}, ["'y'", "missing"]),  # 33
     "nan as text": ({"X": np.ones((3, 2)), "y": np.array(["p", "nan", "q"])}, ["'y'", "missing"]),  # 33
-    "labels that are not whole": ({"X": np.ones((3, 2)), "y": np.array([1, 2.5, 2])}, ["'y'", "'2.5'"]),  # 42
     "a label that is half of a character": ({"X": np.ones((2, 2)), "y": np.array(["p", "\ud800"])}, ["'y'", "U+D800"]),
     "a label that is no text": (
         {"X": np.ones((1, 2)), "y": np.array([2**31 - 1], "<i4").view("<U1")},
@@ -428,7 +421,7 @@ NPY = {
     "no rows": (np.zeros((0, 3)), ["0 rows"]),  # 29
     "one dimension": (np.ones(3), ["(3,)", "one example a row"]),
     "no dimension": (np.array(1.0), ["()", "one example a row"]),
-    "nan": (np.array([[1, 2, 0], [3, np.nan, 1]]), ["nan", "row 1", "'1'"]),  # 34
+    "nan": (np.array([[1, 2, 0], [3, np.nan, 1]]), ["missing values: 1 in '1'", "data.missing"]),  # 34
     "inf": (np.array([[1, 2, 0], [3, -np.inf, 1]]), ["-inf", "row 1", "'1'"]),  # 34
     "text": (np.array([["1", "2", "p"]]), ["expected real numbers"]),  # 32
     "complex": (np.ones((2, 3)) * 1j, ["complex"]),  # 48
@@ -717,8 +710,8 @@ def test_what_is_too_large_for_the_network_needs_standardizing(write, refused, t
 
 def test_a_target_that_is_too_large_for_the_network_needs_standardizing(write, refused):  # 45
     content = b"a,b,y\n1,2,1e300\n2,3,1\n3,5,0\n"
-    line = refused("train", write(content, data="standardize: false", task="regression"))
-    has_words(line, "d.csv", "'y'", "1e+300", "too large", "data.standardize: true")
+    line = refused("train", write(content, data="standardize_target: false", task="regression"))
+    has_words(line, "d.csv", "'y'", "1e+300", "too large", "data.standardize_target: true")
 
 
 def test_a_spread_that_overflows_is_refused(write, refused):  # 45
@@ -777,7 +770,8 @@ def test_data_files_that_came_or_went_since_the_run_started(write, refused, tmp_
     (tmp_path / "other.csv").write_bytes(CLEAN)
     config = (tmp_path / "run/config.yaml").read_text()
     (tmp_path / "run/config.yaml").write_text(config.replace("test_path: null", "test_path: ../other.csv"))
-    has_words(refused("evaluate", "run"), "run: the config names 2 data files, but the run started with 1")
+    has_words(refused("evaluate", "run", code=2), "data.test_path", "has changed since the run was trained")
+    has_words(refused("resume", "run"), "run: the config names other.csv, with which the run did not start")
 
 
 def test_arrays_whose_columns_would_have_one_name(write, refused, tmp_path):

@@ -203,6 +203,7 @@ def test_the_identity_changes_nothing():
         (["pear", "apple", "Quince"], ("Quince", "apple", "pear")),  # text in alphabetical order (of code points)
         (["10", "9", "x"], ("10", "9", "x")),
         (["2.5", "a"], ("2.5", "a")),
+        (["1.0", "01", "1", "0.5"], ("0.5", "01", "1", "1.0")),  # numbers are in order too, and texts stay different
         (["b\nc", "b", "é"], ("b", "b\nc", "é")),
     ],
 )
@@ -217,9 +218,6 @@ def test_labels_are_kept_as_written_and_ordered(written, labels):  # 42
     ("written", "words"),
     [
         (["a", "a", "a"], ["'y'", "only one class", "'a'"]),  # 43
-        (["1", "2.5", "3"], ["'y'", "'2.5'", "not whole", "task: regression"]),  # 42
-        (["1", "1.0", "2"], ["'y'", "two ways", "'1'", "'1.0'"]),
-        (["01", "1", "2"], ["'y'", "two ways", "'01'"]),
     ],
 )
 def test_labels_that_cannot_be_classes_are_refused(written, words):
@@ -301,7 +299,7 @@ def test_a_multilabel_target_of_several_columns_by_hand():
     assert found["u"].tolist() == ["0", "1", "0"]
     assert found["v"].tolist() == ["b", "b", "b"]
     assert np.array_equal(found["probability_v_b"], P[1])
-    assert target.metrics()["accuracy"](P, Y.T) == pytest.approx(4 / 6)
+    assert target.metrics()["cell_accuracy"](P, Y.T) == pytest.approx(4 / 6)
     confusion = target.confusion(P, Y.T)
     assert confusion["u"].tolist() == [[1, 0], [1, 1]]
     assert confusion["v"].tolist() == [[0, 1], [0, 2]]

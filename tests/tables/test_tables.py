@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from mlp.tables import read_table
+from mlp.errors import DataError
+from mlp.tables import Reading, read_table
 
 PLAIN = b"a,b,y\n1,2.5,red\n-3,0.25,blue\n0,1e3,red\n"
 X = np.array([[1, 2.5], [-3, 0.25], [0, 1000]])
@@ -69,14 +70,14 @@ def test_one_table_written_in_many_ways(tmp_path, content):
 def test_other_delimiters(tmp_path, delimiter, trailing):
     content = PLAIN.replace(b",", delimiter.encode())
     content = content.replace(b"\n", delimiter.encode() + b"\n") if trailing else content
-    table = read_table(write(tmp_path, content), targets=["y"], labels=True, delimiter=delimiter)
+    table = read_table(write(tmp_path, content), targets=["y"], labels=True, reading=Reading(delimiter=delimiter))
     assert np.array_equal(table.X, X)
     assert np.array_equal(table.Y, LABELS)
 
 
 def test_spaces_that_align_columns(tmp_path):
     path = write(tmp_path, b"a   b     y\n1   2.5   red\n-3  0.25  blue\n0   1e3   red\n")
-    table = read_table(path, targets=["y"], labels=True, delimiter=" ")
+    table = read_table(path, targets=["y"], labels=True, reading=Reading(delimiter=" "))
     assert np.array_equal(table.X, X)
     assert np.array_equal(table.Y, LABELS)
 
@@ -118,7 +119,7 @@ def test_labels_stay_as_they_were_written(tmp_path):  # 42
     ids=["plain", "trailing delimiters", "byte order mark, CRLF, blank lines, spaces"],
 )
 def test_no_header(tmp_path, content):  # 31
-    table = read_table(write(tmp_path, content), targets=["2"], labels=True, header=False)
+    table = read_table(write(tmp_path, content), targets=["2"], labels=True, reading=Reading(header=False))
     assert table.inputs == ("0", "1")
     assert table.targets == ("2",)
     assert np.array_equal(table.X, X)
@@ -127,18 +128,22 @@ def test_no_header(tmp_path, content):  # 31
 
 @pytest.mark.parametrize("header", [None, True])
 def test_a_header_of_names(tmp_path, header):  # 31
-    assert np.array_equal(read_table(write(tmp_path, PLAIN), targets=["y"], labels=True, header=header).X, X)
+    assert np.array_equal(
+        read_table(write(tmp_path, PLAIN), targets=["y"], labels=True, reading=Reading(header=header)).X, X
+    )
 
 
 def test_a_header_of_numbers(tmp_path):  # 31
-    table = read_table(write(tmp_path, b"2019,2020,2021\n1,2,3\n4,5,6\n"), targets=["2021"], header=True)
+    table = read_table(
+        write(tmp_path, b"2019,2020,2021\n1,2,3\n4,5,6\n"), targets=["2021"], reading=Reading(header=True)
+    )
     assert table.inputs == ("2019", "2020")
     assert table.X[:].tolist() == [[1, 2], [4, 5]]
     assert table.Y.tolist() == [[3], [6]]
 
 
 def test_without_a_header_columns_may_be_taken_in_order(tmp_path):
-    table = read_table(write(tmp_path, b"1,2\n3,4\n"), inputs=["1", "2"], header=False)
+    table = read_table(write(tmp_path, b"1,2\n3,4\n"), inputs=["1", "2"], reading=Reading(header=False))
     assert table.X[:].tolist() == [[1, 2], [3, 4]]
     assert table.Y.shape == (2, 0)
 
@@ -194,7 +199,7 @@ def test_the_same_numbers_in_every_format(tmp_path, dtype, labels):  # 48
         matrix[:, :2] += np.array([0.1, -2.7], dtype)
     text = "".join(f"{float(a)!r},{float(b)!r},{int(y)}\n" for a, b, y in matrix.tolist())
     tables = [
-        read_table(write(tmp_path, text.encode()), targets=["2"], labels=labels, header=False),
+        read_table(write(tmp_path, text.encode()), targets=["2"], labels=labels, reading=Reading(header=False)),
         read_table(save_npy(tmp_path, matrix), targets=["2"], labels=labels),
         read_table(save_npz(tmp_path, X=matrix[:, :2], y=matrix[:, 2]), targets=["y"], labels=labels),
         read_table(save_npz(tmp_path, X=matrix[:, :2], y=matrix[:, 2:]), targets=["y"], labels=labels),
@@ -260,5 +265,32 @@ def test_the_order_in_memory_makes_no_difference(tmp_path):  # 49
 
 
 @pytest.mark.parametrize("name", ["table.txt", "table.tsv", "table", "TABLE.CSV"])
-def test_any_other_ending_is_csv(tmp_path, name):
+def test_any_other_ending_is_text(tmp_path, name):
     assert np.array_equal(read_table(str(write(tmp_path, PLAIN, name)), targets=["y"], labels=True).X, X)
+
+
+def test_arrays_have_other_columns_too(tmp_path):
+    matrix = np.array([[1, 2, 0.5, 7], [3, 4, 1.5, 8]])
+    table = read_table(save_npy(tmp_path, matrix), targets=["1"], others={"2": "number", "3": "text"})
+    assert table.inputs == ("0",)
+    assert table.others["2"].tolist() == [0.5, 1.5]
+    assert table.others["3"].written().tolist() == ["7", "8"]
+    path = save_npz(tmp_path, X=matrix[:, :2], y=[1, 2], w=[0.5, 2], who=np.array(["a", "b"]))
+    table = read_table(path, targets=["y"], others={"w": "number", "who": None})
+    assert table.others["w"].tolist() == [0.5, 2]
+    assert table.others["who"].written().tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"kinds": {"0": "category"}}, "column '0' is a category, but arrays hold numbers"),
+        ({"reading": Reading(query="SELECT 1")}, "data.query is for tables"),
+        ({"exclude": ["9"]}, "no column '9'"),
+        ({"others": {"9": "number"}}, "no column '9'"),
+    ],
+)
+def test_what_arrays_cannot_be_is_told(tmp_path, options, words):
+    with pytest.raises(DataError, match=words):
+        read_table(save_npy(tmp_path, np.ones((3, 3))), targets=["2"], **options)
+    assert read_table(save_npy(tmp_path, np.ones((3, 3))), kinds={"0": "ignore"}).inputs == ("1", "2")

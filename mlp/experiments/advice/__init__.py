@@ -51,12 +51,18 @@ def advice(notes: Callable[P, Iterator[str]]) -> Callable[P, list[str]]:
 def opening_advice(experiment: Experiment, tables: Mapping[str, Table]) -> Iterator[str]:
     """Notes before training, about the tables as they were read and the network's initial weights."""
     config, target, train = experiment.loaded.config, experiment.model.target, tables["train"]
-    constant = columns.constant_columns(train.X)
+    coding, Y = experiment.model.coding, experiment.splits["train"][1]
+    names, X = columns.uncoded(train, coding)
+    constant = columns.constant_columns(X)
+    yield from train.notes
     yield from columns.constant_targets(train, target)
-    yield from columns.constant_inputs(train, constant, config.data)
-    yield from columns.answers_among_inputs(train, experiment.splits["train"][1], constant, target, config.data)
+    yield from columns.constant_inputs(names, X, constant, config.data)
+    yield from columns.answers_among_inputs(train, names, X, Y, constant, target, config.data)
+    yield from columns.many_levels(coding)
+    yield from columns.new_in(tables, coding)
+    yield from columns.odd_labels(target, experiment.class_counts())
     yield from columns.missing_classes(experiment.rows(), experiment.class_counts(), target, config.data)
-    yield from columns.shared_rows(tables, config.data)
+    yield from columns.shared_rows(tables, coding, config.data)
     yield from first_loss(experiment)
     schedule, epochs, asked = config.training.schedule, config.training.epochs, config.training.batch_size
     if schedule.name == "cosine" and schedule.floor == 0 and schedule.epochs < epochs:
@@ -86,8 +92,9 @@ def first_loss(experiment: Experiment) -> Iterator[str]:
     chance = loss.chance(Y[rows].T)
     if chance > 0 and not found <= loss.far * chance:  # nan is far
         hint = "a smaller initialization, such as network.output.initialization: zeros"
-        if not experiment.loaded.config.data.standardize:
-            hint = f"data.standardize: true, or {hint}"
+        for key in ("standardize_target", "standardize"):
+            if not getattr(experiment.loaded.config.data, key):
+                hint = f"data.{key}: true, or {hint}"
         yield f"the loss before training is {found:.4g}, far above {loss.chance_words} = {chance:.4g}: try {hint}"
 
 
@@ -149,11 +156,14 @@ def no_better(experiment: Experiment, model: Model, on_train: Mapping[str, str])
 
 def likely_cause(config: schema.Config, error: DivergedError) -> str:
     """Why a run diverged: inputs or targets that are far from size 1, otherwise the learning rate; with what to try."""
-    numbers = (("an input", error.largest_input), ("a target", error.largest_target))
-    what, size = max(numbers, key=lambda pair: 0.0 if math.isnan(pair[1]) else pair[1])
+    numbers = (
+        ("an input", error.largest_input, "standardize"),
+        ("a target", error.largest_target, "standardize_target"),
+    )
+    what, size, key = max(numbers, key=lambda each: 0.0 if math.isnan(each[1]) else each[1])
     if size > UNSCALED:
-        if not config.data.standardize:
-            return f"the likely cause is {what} of {size:.3g}, not scaled: try data.standardize: true"
+        if not getattr(config.data, key):
+            return f"the likely cause is {what} of {size:.3g}, not scaled: try data.{key}: true"
         return f"the likely cause is {what} that is {size:.3g} standard deviations off: look for an outlier in the data"
     if error.place in ("the inputs", "the targets"):
         return f"the likely cause is a data file that was changed while it was in use: {error.place} are not all finite"

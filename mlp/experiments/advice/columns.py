@@ -6,17 +6,35 @@ Each function yields one sentence, or none where there is nothing to say.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from mlp.experiments.config import schema
 from mlp.tables import Table
-from mlp.tables.table import slices
+from mlp.tables.coding import Coding
+from mlp.tables.columns import to_number
+from mlp.tables.table import examples, slices
 from mlp.tables.target import Target
 from mlp.text import few, listed, quoted
 from mlp.types import Array, Examples
 
+MANY = 100  # levels of a category
 FEW = 10  # rows: where fewer are not of the most frequent answer, a column may agree with the answers by chance
+
+
+def uncoded(table: Table, coding: Coding) -> tuple[list[str], Examples]:
+    """The input columns (N x D) with their names: the numbers as they are written, then the codes of categories."""
+    codes = list(coding.codes(table).values())
+    X = table.X
+    if not codes:
+        return list(coding.numbers), X
+
+    def cut(rows: Any) -> Array:
+        return np.concatenate([X[rows], *(each[rows][:, None] for each in codes)], axis=1)
+
+    names = [*coding.numbers, *coding.categories]
+    return names, examples((len(table), len(names)), np.float64, cut)
 
 
 def constant_targets(train: Table, target: Target) -> Iterator[str]:
@@ -29,21 +47,53 @@ def constant_targets(train: Table, target: Target) -> Iterator[str]:
         )
 
 
+def odd_labels(target: Target, counts: Mapping[str, Mapping[str, Sequence[int]]]) -> Iterator[str]:
+    """Labels that may be one class written in several ways, numbers that may be quantities, and classes of one row."""
+    for column, labels in target.labels.items():
+        alike: dict[object, list[str]] = {}
+        for label in labels:
+            number = to_number(label)
+            alike.setdefault("".join(label.split()).lower() if number is None else number, []).append(label)
+        several = [listed(ways) for ways in alike.values() if len(ways) > 1]
+        if several:
+            yield (
+                f"target {quoted(column)}: {few(several)} are different classes, because labels are taken as they are "
+                "written; if they are one, make them so in the table or by data.query"
+            )
+        if len(labels) > MANY and all(to_number(label) is not None for label in labels):
+            yield (
+                f"target {quoted(column)} has {len(labels)} classes that are all numbers: task: regression takes them "
+                "as quantities"
+            )
+        once = [label for label, n in zip(labels, counts[column]["train"], strict=True) if n == 1]
+        if once:
+            yield (
+                f"target {quoted(column)}: one training row alone has the class {listed(once)}: it can hardly be "
+                "learnt; leave it out by data.query, or add rows"
+            )
+
+
 def constant_columns(X: Examples) -> Array:
     """Which columns of X hold one value alone."""
     return np.isin(np.arange(X.shape[1]), telling(X, np.zeros(len(X), int), np.arange(X.shape[1])))
 
 
-def constant_inputs(train: Table, constant: Array, data: schema.Data) -> Iterator[str]:
+def constant_inputs(names: Sequence[str], X: Examples, constant: Array, data: schema.Data) -> Iterator[str]:
     """Columns of one value other than 0: a column of a sparse table may well be 0 in all training rows."""
-    if names := chosen(train.inputs, constant & (train.X[:1] != 0)[0]):
+    if names := chosen(names, constant & (X[:1] != 0)[0]):
         columns = "column is" if len(names) == 1 else "columns are"
         it = leave_out(data, len(names))
         yield f"{len(names)} input {columns} constant in the training rows ({listed(names)}): {it}"
 
 
 def answers_among_inputs(
-    train: Table, Y: Examples, constant: Array, target: Target, data: schema.Data
+    train: Table,
+    names: Sequence[str],
+    X: Examples,
+    Y: Examples,
+    constant: Array,
+    target: Target,
+    data: schema.Data,
 ) -> Iterator[str]:
     """Columns that are equal to a target or, for classes, that have one value for each class, and different ones.
 
@@ -54,11 +104,11 @@ def answers_among_inputs(
     decided = [target.decide(Y[rows].T) for rows in slices(Y)] if target.takes_labels else [train.Y.T]
     for name, y in zip(train.targets, np.concatenate(decided, axis=1), strict=True):
         if len(y) - np.unique(y, return_counts=True)[1].max() >= FEW:
-            columns = (telling if target.takes_labels else equal)(train.X, y, varying)
+            columns = (telling if target.takes_labels else equal)(X, y, varying)
             found += [(j, name) for j in columns.tolist()]
     if found and len({j for j, _ in found}) < len(varying):
         words = "has one value for each class of" if target.takes_labels else "="
-        items = [f"{quoted(train.inputs[j])} {words} {quoted(name)}" for j, name in found]
+        items = [f"{quoted(names[j])} {words} {quoted(name)}" for j, name in found]
         yield (
             f"the answer is among the inputs: {few(items)} in all {len(train)} training rows; "
             f"{leave_out(data, len(items))} unless known when predicting"
@@ -86,6 +136,23 @@ def agreeing(X: Examples, left: Array, expected: Callable[[slice, Array], Array]
     return left
 
 
+def new_in(tables: Mapping[str, Table], coding: Coding) -> Iterator[str]:
+    """What the validation and test rows hold that the training rows did not."""
+    for name, table in tables.items():
+        if name != "train":
+            yield from (f"in the {name} rows, {each}" for each in coding.news(table))
+
+
+def many_levels(coding: Coding) -> Iterator[str]:
+    """Categories of more than MANY levels: each level is an input of the network."""
+    for name, category in coding.categories.items():
+        if category.codes > MANY:
+            yield (
+                f"column {quoted(name)} has {category.codes} levels, each of which is an input of the network: "
+                f"data.columns: {{{name}: {{min_count: 20}}}} puts rare ones together"
+            )
+
+
 def missing_classes(
     rows: Mapping[str, int], counts: Mapping[str, Mapping[str, Sequence[int]]], target: Target, data: schema.Data
 ) -> Iterator[str]:
@@ -106,19 +173,22 @@ def missing_classes(
             yield f"the {n} {split} rows lack {few(items)}, and their scores say nothing about that: {remedy}"
 
 
-def shared_rows(tables: Mapping[str, Table], data: schema.Data) -> Iterator[str]:
+def shared_rows(tables: Mapping[str, Table], coding: Coding, data: schema.Data) -> Iterator[str]:
     """Rows of a split whose inputs are those of a training row, from 1 % of the split's rows up.
 
-    Fewer cannot move an accuracy by more than 0.01. Where the distinct training rows are a quarter of all or less, the
+    Fewer cannot move an accuracy by more than 0.01. Where the distinct training rows are half of all or less, the
     columns have so few combinations of values that new rows repeat them too, and nothing is wrong with the split.
     """
     if len(tables) == 1:
         return
-    known = np.unique(row_hashes(tables["train"].X))
-    if 4 * len(known) <= len(tables["train"]):
+    known = set(row_hashes(uncoded(tables["train"], coding)[1]).tolist())
+    if 2 * len(known) <= len(tables["train"]):
         return
     others = {name: table for name, table in tables.items() if name != "train"}
-    counts = {name: int(np.isin(row_hashes(table.X), known).sum()) for name, table in others.items()}
+    counts = {
+        name: sum(row in known for row in row_hashes(uncoded(table, coding)[1]).tolist())
+        for name, table in others.items()
+    }
     shared = {name: n for name, n in counts.items() if n and n >= 0.01 * len(tables[name])}
     if shared:
         these = " and ".join(f"{n} of the {len(tables[name])} {name} rows" for name, n in shared.items())
@@ -143,6 +213,6 @@ def chosen(names: Sequence[str], mask: Array) -> list[str]:
 
 
 def leave_out(data: schema.Data, count: int) -> str:
-    """data.inputs names columns, but arrays of a `.npz` file."""
-    place = "out of the array in data.path" if data.path.endswith(".npz") else "out with data.inputs"
+    """data.exclude names columns, but a `.npz` file has arrays."""
+    place = "out of the array in data.path" if data.path.endswith(".npz") else "out with data.exclude"
     return f"leave {'it' if count == 1 else 'them'} {place}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from pydantic import ValidationError
 
 from mlp.errors import ConfigError, DataError
 from mlp.experiments.config.mistakes import mistakes
-from mlp.experiments.config.schema import Config
+from mlp.experiments.config.schema import NAMES, Config, Data, LossSection
 from mlp.experiments.config.yaml_text import MAX_BYTES, MAX_DEPTH, KeyPath, Tree, dump_yaml, parse_yaml
 from mlp.experiments.storage.files import irregular
 from mlp.losses import LOSSES, losses_for
 from mlp.tables import standard_input
+from mlp.tables.reading import Reading
 from mlp.text import one_line, shown
 
 MAX_ORIGIN = 100  # characters of an override in the place of each of its keys
@@ -114,7 +116,7 @@ def apply_override(tree: Tree, override: str) -> str:
         raise ConfigError(f"{origin}: expected key=value, such as training.epochs=5")
     if len(keys) > MAX_DEPTH:
         raise ConfigError(f"{origin}: too deeply nested: more than {MAX_DEPTH} levels")
-    value = parse_yaml(text.encode(), origin).data
+    parsed = parse_yaml(text.encode(), origin)
     node: Any = tree.data
     path: KeyPath = ()
     for depth, key in enumerate(keys):
@@ -130,11 +132,12 @@ def apply_override(tree: Tree, override: str) -> str:
         path = (*path, step)
         if depth == len(keys) - 1:
             before = node[step] if isinstance(node, list) else node.get(step)
-            node[step] = value
-            for places in (tree.keys, tree.values):  # what stood there stands there no more
+            node[step] = parsed.data
+            for places in (tree.keys, tree.values, tree.written):  # what stood there stands there no more
                 for old in [old for old in places if old[: len(path)] == path]:
                     del places[old]
-                places[path] = origin
+            tree.keys[path] = tree.values[path] = origin
+            tree.written |= {(*path, *below): written for below, written in parsed.written.items()}
         elif isinstance(node, dict) and node.get(step) is None:
             node[step] = {}
         node = node[step]
@@ -142,8 +145,23 @@ def apply_override(tree: Tree, override: str) -> str:
     return one_line(f"{dotted.strip()} = {text.strip()} by --set (before: {was})")
 
 
+def reading_with(config: Any, overrides: Sequence[str]) -> Reading:
+    """How a new table is written: as `config`, which a model keeps, says of the training rows, but for `overrides`."""
+    keys = [f"data.{each.name}" for each in fields(Reading)]
+    for override in overrides:
+        if override.partition("=")[0].strip() not in keys:
+            raise ConfigError(f"--set {override}: for a table these keys can be set: {', '.join(keys)}")
+    if config is None:
+        return Reading()
+    tree = Tree("the config of the model", copy.deepcopy(config))
+    for override in overrides:
+        apply_override(tree, override)
+    return validate(tree).data.reading()
+
+
 def validate(tree: Tree) -> Config:
     """The tree as a Config, or a ConfigError with a line for every mistake."""
+    take_names_as_written(tree)
     try:
         config = Config.model_validate(tree.data)
         found = [tree.located(path, message) for path, message in contradictions(config)]
@@ -154,42 +172,89 @@ def validate(tree: Tree) -> Config:
     return config
 
 
+def take_names_as_written(tree: Tree) -> None:
+    """Put the text as it stands in the config in the place of scalars that name columns or cells: 01, no, 2022-04-12.
+
+    A key without a value, or null, stays nothing.
+    """
+    for path, written in tree.written.items():
+        if path in NAMES or path[:-1] in NAMES:
+            node = tree.data
+            for step in path[:-1]:
+                node = node[step]
+            if node[path[-1]] is not None or path not in NAMES:
+                node[path[-1]] = written
+
+
 def contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Keys that are fine alone and wrong together."""
     data, task = config.data, config.task
-    for key in ("valid", "test"):
-        if getattr(data, f"{key}_path") is not None and getattr(data.split, key) > 0:
-            yield ("data", f"{key}_path"), f"and data.split.{key} both ask for a {key} set; keep one"
-    if data.split.valid + data.split.test >= 1:
-        yield ("data", "split"), "valid and test together must leave rows for training (sum < 1)"
-    for key, names in (("target", data.target), ("inputs", data.inputs or [])):
-        if len(set(names)) < len(names):
-            yield ("data", key), "a column is listed twice"
-    shared = [name for name in data.target if name in (data.inputs or ())]
-    if shared:
-        yield ("data", "inputs"), f"{shown(shared[0])} is also the target: the answer would leak into the inputs"
-    if task == "regression" and data.split.method == "stratified":
-        yield ("data", "split", "method"), "stratified needs classes; a regression takes shuffled or file_order"
+    yield from contradictions_of_columns(data)
+    yield from contradictions_of_split(data, task)
     fitting = losses_for(task=task)
-    loss = config.loss or fitting[0]
+    loss = config.loss.name if config.loss else fitting[0]
     if loss not in fitting:
         yield ("loss",), f"{loss} does not fit task: {task}; choose {' or '.join(fitting)}"
     elif len(data.target) > 1 and LOSSES[loss].target == "multiclass":
         several = " or ".join(losses_for(task=task, target="multilabel"))
         yield ("data", "target"), f"{len(data.target)} target columns need loss: {several} (two classes each)"
-    if config.training.early_stopping is not None and data.split.valid == 0 and data.valid_path is None:
+    if config.loss and config.loss.class_weight is not None and (task == "regression" or len(data.target) > 1):
+        yield ("loss", "class_weight"), "needs one target column of classes"
+    valid = data.split.valid > 0 or data.valid_path is not None or data.split.column is not None
+    if config.training.early_stopping is not None and not valid:
         yield ("training", "early_stopping"), "needs a validation set (data.split.valid or data.valid_path)"
+
+
+def contradictions_of_columns(data: Data) -> Iterator[tuple[KeyPath, str]]:
+    roles = {"target": data.target, "inputs": data.inputs or [], "exclude": data.exclude}
+    for key, names in roles.items():
+        if len(set(names)) < len(names):
+            yield ("data", key), "a column is listed twice"
+    for name in roles["inputs"]:
+        if name in data.target:
+            yield ("data", "inputs"), f"{shown(name)} is also the target: the answer would leak into the inputs"
+        if name in data.exclude or (name in data.columns and data.columns[name].kind == "ignore"):
+            yield ("data", "inputs"), f"{shown(name)} is also left out (data.exclude or data.columns); keep one"
+        if name == data.weight:
+            yield ("data", "inputs"), f"{shown(name)} is also data.weight; keep one"
+    for name in data.target:
+        if name in data.exclude or name in data.columns:
+            yield ("data", "target"), f"{shown(name)} is also in data.exclude or data.columns; task says how it is read"
+    for name, column in data.columns.items():
+        if column.kind == "number" and column.min_count > 1:
+            yield ("data", "columns", name, "min_count"), "is for categories, but kind is number"
+        if column.kind == "category" and column.missing in ("median", "mean"):
+            yield ("data", "columns", name, "missing"), f"{column.missing} is for numbers; a category takes fill"
+
+
+def contradictions_of_split(data: Data, task: str) -> Iterator[tuple[KeyPath, str]]:
+    split = data.split
+    for key in ("valid", "test"):
+        if getattr(data, f"{key}_path") is not None and (getattr(split, key) > 0 or split.column is not None):
+            yield ("data", f"{key}_path"), f"and data.split both ask for a {key} set; keep one"
+        if getattr(split, f"{key}_part") is not None and split.column is None:
+            yield ("data", "split", f"{key}_part"), "is a text of the cells of data.split.column, which is not set"
+    if split.valid + split.test >= 1:
+        yield ("data", "split"), "valid and test together must leave rows for training (sum < 1)"
+    if task == "regression" and split.method == "stratified":
+        yield ("data", "split", "method"), "stratified needs classes; a regression takes shuffled or file_order"
+    ways = [key for key in ("method", "by", "order", "column") if getattr(split, key) is not None]
+    if len(ways) > 1:
+        yield ("data", "split", ways[1]), f"and data.split.{ways[0]} are two ways to split; keep one"
+    if split.column is not None and split.valid + split.test > 0:
+        yield ("data", "split", "column"), "says which rows are for what; leave out the fractions valid and test"
 
 
 def complete(config: Config) -> Config:
     """Fill in the defaults that depend on other keys: the loss, the way to split, a random seed."""
-    method = "stratified" if config.task == "classification" else "shuffled"
-    split = config.data.split.model_copy(update={"method": config.data.split.method or method})
+    split = config.data.split
+    if not (split.method or split.by or split.order or split.column):
+        split = split.model_copy(update={"method": "stratified" if config.task == "classification" else "shuffled"})
     seed = secrets.randbits(32) if config.training.seed is None else config.training.seed
     return config.model_copy(
         update={
             "data": config.data.model_copy(update={"split": split}),
-            "loss": config.loss or losses_for(task=config.task)[0],
+            "loss": config.loss or LossSection(name=losses_for(task=config.task)[0]),
             "training": config.training.model_copy(update={"seed": seed}),
         }
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -20,7 +20,6 @@ EXPECTED = {
     "finite_number": "expected a finite number",
     "string_type": "expected text",
     "string_too_short": "expected text that is not empty",
-    "string_too_long": "expected {max_length} character",
     "list_type": "expected a list",
     "too_short": "expected at least one",
     "model_type": "expected a mapping",
@@ -108,15 +107,21 @@ def known_keys(loc: Sequence[str | int]) -> list[str]:
 
 
 def kinds_at(loc: Sequence[str | int]) -> list[type[Section]]:
-    """The kinds of section that pydantic's loc leads to: several where the next step is the row of one of them."""
+    """The kinds of section that pydantic's loc leads to: several where the next step is the row of one of them.
+
+    An index of a list, and a key that is a name in a mapping, lead from a section to itself.
+    """
     kinds: list[type[Section]] = [Config]
+    named = False
     for step in loc:
-        if isinstance(step, int):
-            continue
-        if len(kinds) > 1:
+        if isinstance(step, int) or named:
+            named = False
+        elif len(kinds) > 1:
             kinds = [kind for kind in kinds if issubclass(kind, Kind) and kind.row == step]
         else:
-            kinds = [found for kind in kinds for found in sections_in(kind.model_fields[step].annotation)]
+            annotations = [kind.model_fields[step].annotation for kind in kinds]
+            named = any(get_origin(each) is dict for each in annotations)
+            kinds = [found for each in annotations for found in sections_in(each)]
     return kinds
 
 

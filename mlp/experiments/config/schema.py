@@ -5,9 +5,11 @@ What they mean together is in load.py. The keys of optimizers, schedules and lay
 
 from __future__ import annotations
 
+import sys
+from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from mlp import types
@@ -16,19 +18,47 @@ from mlp.experiments.config.sections import Section, translated
 from mlp.losses import LOSSES
 from mlp.optimizers import OPTIMIZERS
 from mlp.schedules import SCHEDULES
+from mlp.tables.reading import Reading
 
 
-def as_names(value: object) -> object:
-    """One column or several, by name or (where there is no header) by number: always a list of names."""
-    values = value if isinstance(value, list) else [value]
-    return [str(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in values]
+def as_list(value: object) -> object:
+    """One name or several: always a list."""
+    return value if isinstance(value, list) else [value]
 
 
-def check_delimiter(character: str) -> str:
-    """Any character that cannot be taken for a quote or the end of a line."""
-    if character in '"\r\n\0':
-        raise PydanticCustomError("delimiter", "expected a character that no cell is quoted with and no line ends with")
+def check_delimiter(text: object) -> object:
+    """One character that cannot be taken for a quote or the end of a line, or the word tab (or \\t) for one."""
+    character = "\t" if text in ("tab", "\\t") else text
+    if isinstance(character, str) and (
+        len(character) != 1 or character in '"\r\n\0' or "\ud7ff" < character < "\ue000"
+    ):
+        raise PydanticCustomError(
+            "delimiter", "expected one character that no cell is quoted with and no line ends with, or tab"
+        )
     return character
+
+
+def as_kind(value: object) -> object:
+    """The kind of a column alone, or a mapping with more."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+def as_name(value: object) -> object:
+    """The name of a loss alone, or a mapping with more."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def check_class_weight(value: object) -> object:
+    """The word balanced, or a mapping from labels to finite weights of at least 0."""
+    if value in (None, "balanced"):
+        return value
+    if isinstance(value, dict) and value and all(is_weight(weight) for weight in value.values()):
+        return {label: float(weight) for label, weight in value.items()}
+    raise PydanticCustomError("class_weight", "expected balanced, or {label: weight, ...} with numbers >= 0")
+
+
+def is_weight(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
 
 
 def with_a_name(value: object) -> object:
@@ -37,7 +67,7 @@ def with_a_name(value: object) -> object:
 
 
 Text = Annotated[str, Field(min_length=1)]
-Names = Annotated[list[Text], Field(min_length=1), BeforeValidator(as_names)]
+Names = Annotated[list[Text], Field(min_length=1), BeforeValidator(as_list)]
 if TYPE_CHECKING:
     from mlp.types import Count, Fraction, NonNegative, Positive
 
@@ -55,10 +85,38 @@ else:
     Schedule = sections.named(SCHEDULES, warm_up=(NonNegative, 0.0))
 
 
+NAMES: tuple[tuple[str, ...], ...] = (
+    ("data", "target"),
+    ("data", "inputs"),
+    ("data", "exclude"),
+    ("data", "missing_values"),
+    ("data", "weight"),
+    ("data", "split", "by"),
+    ("data", "split", "order"),
+    ("data", "split", "column"),
+    ("data", "split", "valid_part"),
+    ("data", "split", "test_part"),
+)
+"""The keys whose values, or items, are names of columns or texts of cells: they are taken as they are written."""
+
+
 class Split(Section):
+    """Which rows are for training: fractions of all, drawn or in order, or the parts that a `column` names."""
+
     valid: Fraction = 0.0
     test: Fraction = 0.0
     method: Literal["stratified", "shuffled", "file_order"] | None = None
+    by: Text | None = None
+    order: Text | None = None
+    column: Text | None = None
+    valid_part: Text | None = None
+    test_part: Text | None = None
+
+
+class Column(Section):
+    kind: Literal["number", "category", "ignore"] | None = None
+    missing: Literal["refuse", "fill", "median", "mean"] | None = None
+    min_count: Count = 1
 
 
 class Data(Section):
@@ -67,10 +125,27 @@ class Data(Section):
     test_path: Text | None = None
     target: Names
     inputs: Names | None = None
-    delimiter: Annotated[str, Field(min_length=1, max_length=1), AfterValidator(check_delimiter)] = ","
+    exclude: Annotated[list[str], BeforeValidator(as_list)] = Field([])
+    columns: dict[str, Annotated[Column, BeforeValidator(as_kind)]] = Field({})
+    missing: Literal["refuse", "fill", "median", "mean"] = "refuse"
+    missing_values: Annotated[list[str], BeforeValidator(as_list)] | None = None
+    weight: Text | None = None
+    delimiter: Annotated[str | None, BeforeValidator(check_delimiter)] = None
+    decimal: Literal[".", ","] = "."
     header: bool | None = None
+    encoding: Literal["utf-8", "utf-16", "latin-1"] | None = None
+    skip_lines: Annotated[int, Field(ge=0, le=10**9)] = 0
+    query: Text | None = None
     split: Split = Split()
     standardize: bool = True
+    standardize_target: bool = True
+    clip: Literal["smooth"] | None = None
+
+    def reading(self) -> Reading:
+        """How the files are written."""
+        keys = {each.name: getattr(self, each.name) for each in fields(Reading)}
+        missing = self.missing_values
+        return Reading(**keys | {"missing_values": None if missing is None else tuple(missing)})
 
     def paths(self) -> dict[str, str]:
         """The paths that there are, by key."""
@@ -103,11 +178,16 @@ class Training(Section):
     train_loss: Literal["running", "epoch_end"] = "running"
 
 
+class LossSection(Section):
+    name: LossName
+    class_weight: Annotated[Any, BeforeValidator(check_class_weight)] = None
+
+
 class Config(Section):
     data: Data
     task: Literal["classification", "regression"]
     network: NetworkSection
-    loss: LossName | None = None
+    loss: Annotated[LossSection, BeforeValidator(as_name)] | None = None
     optimizer: Annotated[Optimizer, BeforeValidator(with_a_name)] = Field(with_a_name({}), validate_default=True)
     training: Training
 

@@ -32,6 +32,7 @@ FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.
 class Tree:
     """Plain dicts, lists and scalars, and for each path the place (such as "a.yaml:3:5") of its key and its value.
 
+    A key is text as it is written. `written` has what stands in the text for each scalar that is not text itself.
     `mistakes` has a line for each key that is repeated; the first one counts.
     """
 
@@ -39,6 +40,7 @@ class Tree:
     data: Any = None
     keys: dict[KeyPath, str] = field(default_factory=dict)
     values: dict[KeyPath, str] = field(default_factory=dict)
+    written: dict[KeyPath, str] = field(default_factory=dict)
     mistakes: list[str] = field(default_factory=list)
 
     def located(self, path: KeyPath, message: str) -> str:
@@ -106,7 +108,10 @@ class Reader:
         self.tree.values.setdefault(path, place)
         if isinstance(event, yaml.ScalarEvent):
             event.value.encode()  # half of a character raises UnicodeEncodeError
-            return plain_value(event.value, place) if event.implicit[0] else event.value
+            value = plain_value(event.value, place) if event.implicit[0] else event.value
+            if not isinstance(value, str):
+                self.tree.written.setdefault(path, event.value)
+            return value
         if isinstance(event, yaml.SequenceStartEvent):
             items: list[Any] = []
             for child in self.until(yaml.SequenceEndEvent):
@@ -114,9 +119,7 @@ class Reader:
             return items
         mapping: dict[str, Any] = {}
         for child in self.until(yaml.MappingEndEvent):
-            key, key_place = self.value(child, (*path, "?")), self.place(child)
-            if not isinstance(key, str):
-                raise ConfigError(f"{key_place}: a key must be text, got {shown(key)}")
+            key, key_place = self.key(child, path), self.place(child)
             below = (*path, key)
             if key in mapping:
                 dotted = ".".join(map(str, below))
@@ -124,6 +127,13 @@ class Reader:
             self.tree.keys.setdefault(below, key_place)
             mapping.setdefault(key, self.value(self.loader.get_event(), below))
         return mapping
+
+    def key(self, event: Any, path: KeyPath) -> str:
+        """A key of a mapping, as it is written: 01, no and 1e3 are names of columns or labels there."""
+        value = self.value(event, (*path, "?"))
+        if not isinstance(event, yaml.ScalarEvent):
+            raise ConfigError(f"{self.place(event)}: a key must be text, got {shown(value)}")
+        return event.value
 
     def check(self, event: Any, place: str, path: KeyPath) -> None:
         self.nodes += 1

@@ -204,7 +204,8 @@ def test_numbers_that_overflow_are_a_data_error_and_no_warning(target, changes):
     if target == "binary":
         Y = np.tile(["0", "ja"], (50, 1))
     with contextlib.suppress(DataError):
-        scores, _ = model.score(model.encode(Table("rows", NAMES, NUMBERS, model.target.names, Y), "evaluated"), "rows")
+        rows = Table("rows", dict.fromkeys(NAMES, "number"), NUMBERS, {}, model.target.names, Y)
+        scores, *_ = model.score(model.encode(rows, "evaluated"), "rows")
         assert "loss" in scores
 
 
@@ -229,8 +230,7 @@ def test_a_config_that_names_other_answers_is_refused_when_a_table_is_read():
 def test_a_model_that_was_put_into_a_run_is_not_evaluated_on_its_rows(run, refused):
     replace(make_model(*TARGETS["classes"]), config=load_model(run).config).save(run / "model.npz")
     line = refused(["evaluate", "run"])
-    for word in ("2 input columns and 2 outputs", "the model has 4 and 6"):
-        assert word in line
+    assert "run: its model is not of this run" in line
 
 
 def test_more_classes_than_anybody_reads_have_no_confusion_matrix(monkeypatch):
@@ -238,6 +238,6 @@ def test_more_classes_than_anybody_reads_have_no_confusion_matrix(monkeypatch):
     data = np.ones((3, 4), np.float32), np.eye(6, dtype=np.float32)[:3]
     assert model.score(data, "rows")[1]["y"].shape == (6, 6)
     monkeypatch.setattr(model_module, "MOST_CONFUSED", 5)
-    scores, confusion = model.score(data, "rows")
+    scores, confusion, reports = model.score(data, "rows")
     assert "accuracy" in scores
-    assert confusion == {}
+    assert (confusion, reports) == ({}, {})

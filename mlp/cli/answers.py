@@ -1,0 +1,132 @@
+"""Define the commands that use a trained model: `evaluate` and `predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlp.cli.console import Failure, check_output, message, result
+from mlp.text import one_line
+
+if TYPE_CHECKING:
+    from mlp.experiments.model import Model
+    from mlp.tables import Table
+    from mlp.tables.reading import Reading
+
+PATH, FILE = click.Path(path_type=Path), click.Path(path_type=Path, dir_okay=False)
+run_argument = click.argument("run", type=PATH)
+reading_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="How DATA is written, such as data.delimiter=tab, where it is not as the training rows were.",
+)
+strict_option = click.option(
+    "--strict", is_flag=True, help="Refuse DATA where it holds what the training rows did not, instead of a note."
+)
+
+
+@click.command()
+@run_argument
+@click.argument("data", required=False)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid", "test"]),
+    help="Which rows of the run's own data.  [default: test, or the last there is]",
+)
+@reading_option
+@strict_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def evaluate(
+    run: Path, data: str | None, split: str | None, overrides: tuple[str, ...], strict: bool, as_json: bool
+) -> None:
+    """Score RUN on its test rows, or on DATA.
+
+    Prints loss, metrics and, for classes, the confusion matrix of the best epoch's model.
+    """
+    from mlp.cli import report
+    from mlp.experiments.model import load_model
+    from mlp.experiments.start import own_rows
+
+    model = load_model(run)
+    if data is not None:
+        if split is not None:
+            raise Failure("--split is for the run's own data; leave it out, or leave out DATA", 2)
+        table = model.read(data, with_targets=True, reading=reading_of(model, overrides))
+        source, examples = data, model.encode(table, "evaluated")
+        tell_news(model, table, strict)
+    else:
+        if not run.is_dir():
+            raise Failure(f"{run}: is a model without its data; name a table to evaluate it on", 2)
+        if overrides:
+            raise Failure("--set says how DATA is written; name DATA, or leave it out", 2)
+        split, examples = own_rows(run, model, split)
+        source = split
+    scores, confusion, reports = model.score(examples, source)
+    if as_json:
+        found = {"model": str(run), "data": data, "split": split, "rows": len(examples[0]), "epoch": model.epoch}
+        click.echo(report.scores_json(found | scores, model.target.labels, confusion, reports))
+        return
+    result(f"{run}, epoch {model.epoch}: {len(examples[0])} rows of {source}")
+    result(report.describe_scores({source: scores}))
+    for name, counts in confusion.items():
+        result("\n" + report.describe_confusion(name, model.target.labels[name], counts))
+    for name, each in reports.items():
+        result("\n" + report.describe_report(name, each))
+
+
+@click.command()
+@run_argument
+@click.argument("data")
+@click.option("--out", type=FILE, help="A CSV file.  [default: standard output, as -]")
+@click.option("--keep", multiple=True, metavar="COLUMN,...", help="Put these columns of DATA beside the answers.")
+@reading_option
+@strict_option
+def predict(
+    run: Path, data: str, out: Path | None, keep: tuple[str, ...], overrides: tuple[str, ...], strict: bool
+) -> None:
+    """Predictions of RUN for the rows of DATA, as CSV.
+
+    DATA is a table, or "-" for standard input. It needs the input columns, in any order, and no target. For classes
+    there is a column with the label and one with the probability of each class; quantities are in their own units.
+    """
+    from mlp.cli.report import predictions_csv, written
+    from mlp.experiments.model import load_model
+    from mlp.experiments.storage.files import write_file
+
+    out = None if str(out) == "-" else out
+    if out is not None:
+        from mlp.experiments.run import FILES
+
+        check_output(out, [Path(data), run, *(run / name for name in FILES)])
+    model = load_model(run)
+    kept = [name for names in keep for name in names.split(",")]
+    table = model.read(data, with_targets=False, keep=kept, reading=reading_of(model, overrides))
+    answers = model.predict(table, source=table.source)
+    tell_news(model, table, strict)
+    if twice := [name for name in kept if name in answers]:
+        raise Failure(f"--keep {twice[0]}: the answers have a column of this name too", 2)
+    content = predictions_csv({name: written(table.others[name]) for name in kept} | answers).encode()
+    if out is None:
+        click.echo(content, nl=False)
+    else:
+        write_file(out, content)
+
+
+def reading_of(model: Model, overrides: tuple[str, ...]) -> Reading:
+    """How a table is written: as the training rows, but for what --set says."""
+    from mlp.experiments.config.load import reading_with
+
+    return reading_with(model.config, overrides)
+
+
+def tell_news(model: Model, table: Table, strict: bool) -> None:
+    """Say what a table holds that the training rows did not; refuse it if that is wanted."""
+    news = model.news(table)
+    if news and strict:
+        raise Failure(f"{table.source}: {news[0]} (--strict)", 3)
+    for note in news:
+        message(f"note: {one_line(note)}")

@@ -1,0 +1,37 @@
+"""Say how a file is written, where it cannot be seen: the keys that a config and a new table have for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+MISSING = ("", "?", "na", "n/a", "nan", "null")
+"""What stands for a missing cell unless a config lists other texts; in any case of letters."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a table is written; None is recognized.
+
+    `delimiter` is one character, where " " is any run of blanks; `decimal` is "." or ","; `skip_lines` is the number of
+    lines before the header, or before the first row. `missing_values` are exactly the texts that stand for a missing
+    cell (None: blank and the usual words), and `query` is one SELECT over the file as the table `data`.
+    """
+
+    delimiter: str | None = None
+    decimal: str = "."
+    header: bool | None = None
+    encoding: str | None = None
+    skip_lines: int = 0
+    missing_values: tuple[str, ...] | None = None
+    query: str | None = None
+
+    def is_missing(self, cell: str) -> bool:
+        """Whether a cell, without blanks around it, has no value."""
+        return cell.lower() in MISSING if self.missing_values is None else cell in self.missing_values
+
+    def spellings(self) -> list[str]:
+        """The texts for which `is_missing` is true."""
+        if self.missing_values is not None:
+            return list(self.missing_values)
+        return ["".join(letters) for word in MISSING for letters in product(*({c, c.upper()} for c in word))]

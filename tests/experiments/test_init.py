@@ -1,0 +1,199 @@
+"""mlp init writes a config that runs as it is, and mlp summary shows the columns of a table."""
+
+import csv
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlp.cli.commands import cli
+from mlp.experiments.config.load import load_config
+from mlp.experiments.config.yaml_text import parse_yaml
+from mlp.experiments.init import scalar
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def mlp(*args, code=0):
+    found = CliRunner().invoke(cli, [*map(str, args)])
+    assert found.exit_code == code, found.output
+    return found
+
+
+def write(columns, path="t.csv", header=True, **options):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, **options)
+        writer.writerows([columns] if header else [])
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def table(n=200, **more):
+    draw = random.Random(0)
+    a = [draw.gauss(0, 1) for _ in range(n)]
+    return {"a": [f"{x:.4f}" for x in a], "b": [draw.choice("uvw") for _ in a], **more} | {
+        "y": ["yes" if x > 0 else "no" for x in a]
+    }
+
+
+def init(*args, target="y", path="t.csv"):
+    """The config that is written, which trains and predicts."""
+    text = mlp("init", path, "--target", target, *args).stdout
+    Path("c.yaml").write_text(text, encoding="utf-8")
+    mlp("train", "c.yaml", "--no-plot", "-q", "--set", "training.epochs=1", "--out", "run")
+    mlp("predict", "run", path)
+    return text, load_config("c.yaml").config
+
+
+def test_a_table_of_numbers_and_text():
+    write(table())
+    text, config = init()
+    assert config.task == "classification"
+    assert config.data.path == "t.csv"
+    assert (config.data.columns, config.data.exclude, config.data.missing) == ({}, [], "refuse")
+    assert "# numbers: a\n# categories: b (3)\n" in text
+    assert "2 classes: no (" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "reason"),
+    [
+        ("who", [f"Name {k}" for k in range(200)], "200 different texts in 200 rows"),
+        ("row", list(range(1, 201)), "counts the rows, 1 to 200"),
+        ("customer_id", [k * 37 % 1000 for k in range(200)], "named like an identifier"),
+        ("same", ["x"] * 200, "always 'x'"),
+        ("five", [5] * 200, "always 5"),
+        ("empty", [""] * 200, "no cell has a value"),
+    ],
+)
+def test_columns_of_no_use_are_ignored_with_the_reason(name, cells, reason):
+    write(table(**{name: cells}))
+    text, config = init()
+    assert config.data.columns[name].kind == "ignore"
+    (line,) = (line for line in text.splitlines() if line.startswith(f"    {name}: ignore"))
+    assert reason in line
+
+
+def test_gaps_are_filled_and_rows_without_a_target_left_out():
+    columns = table(c=["", "1.5"] * 100)
+    columns["y"][:3] = ["", "NA", "?"]
+    write(columns)
+    text, config = init()
+    assert config.data.missing == "fill"
+    assert "100 in c" in text
+    assert config.data.query == 'SELECT * FROM data WHERE "y" IS NOT NULL'
+    assert "3 rows have no target" in text
+
+
+def test_a_rare_class_brings_weights():
+    columns = table()
+    columns["y"] = ["bad" if k % 25 == 0 else "good" for k in range(200)]
+    write(columns)
+    text, config = init()
+    assert config.loss.class_weight == "balanced"
+    assert "bad is rare (4.0% of the rows)" in text
+
+
+def test_tasks_are_as_the_target_looks_or_as_they_are_given():
+    columns = table()
+    columns["y"] = [k % 3 for k in range(200)]
+    write(columns)
+    assert init()[1].task == "classification"
+    mlp("init", "t.csv", "--target", "y", "--task", "regression")
+    columns["y"] = [k % 30 for k in range(200)]
+    write(columns)
+    Path("run").rename("first")
+    assert init()[1].task == "regression"
+
+
+def test_levels_beyond_a_hundred_go_together_and_mixed_columns_are_categories():
+    write(table(n=600, town=[f"t{k % 150}" for k in range(600)], room=["1", "2", "3", "A"] * 150))
+    _, config = init()
+    assert (config.data.columns["town"].kind, config.data.columns["town"].min_count) == ("category", 2)
+    assert config.data.columns["room"].kind == "category"
+
+
+def test_few_rows_are_not_split():
+    write(table(n=12))
+    text, config = init()
+    assert config.data.split.valid == 0
+    assert config.training.early_stopping is None
+    assert "too few rows, 12" in text
+
+
+def test_several_targets_and_columns_without_a_name_or_of_one_name():
+    columns = table()
+    rows = zip(*columns.values(), strict=True)
+    with open("t.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["", "twice", "twice", "a", "y", "z"])
+        writer.writerows([k, 1, 2, a, y, "on" if float(a) > 1 else "off"] for k, (a, _, y) in enumerate(rows))
+    text = mlp("init", "t.csv", "--target", "y", "--target", "z").stdout
+    assert "exclude: ['', twice]" in text
+    assert "target: [y, z]" in text
+
+
+def test_how_the_table_is_written_is_told_and_kept():
+    write(table(), header=False, delimiter=";")
+    _, config = init("--set", "data.header=false", target="2")
+    assert config.data.header is False
+    assert "data.header: true if these are" in mlp("init", "t.csv", "--target", "2", code=3).output
+    assert (
+        "for a table these keys can be set" in mlp("init", "t.csv", "--target", "2", "--set", "task=x", code=2).output
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["gone.csv", "--target", "y"], 3, "gone.csv: No such file"),
+        (["t.csv", "--target", "x"], 3, "no column 'x'"),
+        (["t.csv"], 2, "Missing option '--target'"),
+        (["t.npy", "--target", "0"], 3, "arrays have no columns"),
+    ],
+)
+def test_mistakes_are_told(args, code, words):
+    write(table())
+    np.save("t.npy", np.ones((2, 2)))
+    assert words in mlp("init", *args, code=code).output
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.one_of(
+        NAMES, st.sampled_from(["01", "no", "1e3", "2022-04-12", "null", "~", "a: b", "- a", "#x", "'", '"', "", "-"])
+    )
+)
+def test_any_name_is_read_back(name):
+    assert parse_yaml(f"data: {{path: x, target: {scalar(name)}}}".encode(), "x").data["data"]["target"] == name
+    assert list(parse_yaml(f"{scalar(name)}: ignore".encode(), "x").data) == [name]
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(NAMES.filter(lambda name: name.strip() == name and name not in ("a", "b", "y") and not name.startswith("#")))
+def test_columns_of_any_name_are_ignored(name):
+    write(table(n=30, **{name: [f"n{k}" for k in range(30)]}), quoting=csv.QUOTE_ALL)
+    Path("c.yaml").write_text(mlp("init", "t.csv", "--target", "y").stdout, encoding="utf-8")
+    assert load_config("c.yaml").config.data.columns[name].kind == "ignore"
+
+
+def test_summary_shows_the_columns_of_a_table_and_of_a_config():
+    write(table(c=["", "1.5"] * 100, day=["2024-01-31", "2023-05-06"] * 100, who=[f"Name {k}" for k in range(200)]))
+    lines = mlp("summary", "t.csv").stdout.splitlines()
+    assert lines[0] == "t.csv: 200 rows, 6 columns"
+    found = {line.split()[0]: line for line in lines[2:]}
+    assert found["c"].split() == ["c", "number", "100", "1.5", "to", "1.5", "1.5"]
+    assert "2023-05-06 to 2024-01-31" in found["day"]
+    assert "3 levels" in found["b"]
+    assert "of no use: 200 different texts" in found["who"]
+    init()
+    assert "levels: 'u', 'v', 'w'" in mlp("summary", "c.yaml").stdout
