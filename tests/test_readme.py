@@ -29,7 +29,7 @@ PAGES = {
     if (ROOT / path).exists()
 }
 README, CONFIGS, REFERENCES = PAGES["README.md"], PAGES["configs/README.md"], PAGES["mlp/README.md"]
-DIGITS = ROOT / "configs/digits.yaml"
+TITANIC = ROOT / "configs" / "titanic.yaml"
 
 
 def blocks(page, language):
@@ -107,8 +107,8 @@ def test_commands_and_their_options_exist(page, words):
 @pytest.mark.parametrize(("page", "config"), [(page, config) for page in PAGES for config in blocks(page, "yaml")])
 def test_the_configs_are_valid(page, config, tmp_path):
     """Or parts of one, which are valid with the other sections of a shipped config."""
-    beside = (ROOT / page).parent if page == "configs/README.md" else DIGITS.parent
-    others = yaml.safe_load(DIGITS.read_text("utf-8"))
+    beside = (ROOT / page).parent if page == "configs/README.md" else TITANIC.parent
+    others = yaml.safe_load(TITANIC.read_text("utf-8"))
     missing = {key: value for key, value in others.items() if key not in yaml.safe_load(config)}
     path = tmp_path / page
     path.parent.mkdir(exist_ok=True, parents=True)
@@ -118,8 +118,8 @@ def test_the_configs_are_valid(page, config, tmp_path):
 
 
 def test_the_config_of_the_readme_is_that_of_its_first_command():
-    assert blocks("README.md", "yaml") == [DIGITS.read_text("utf-8")]
-    assert "mlp train configs/digits.yaml" in blocks("README.md", "sh")[0]
+    assert blocks("README.md", "yaml") == [TITANIC.read_text("utf-8")]
+    assert "mlp train configs/titanic.yaml" in blocks("README.md", "sh")[0]
 
 
 def test_nothing_is_left_to_be_filled_in():
@@ -202,7 +202,7 @@ def keys(section, prefix=""):
     """(dotted key, default) of everything in a section; what has several kinds is in tables of its own."""
     for name, field in section.model_fields.items():
         inner = sections_in(field.annotation)
-        if len(inner) == 1 and name != "early_stopping":
+        if len(inner) == 1 and name not in ("early_stopping", "loss", "columns"):
             yield from keys(inner[0], f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", "required" if field.is_required() else field.default

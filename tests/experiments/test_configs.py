@@ -63,7 +63,7 @@ def test_diabetes_is_no_worse_than_ordinary_least_squares(scores):
 def test_sine_is_close_to_its_noise(scores):
     experiment = prepare(load_config(ROOT / "configs/sine.yaml"))
     X, Y = experiment.splits["test"]
-    x, y = experiment.model.input_scaler.inverse(X), experiment.model.target.scaler.inverse(Y)
+    x, y = experiment.model.coding.scaler.inverse(X), experiment.model.target.scaler.inverse(Y)
     noise = np.sqrt(np.mean((y - np.sin(x)) ** 2))  # what even the true curve leaves on these rows, about 0.1
     assert 0.08 < noise < 0.13
     assert scores["sine"]["test"]["rmse"] < 1.1 * noise
@@ -124,7 +124,7 @@ def test_the_seeds_script_goes_on_after_a_config_whose_data_are_absent(tmp_path)
 def test_every_data_set_has_a_config_and_every_config_is_commented():
     configs = {path.stem for path in CONFIGS}
     data = {path.stem for path in (ROOT / "data").glob("*.csv")}
-    assert configs == data == {"digits", "iris", "diabetes", "xor", "spirals", "sine"}
+    assert configs == data == {"digits", "iris", "diabetes", "xor", "spirals", "sine", "titanic", "penguins"}
     for path in (*CONFIGS, MNIST):
         assert path.read_text("utf-8").count("#") >= 1
 
@@ -142,4 +142,4 @@ def test_the_data_readme_counts_right():
     for name, rows in counted.items():
         with open(ROOT / f"data/{name}.csv", encoding="utf-8", newline="") as file:
             assert sum(1 for _ in csv.reader(file)) - 1 == int(rows), name
-    assert len(counted) == 6
+    assert len(counted) == 8
