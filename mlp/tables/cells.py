@@ -68,6 +68,11 @@ def to_truth(cell: str) -> float | None:
     return TRUTH.get(cell.lower())
 
 
+def otherwise(name: str, kind: str | None) -> str:
+    """What to write for a column of this kind where some cells are no numbers."""
+    return "task: classification takes texts" if kind == "target" else f"data.columns: {{{name}: category}} takes texts"
+
+
 def as_texts(raw: list[str | None], reading: Reading) -> Texts:
     """A column of texts without the blanks around them; None and the words for it are missing."""
     first: dict[str | None, int] = {}
@@ -78,7 +83,11 @@ def as_texts(raw: list[str | None], reading: Reading) -> Texts:
 
 
 def as_column(name: str, texts: Texts, kind: str | None, reading: Reading) -> Column:
-    """The column as what it is said to be, or looks like: a "quantity" may be a number, a date or a truth value."""
+    """The column as what it is said to be, or looks like.
+
+    A "quantity" may be a number, a date or a truth value, and so may the "target" of a regression.
+    """
+    kind = "quantity" if kind == "target" else kind
     counts = np.bincount(texts.codes[texts.codes >= 0], minlength=len(texts.levels))
     if kind == "category":
         return Column("category", texts)

@@ -51,7 +51,7 @@ def read_files(
         asked: dict[int, str | None] = {j: kinds.get(names[j]) for j in of_X}
         if inputs is not None and numbered and list(inputs) != [names[j] for j in of_X]:
             asked = dict(zip(of_X, map(kinds.get, inputs), strict=True))
-        asked |= dict.fromkeys(of_Y, "category" if labels else "quantity")
+        asked |= dict.fromkeys(of_Y, "category" if labels else "target")
         columns = found.columns(asked, strict=strict)
         beside = {name: names.index(name) for name in others}
         as_others = {"text": "category", "number": "quantity", None: None}

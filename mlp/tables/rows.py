@@ -91,8 +91,8 @@ def first_place(files: Sequence[tuple[str, Path, Head]], column: int, is_it: Cal
     raise LookupError("no such cell")
 
 
-def expected_number(where: str, name: str, cell: str, count: int) -> DataError:
-    """The error for a cell that is no number, in a column that has `count` of them."""
+def expected_number(where: str, name: str, cell: str, count: int, otherwise: str) -> DataError:
+    """The error for a cell that is no number, in a column that has `count` of them, and what to write otherwise."""
     if INFINITE.fullmatch(cell):
         return DataError(
             f"{where}: column {quoted(name)}: {quoted(cell)} is infinite or too large for a float; expected a finite "
@@ -102,10 +102,7 @@ def expected_number(where: str, name: str, cell: str, count: int) -> DataError:
     if SEPARATED.fullmatch(cell):
         hint = ' (a decimal comma? data.decimal: ","; thousands are written without a comma)'
     more = f", and {count - 1} more such cells" if count > 1 else ""
-    return DataError(
-        f"{where}: column {quoted(name)}: expected a number, got {quoted(cell)}{hint}{more}; "
-        f"data.columns: {{{name}: category}} takes them as texts"
-    )
+    return DataError(f"{where}: column {quoted(name)}: expected a number, got {quoted(cell)}{hint}{more}; {otherwise}")
 
 
 def check_names(source: str, names: Sequence[str], other: str, others: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mlp.errors import DataError
 from mlp.tables import duck, rows
-from mlp.tables.cells import LARGEST_WHOLE, Column, as_column, as_texts
+from mlp.tables.cells import LARGEST_WHOLE, Column, as_column, as_texts, otherwise
 from mlp.tables.head import BLANKS, look
 from mlp.tables.reading import Reading
 from mlp.tables.table import Texts
@@ -64,7 +64,7 @@ class TextTable:
         Raises DataError, with file and line, for a cell that is not of its column's kind; if not `strict`, such a
         column is a category.
         """
-        maybe = [j for j, kind in wanted.items() if kind in (None, "quantity", "number")]
+        maybe = [j for j, kind in wanted.items() if kind in (None, "quantity", "target", "number")]
         candidates = {j for j in maybe if self.looks_plain(j)}
         sure = [j for j in wanted if j not in candidates][: duck.AT_ONCE]
         found, texts = self.plain_numbers(candidates, sure)
@@ -78,7 +78,7 @@ class TextTable:
             if found[j].wrong and not strict:
                 found[j] = Column("category", column)
             elif found[j].wrong:
-                raise self.wrong_cell(j, found[j])
+                raise self.wrong_cell(j, found[j], wanted[j])
         return found
 
     def texts(self, some: Sequence[int]) -> dict[int, Texts]:
@@ -201,12 +201,12 @@ class TextTable:
                     return True
         return False
 
-    def wrong_cell(self, j: int, column: Column) -> DataError:
+    def wrong_cell(self, j: int, column: Column, kind: str | None) -> DataError:
         where, cell = self.place(j, lambda cell: cell in column.wrong)
         name = self.names[j]
         if column.kind != "number":
             return DataError(f"{where}: column {quoted(name)}: expected a {column.kind}, got {quoted(cell)}")
-        return rows.expected_number(where, name, cell, column.count)
+        return rows.expected_number(where, name, cell, column.count, otherwise(name, kind))
 
     def place(self, j: int, is_it: Callable[[str], bool]) -> tuple[str, str]:
         """Where the first such cell of a column is, as file:line, and the cell."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlp.errors import DataError
 from mlp.tables import duck
-from mlp.tables.cells import LARGEST_WHOLE, Column, as_column, as_texts
+from mlp.tables.cells import LARGEST_WHOLE, Column, as_column, as_texts, otherwise
 from mlp.tables.reading import Reading
 from mlp.text import quoted
 
@@ -65,7 +65,7 @@ class TypedTable:
                     raise DataError(
                         f"{self.source}: column {quoted(self.names[j])}: expected a {found[j].kind}, got "
                         f"{quoted(min(found[j].wrong))} ({found[j].count} such cells); "
-                        f"data.columns: {{{self.names[j]}: category}} takes them as texts"
+                        f"{otherwise(self.names[j], kind)}"
                     )
         return found
 
@@ -97,7 +97,7 @@ class TypedTable:
         name, own = self.names[j], self.kind(j)
         if own == "category" or kind == "category":
             return as_column(name, as_texts(duck.texts(scanned), self.reading), kind, self.reading)
-        if kind not in (None, "quantity", own) and "date" in (kind, own):
+        if kind not in (None, "quantity", "target", own) and "date" in (kind, own):
             raise DataError(f"{self.source}: column {quoted(name)}: expected a {kind}, got a {own}")
         values, notes = duck.doubles(scanned), []
         if np.isinf(values).any():
@@ -107,7 +107,7 @@ class TypedTable:
                 f"column {quoted(name)} has whole numbers beyond 2^53, which are rounded; if they are codes, say so: "
                 f"data.columns: {{{name}: category}}, or ignore"
             )
-        return Column(own if kind in (None, "quantity") else kind, values, tuple(notes))
+        return Column(own if kind in (None, "quantity", "target") else kind, values, tuple(notes))
 
     def place(self, j: int, is_it: Callable[[str], bool]) -> tuple[str, str]:
         """Where the first such cell of a column is: these files have no lines."""

@@ -288,7 +288,7 @@ def test_identifiers_are_no_classes(write, refused):  # 43
 @pytest.mark.parametrize("cell", ["x", "1,5"])
 def test_text_in_a_target_of_numbers_is_refused(write, refused, cell):  # 32
     line = refused("train", write(NUMBERS + f'4,5,"{cell}"\n'.encode(), task="regression"))
-    has_words(line, "d.csv:5", "'y'", "expected a number", f"'{cell}'")
+    has_words(line, "d.csv:5", "'y'", "expected a number", f"'{cell}'", "task: classification takes texts")
 
 
 @pytest.mark.parametrize(
