@@ -22,7 +22,7 @@ from mlp.experiments.weights import row_weights, weighted
 from mlp.layers.table import Maker
 from mlp.losses import LOSSES, NamedLoss, losses_for
 from mlp.network import Network
-from mlp.tables import Table, read_table
+from mlp.tables import Table, files_of, read_table
 from mlp.tables.coding import Coding, ColumnOptions, gaps_by_column
 from mlp.tables.splitting import split_by_parts, split_groups, split_ordered, split_rows
 from mlp.tables.table import Texts
@@ -205,24 +205,30 @@ def split_table(split: schema.Split, table: Table, rng: np.random.Generator) -> 
     return split_rows(len(table), split.valid, split.test, method=split.method, rng=rng, labels=table.Y)
 
 
-def file_state(path: str) -> tuple[int, int, int]:
-    """What changes when a file is replaced or written to.
+def file_state(path: str) -> list[tuple[int, int, int]]:
+    """What changes when a file, or one of several that a pattern names, is replaced or written to, comes or goes.
 
-    Raises DataError when it cannot be read, or is a pipe, which a resume could not read again.
+    Raises DataError when one cannot be read, or is a pipe, which a resume could not read again.
     """
-    try:
-        if kind := irregular(path):
-            raise DataError(f"{path}: {kind}; expected a table (.csv, .npy or .npz) that a resume can read again")
-        found = os.stat(path)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    found = []
+    for each in files_of(path):
+        try:
+            if kind := irregular(each):
+                raise DataError(f"{each}: {kind}; expected a table (.csv, .npy or .npz) that a resume can read again")
+            state = os.stat(each)
+        except OSError as error:
+            raise DataError(f"{each}: {error.strerror or error}") from error
+        found.append((state.st_ino, state.st_size, state.st_mtime_ns))
+    return found
 
 
 def file_hash(path: str) -> str:
-    """SHA-256 of a file. Raises DataError when it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
+    """SHA-256 of a file, or of those of several files one after the other. Raises DataError when one cannot be read."""
+    hashes = []
+    for each in files_of(path):
+        try:
+            with open(each, "rb") as file:
+                hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            raise DataError(f"{each}: {error.strerror or error}") from error
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()

@@ -145,3 +145,23 @@ def test_gaps_are_refused_by_column_unless_a_key_fills_them():
     assert "missing values: 5 in 'b'" in refused("target: y, columns: {a: {missing: median}}", code=3)
     assert "missing values: 5 in 'a'; " in refused("target: y, missing: fill, columns: {a: {missing: refuse}}", code=3)
     assert rows_of("target: y, missing: fill")[0].model.coding.names == ("a", "c", "a is missing", "b=v", "b=(missing)")
+
+
+def test_several_files_are_trained_on_and_a_run_knows_when_one_has_changed():
+    lines = TABLE.splitlines(keepends=True)
+    for name, some in (("part1.csv", lines[1:31]), ("part2.csv", lines[31:])):
+        Path(name).write_text(lines[0] + "".join(some))
+    text = Path(config("target: y, split: {test: 0.2}")).read_text()
+    whole, parts = "t.csv", "part*.csv"
+    for out, path in (("whole", whole), ("parts", parts)):
+        Path("c.yaml").write_text(text.replace("t.csv", path))
+        done = CliRunner().invoke(cli, ["train", "c.yaml", "--no-plot", "--out", out])
+        assert done.exit_code == 0, done.output
+    assert (
+        Path("whole/metrics.csv").read_text().split(",")[:-1] == Path("parts/metrics.csv").read_text().split(",")[:-1]
+    )
+    assert CliRunner().invoke(cli, ["evaluate", "parts"]).exit_code == 0
+    Path("part3.csv").write_text(lines[0] + lines[1])
+    done = CliRunner().invoke(cli, ["evaluate", "parts"])
+    assert done.exit_code == 3
+    assert "part*.csv: has changed since the run started" in done.output
