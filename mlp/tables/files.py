@@ -89,7 +89,8 @@ def opened(
     source: str, files: Sequence[Path | BinaryIO], reading: Reading, wanted: Sequence[str], stack: ExitStack
 ) -> Any:
     """The columns of files, or of what the query makes of them, by name."""
-    suffix = files[0].suffix if isinstance(files[0], Path) else ""
+    first = files[0] if isinstance(files[0], Path) else Path()
+    suffix = Path(first.stem).suffix if first.suffix in (".gz", ".zst") else first.suffix  # of t.json.gz, .json
     if suffix in READERS:
         table = TypedTable.of(source, [file for file in files if isinstance(file, Path)], suffix, reading)
         return query_table(source, table.connection, table.relation(), reading) if reading.query else table

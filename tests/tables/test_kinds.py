@@ -170,6 +170,15 @@ def test_zstd_is_read(tmp_path):
     assert (table.X.tolist(), table.Y.tolist()) == ([[1.5]], [["p"]])
 
 
+@pytest.mark.parametrize("name", ["t.json.gz", "t.ndjson.zst"])
+def test_packed_json_is_read(tmp_path, name):
+    import duckdb
+
+    duckdb.sql(f"COPY (SELECT 1.5 AS x, 'p' AS y) TO '{tmp_path}/{name}' (FORMAT json)")
+    table = read_table(tmp_path / name, targets=["y"], labels=True)
+    assert (table.X.tolist(), table.Y.tolist()) == ([[1.5]], [["p"]])
+
+
 def test_excel_says_its_delimiter(tmp_path):
     (tmp_path / "t.csv").write_text("sep=;\nx;y\n1,5;p\n2,5;q\n")
     table = read_table(tmp_path / "t.csv", targets=["y"], labels=True, reading=Reading(decimal=","))
