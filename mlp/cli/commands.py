@@ -179,7 +179,7 @@ def summary(source: str, overrides: tuple[str, ...]) -> None:
     facts = read_facts(folder) if folder.is_dir() else None
     experiment = prepare(load_config(source if facts is None else folder / "config.yaml", overrides))
     result(report.describe_data(experiment))
-    result(describe_columns(coded_profiles(experiment.model.coding)))
+    result(describe_columns(coded_profiles(experiment.model.coding, experiment.splits["train"][0])))
     result(report.describe_network(experiment))
     if facts is not None:
         status = facts["status"]

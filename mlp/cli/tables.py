@@ -36,7 +36,10 @@ def init(table: str, targets: tuple[str, ...], task: str | None, overrides: tupl
     """
     from mlp.experiments.init import config_for
 
-    click.echo(config_for(table, targets, task, overrides), nl=False)
+    text, notes = config_for(table, targets, task, overrides)
+    for note in notes:
+        message(f"note: {note}")
+    click.echo(text.encode(), nl=False)
 
 
 def is_table(source: str) -> bool:
@@ -63,7 +66,7 @@ def describe_columns(found: list[Profile]) -> str:
         [
             quoted(each.name) if each.name != visible(each.name) or not each.name else each.name,
             each.kind,
-            "some" if each.missing is None else f"{each.missing:,}" if each.missing else "",
+            f"{each.missing:,}" if each.missing else "",
             short(each.holds),
             short(each.example),
             f"of no use: {short(each.useless)}" if each.useless else "",

@@ -4,129 +4,195 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mlp.errors import ConfigError, DataError
-from mlp.experiments.config.load import apply_override, validate
+from mlp.experiments.assemble import prepare
+from mlp.experiments.config.load import LoadedConfig, apply_override, complete, usable_path, validate
 from mlp.experiments.config.yaml_text import WORDS, Tree, parse_yaml
 from mlp.experiments.profile import Profile, kinds_in_words, look_at
 from mlp.tables import Reading
+from mlp.tables.category import FEW_ROWS, MOSTLY
 from mlp.tables.columns import to_number
+from mlp.tables.duck import identifier
 from mlp.tables.table import Texts
 from mlp.text import few, quoted, visible
+from mlp.types import Array
 
 FEW_CLASSES = 10  # distinct whole numbers up to which a target is taken for classes
+NEARLY = 0.95  # share of a target's cells that are numbers, from which the others look like mistakes
 MANY_LEVELS = 100  # of a category, from which rare ones go together
-RARE = 0.1  # share of the rows below which a class is rare
+RARE = 5  # a class is rare if it has less than this part of an equal share of the rows
+LEAST = 10  # rows of a rare class: fewer are too few to be worth as much as the other classes
 SMALLEST = 20  # rows below which there is nothing to split
-COLUMN = 44  # where comments begin
+TRAINING = 0.6  # the smallest share of the rows that the split leaves for training
+MOST_LINES = 20  # columns that are left out with the reason for each; more are in one list
+COLUMN, WIDTH = 44, 110  # where comments begin, and where a list goes on in the next line
 PLAIN = re.compile(r"(\.{0,2}/)*[A-Za-z_][A-Za-z0-9_./]*([ -][A-Za-z0-9_.]+)*")
 
 
-def config_for(path: str, targets: Sequence[str], task: str | None, overrides: Sequence[str]) -> str:
-    """The text of a config that trains on this table.
+def config_for(
+    path: str, targets: Sequence[str], task: str | None, overrides: Sequence[str]
+) -> tuple[str, tuple[str, ...]]:
+    """The text of a config that trains on this table, and notes about the table.
 
-    `overrides` say how the table is written, as for `mlp predict`. Raises DataError for what cannot be read, and
-    ConfigError for what cannot be a config.
+    `overrides` say how the table is written, as for `mlp predict`. The config is tried out, up to the first step of
+    training. Raises DataError for what cannot be read or trained on, ConfigError for what cannot be a config.
     """
+    text, notes = draft(path, targets, task, overrides)
+    tree = parse_yaml(text.encode(), "the config")
+    config = complete(validate(tree))
+    data = config.data.model_copy(update={"path": usable_path(tree, Path(), "path", path)})
+    prepare(LoadedConfig(config.model_copy(update={"data": data}), "init", "the config", (), tree), advise=False)
+    return text, notes
+
+
+def draft(
+    path: str, targets: Sequence[str], task: str | None, overrides: Sequence[str]
+) -> tuple[str, tuple[str, ...]]:
+    """The same without trying it out."""
     reading, keys = reading_of(path, targets, overrides)
     table, found, unusable = look_at(path, reading, targets)
     columns = {name: column for name, column in table.others.items() if isinstance(column, Texts)}
-    task = task or guessed_task(columns)
-    missing = {name: int((column.codes < 0).sum()) for name, column in columns.items()}
-    rows = len(table) - max(missing.values())
+    there = np.all([column.codes >= 0 for column in columns.values()], axis=0)
+    rows = int(np.count_nonzero(there))
+    useful = [each for each in found if not each.useless]
     if rows == 0:
-        raise DataError(f"{path}: no row has a value in {quoted(targets[0])}")
+        raise DataError(f"{path}: no row has a value in {few([*map(quoted, targets)])}")
+    if not useful:
+        reasons = few([f"{quoted(each.name)}: {each.useless}" for each in found])
+        raise DataError(f"{path}: no column is of use beside the target ({reasons})")
+    counts = {name: label_counts(column, there) for name, column in columns.items()}
+    task = task or guessed_task(path, counts)
     lines = [
         f"# Made for {visible(path)} by mlp init: {rows:,} rows. The keys that are worth changing first have a *.",
-        *(f"# {visible(line)}" for line in kinds_in_words([each for each in found if not each.useless])),
+        *(f"# {visible(line)}" for line in kinds_in_words(useful)),
         "data:",
         line(f"  path: {scalar(path)}", "relative to this file"),
-        line(f"  target: {names(targets)}", target_words(columns, task)),
-        *(f"  {key}: {value}" for key, value in keys.items()),
-        *query_lines(missing, "query" in keys),
-        *(
-            line(f"  exclude: [{', '.join(map(scalar, unusable))}]", "no name, or one that stands twice")
-            for _ in unusable[:1]
-        ),
-        *column_lines(found),
-        *missing_lines(found),
+        line(f"  target: {flow(targets[0] if len(targets) == 1 else targets)}", target_words(path, counts, task)),
+        *query_lines(columns, keys),
+        *(f"  {key}: {flow(value)}" for key, value in keys.items()),
+        *([] if path.endswith(".npz") else column_lines(found, unusable, len(table))),  # its columns have no names
+        *missing_lines(useful),
         line("  clip: smooth", "numbers far from the mean are drawn towards 3 standard deviations"),
         *split_lines(rows),
         line(f"task: {task}", "classification or regression"),
-        *loss_lines(columns, task),
+        *loss_lines(counts, task),
         *settings(rows),
     ]
-    text = "\n".join(lines) + "\n"
-    validate(parse_yaml(text.encode(), "the config"))
-    return text
+    return "\n".join(lines) + "\n", table.notes
 
 
-def reading_of(path: str, targets: Sequence[str], overrides: Sequence[str]) -> tuple[Reading, dict[str, str]]:
-    """How the table is written, and the keys of `data` that say it, as YAML."""
-    keys = {}
-    data = {"path": path, "target": list(targets)}
+def reading_of(path: str, targets: Sequence[str], overrides: Sequence[str]) -> tuple[Reading, dict[str, Any]]:
+    """How the table is written, and the keys of `data` that say it."""
+    data: dict[str, Any] = {"path": path, "target": list(targets)}
     tree = Tree("mlp init", {"data": data, "task": "regression", "network": {"layers": []}, "training": {"epochs": 1}})
     for override in overrides:
-        dotted, _, value = override.partition("=")
-        section, _, key = dotted.strip().partition(".")
-        if section != "data" or key not in Reading.__dataclass_fields__:
+        dotted = override.partition("=")[0].strip()
+        if dotted.removeprefix("data.") not in Reading.__dataclass_fields__ or not dotted.startswith("data."):
             allowed = ", ".join(f"data.{name}" for name in Reading.__dataclass_fields__)
             raise ConfigError(f"--set {override}: for a table these keys can be set: {allowed}")
         apply_override(tree, override)
-        keys[key] = value.strip()
-    return validate(tree).data.reading(), keys
+    reading = validate(tree).data.reading()
+    usable_path(tree, Path(), "path", path)
+    return reading, {key: value for key, value in data.items() if key not in ("path", "target")}
 
 
-def guessed_task(columns: dict[str, Texts]) -> str:
-    """A regression where all targets are numbers, unless they are few whole ones."""
-    for column in columns.values():
-        numbers = [to_number(text) for text in column.levels]
-        if None in numbers or (len(numbers) <= FEW_CLASSES and all(float(n or 0).is_integer() for n in numbers)):
+def label_counts(column: Texts, there: Array) -> dict[str, int]:
+    """How many of the rows that are there have each text."""
+    counts = np.bincount(column.codes[there], minlength=len(column.levels)).tolist()
+    return {label: count for label, count in zip(column.levels, counts, strict=True) if count}
+
+
+def guessed_task(path: str, counts: dict[str, dict[str, int]]) -> str:
+    """A regression where all targets are numbers, unless they are few whole ones.
+
+    Raises DataError where almost all of them are.
+    """
+    for name, labels in counts.items():
+        numbers = [number for label in labels if (number := to_number(label)) is not None]
+        others = [label for label in labels if to_number(label) is None]
+        few_whole = len(numbers) <= FEW_CLASSES and all(number.is_integer() for number in numbers)
+        if few_whole or (others and sum(map(labels.__getitem__, others)) > (1 - NEARLY) * sum(labels.values())):
             return "classification"
+        if others:
+            raise DataError(
+                f"{path}: target {quoted(name)}: almost all cells are numbers, but not {few([*map(quoted, others)])}; "
+                "correct them or list them in data.missing_values, or give --task classification"
+            )
     return "regression"
 
 
-def target_words(columns: dict[str, Texts], task: str) -> str:
+def target_words(path: str, counts: dict[str, dict[str, int]], task: str) -> str:
+    """What the target holds. Raises DataError for labels that are mostly different."""
     if task == "regression":
-        return "numbers"
-    counts = {
-        name: {column.levels[code]: n for code, n in enumerate(np.bincount(column.codes[column.codes >= 0]).tolist())}
-        for name, column in columns.items()
-    }
-    (found, *more) = counts.values()
-    words = few([f"{visible(label)} ({n:,})" for label, n in found.items()])
-    return f"{len(found)} classes: {words}" if not more else "classes"
+        return few([f"{len(labels):,} different numbers" for labels in counts.values()])
+    rows = sum(next(iter(counts.values())).values())
+    for name, labels in counts.items():
+        if rows > FEW_ROWS and len(labels) > MOSTLY * rows:
+            raise DataError(
+                f"{path}: target {quoted(name)}: {len(labels):,} different labels in {rows:,} rows are no classes; "
+                "numbers are taken as quantities by --task regression"
+            )
+    if len(counts) > 1:
+        return "classes"
+    (labels,) = counts.values()
+    return f"{len(labels)} classes: {few([f'{visible(label)} ({n:,})' for label, n in labels.items()])}"
 
 
-def query_lines(missing: dict[str, int], has_one: bool) -> list[str]:
-    there = [name for name, count in missing.items() if count]
-    if not there or has_one:
+def query_lines(columns: dict[str, Texts], keys: dict[str, Any]) -> list[str]:
+    """The query that leaves out rows without a target, around the one that there is in `keys`, which it takes out."""
+    missing = {name: count for name, column in columns.items() if (count := int((column.codes < 0).sum()))}
+    if not missing:
         return []
-    condition = " AND ".join('"' + name.replace('"', '""') + '" IS NOT NULL' for name in there)
-    query = f"SELECT * FROM data WHERE {condition}"
+    own = keys.pop("query", None)
+    condition = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in missing)
+    query = f"SELECT * FROM {'data' if own is None else f'({own.strip().rstrip(chr(59))})'} WHERE {condition}"
     return [line(f"  query: {scalar(query)}", f"{max(missing.values()):,} rows have no target")]
 
 
-def column_lines(found: Sequence[Profile]) -> list[str]:
-    """What is not as it looks: columns to ignore, with the reason, and texts that need more than their kind."""
+def column_lines(found: Sequence[Profile], unusable: Sequence[str], rows: int) -> list[str]:
+    """What is not as it looks: columns to leave out, with the reason, and texts that need more than their kind."""
+    useless = [each for each in found if each.useless]
+    listed = len(useless) > MOST_LINES
+    excluded = [*unusable, *(each.name for each in useless if listed)]
+    reason = "of no use: one value alone or none, or a name of the rows" if listed else "no name, or one that is twice"
     lines = []
     for each in found:
-        if each.useless:
-            lines.append(line(f"    {scalar(each.name)}: ignore", visible(each.useless)))
-        elif each.kind == "category" and each.distinct > MANY_LEVELS:
-            section = f"{{kind: category, min_count: {max(2, each.hundredth // 2)}}}"
-            lines.append(
-                line(f"    {scalar(each.name)}: {section}", f"{each.distinct:,} levels; rare ones go together")
-            )
+        name, present = scalar(each.name), rows - each.missing
+        if each.useless and not listed:
+            lines.append(line(f"    {name}: ignore", visible(each.useless)))
+        elif each.useless:
+            continue
+        elif each.levels > MANY_LEVELS:
+            section = f"{{kind: category, min_count: {max(2, each.often // 2)}}}"
+            lines.append(line(f"    {name}: {section}", f"{each.levels:,} levels; rare ones go together"))
+        elif present > FEW_ROWS and each.levels > MOSTLY * TRAINING * present:
+            words = f"{each.levels} levels in {present} rows; those of one row go together"
+            lines.append(line(f"    {name}: {{kind: category, min_count: 2}}", words))
         elif each.mixed:
-            lines.append(line(f"    {scalar(each.name)}: category", "some cells are numbers, and some are not"))
-    return [line("  columns:", "number, category or ignore, where it is not as it looks"), *lines] if lines else []
+            lines.append(line(f"    {name}: category", "some cells are numbers, and some are not"))
+    head = [line("  columns:", "number, category or ignore, where it is not as it looks")]
+    return [*exclude_lines(excluded, reason), *(head if lines else []), *lines]
 
 
-def missing_lines(found: Sequence[Profile]) -> list[str]:
-    gaps = {each.name: each.missing for each in found if each.missing and not each.useless}
+def exclude_lines(names: Sequence[str], reason: str) -> list[str]:
+    """A list of names, in as few lines as it takes."""
+    lines = [""]
+    for name in map(scalar, names):
+        if len(lines[-1]) + len(name) > WIDTH and lines[-1]:
+            lines.append("")
+        lines[-1] += f"{name}, "
+    body = [f"    {each.strip()}" for each in lines]
+    body[-1] = body[-1].removesuffix(",") + "]"
+    return [line("  exclude: [", reason), *body] if names else []
+
+
+def missing_lines(useful: Sequence[Profile]) -> list[str]:
+    gaps = {each.name: each.missing for each in useful if each.missing}
     if not gaps:
         return []
     where = visible(next(iter(gaps))) if len(gaps) == 1 else f"{len(gaps)} columns"
@@ -141,57 +207,59 @@ def split_lines(rows: int) -> list[str]:
     return [line(f"  split: {{valid: {share}, test: {share}}}", words)]
 
 
-def loss_lines(columns: dict[str, Texts], task: str) -> list[str]:
+def loss_lines(counts: dict[str, dict[str, int]], task: str) -> list[str]:
     """The loss of several columns of classes, and weights of classes where one of them is rare."""
     if task == "regression":
         return []
-    if len(columns) > 1:
+    if len(counts) > 1:
         return [line("loss: logistic_cross_entropy", "several columns of two classes each")]
-    ((_, column),) = columns.items()
-    counts = np.bincount(column.codes[column.codes >= 0])
-    share = counts.min() / counts.sum()
-    if share >= RARE:
+    (labels,) = counts.values()
+    rare, count = min(labels.items(), key=lambda item: item[1])
+    share = count / sum(labels.values())
+    if share * len(labels) * RARE >= 1 or count < LEAST:
         return []
-    words = (
-        f"{visible(column.levels[int(counts.argmin())])} is rare ({share:.1%} of the rows): all classes weigh the same"
-    )
+    words = f"{visible(rare)} is rare ({share:.1%}, below 1/{RARE * len(labels)}): all classes weigh the same"
     return [line("loss: {name: softmax_cross_entropy, class_weight: balanced}", words)]
 
 
 def settings(rows: int) -> list[str]:
     """Network and training of a size that suits the rows: some 20,000 steps, at least 10 epochs and at most 200."""
-    units, batch_size = ([64, 32], 32) if rows < 20_000 else ([128, 64], 128) if rows < 200_000 else ([256, 128], 256)
+    units, batch_size = ([128, 64], 32) if rows < 20_000 else ([128, 64], 128) if rows < 200_000 else ([256, 128], 256)
     epochs = int(np.clip(20_000 * batch_size // rows, 10, 200))
-    patience = max(3, epochs // 5)
-    stopping = f"  early_stopping: {{patience: {patience}}}"
+    stopping = f"  early_stopping: {{patience: {max(3, epochs // 5)}}}"
     return [
         "network:",
         line("  layers:", "* hidden layers, lowest first; more and wider ones for many rows"),
         *(f"    - {{units: {n}, activation: relu}}" for n in units),
-        line("optimizer: {name: adam, learning_rate: 1e-3}", "* try 3e-3 and 3e-4"),
+        line("optimizer: {name: adam, learning_rate: 3e-3}", "* try 1e-3 and 1e-2"),
         "training:",
         line(f"  epochs: {epochs}", "* passes over the training rows"),
-        line(f"  batch_size: {batch_size}", ""),
-        line("  l2: 1e-4", "* larger where training rows do better than validation rows"),
+        line(f"  batch_size: {batch_size}", "rows of a step"),
+        line("  l2: 1e-3", "* larger where training rows do better than validation rows"),
         line(f"  schedule: {{name: cosine, epochs: {epochs}}}", "the learning rate goes down to 0"),
         *([line(stopping, "epochs without a lower validation loss")] if rows >= SMALLEST else []),
         line("  seed: 0", "split, initial weights and shuffling follow from it"),
     ]
 
 
-def names(targets: Sequence[str]) -> str:
-    return scalar(targets[0]) if len(targets) == 1 else f"[{', '.join(map(scalar, targets))}]"
+def flow(value: Any) -> str:
+    """A text, a truth value, a number, or a list of texts, as YAML reads it back."""
+    if isinstance(value, str):
+        return scalar(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(flow, value))}]"
+    return str(value).lower()
 
 
 def scalar(text: str) -> str:
     """A text as YAML reads it back."""
-    if PLAIN.fullmatch(text) and text not in WORDS and len(text) < 100:
+    if PLAIN.fullmatch(text) and text not in WORDS:
         return text
-    if text.isprintable() and "'" not in text and len(text) < 100:
+    if text.isprintable() and "'" not in text:
         return f"'{text}'"
-    shown = text.replace("\\", "\\\\").replace('"', '\\"')
+    shown = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in shown) + '"'
 
 
 def line(text: str, comment: str) -> str:
-    return f"{text:<{COLUMN}} # {comment}" if comment else text
+    return f"{text:<{COLUMN}} # {comment}"

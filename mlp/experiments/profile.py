@@ -12,114 +12,159 @@ from mlp.tables import Reading, Table, column_names, read_table
 from mlp.tables.category import FEW_ROWS, MOSTLY
 from mlp.tables.coding import Coding
 from mlp.tables.columns import to_number
-from mlp.tables.table import Texts
+from mlp.tables.table import Texts, slices
 from mlp.text import few, quoted
-from mlp.types import Array
+from mlp.types import Array, Examples
 
-ENOUGH = 20  # rows from which whole numbers that are all different may count the rows
+ENOUGH = 20  # rows from which whole numbers that are all different may count the rows; and texts, numbers
+SCARCE = 10  # values: with fewer, most cells missing, a split may leave a column without any
+NEARLY = 0.95  # share of a column's texts that are numbers, from which the others look like mistakes
 IDENTIFIERS = ("id", "index", "key", "nr", "no", "number", "row", "unnamed: 0")
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One column: its kind, how many cells are missing, how many are distinct, an example, and in words what it holds.
+    """One column: its kind, how many cells are missing, what it holds in words, and an example.
 
-    `missing` is None where there are some, and their number is not known.
-
-    `useless` says why the column is better left out, if it is, and `mixed` that some of its texts are numbers.
-    `hundredth` is how many rows have the hundredth text of a category, from the commonest on.
+    `useless` says why the column is better left out, if it is. Of a category `levels` is the number of different texts,
+    `often` how many rows have the hundredth of them, from the commonest on, and `mixed` says that some are numbers.
     """
 
     name: str
     kind: str
-    missing: int | None
-    distinct: int
-    example: str
+    missing: int
     holds: str
+    example: str
     useless: str | None = None
+    levels: int = 0
+    often: int = 0
     mixed: bool = False
-    hundredth: int = 0
 
 
-def look_at(
-    path: str, reading: Reading, targets: Sequence[str] = (), kinds: Mapping[str, str] | None = None
-) -> tuple[Table, list[Profile], list[str]]:
+def look_at(path: str, reading: Reading, targets: Sequence[str] = ()) -> tuple[Table, list[Profile], list[str]]:
     """The table with its targets as texts in `others`, the profile of each input, and names that must be left out.
 
-    These are columns without a name, and those that share one.
+    These are columns without a name, and those that share one. Raises DataError for a target that does.
     """
-    if path.endswith((".npy", ".npz")):
-        raise DataError(f"{path}: arrays have no columns to look at; expected a table (.csv, .tsv, .parquet, .json)")
-    names = column_names(path, reading, targets)
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1 or not name]
-    unusable = [name for name in twice if name not in targets]
-    table = read_table(
-        path, exclude=unusable, kinds=kinds, others=dict.fromkeys(targets, "text"), reading=reading, strict=False
-    )
+    unusable: list[str] = []
+    if not path.endswith((".npy", ".npz")):
+        names = column_names(path, reading, targets)
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if shared := [name for name in twice if name in targets]:
+            raise DataError(
+                f"{path}: {names.count(shared[0])} columns are named {quoted(shared[0])} (the target); data.query: "
+                f"SELECT * FROM data calls the second one {quoted(shared[0] + '_1')}"
+            )
+        unusable = [name for name in dict.fromkeys(names) if not name or name in twice]
+    others = dict.fromkeys(targets, "text")
+    table = read_table(path, exclude=unusable, others=others, reading=reading, strict=False)
     return table, profiles(table), unusable
 
 
 def profiles(table: Table) -> list[Profile]:
     """A profile of each input column."""
+    X = table.X if isinstance(table.X, np.ndarray) else table.X[:]
     position = {name: j for j, name in enumerate(table.numbers)}
     return [
         text_profile(name, table.texts[name])
         if name in table.texts
-        else number_profile(name, kind, np.asarray(table.X[:, position[name]], np.float64))
+        else number_profile(name, kind, np.asarray(X[:, position[name]], np.float64))
         for name, kind in table.kinds.items()
     ]
 
 
-def coded_profiles(coding: Coding) -> list[Profile]:
-    """A profile of each input column, from what its coding keeps of the training rows."""
-    found, numbers = [], {name: j for j, name in enumerate(coding.numbers)}
+def coded_profiles(coding: Coding, Z: Examples) -> list[Profile]:
+    """A profile of each input column, from its coding and the coded training rows; the example is a middle one."""
+    found, missing = [], gaps_in(coding, Z)
+    numbers = {name: j for j, name in enumerate(coding.numbers)}
     for name, kind in coding.kinds.items():
         if name in numbers:
             j = numbers[name]
             low, high, fill = (number_text(float(each[j]), kind) for each in (coding.low, coding.high, coding.fill))
-            useless = f"always {low}" if low == high and not coding.gaps[j] else None
-            found.append(Profile(name, kind, None if coding.gaps[j] else 0, 0, fill, f"{low} to {high}", useless))
+            useless = f"always {low}" if low == high and not missing[name] else None
+            found.append(Profile(name, kind, missing[name], f"{low} to {high}", fill, useless))
         else:
             category = coding.categories[name]
-            common = ", ".join(map(quoted, category.levels[:3])) + (", ..." if len(category.levels) > 3 else "")
-            holds = f"{category.codes} level{'s' * (category.codes != 1)}: {common}"
-            example, missing = category.levels[0], None if category.gaps else 0
-            found.append(Profile(name, kind, missing, category.codes, example, holds))
+            holds = levels_in_words(category.codes, category.levels[:3])
+            found.append(Profile(name, kind, missing[name], holds, category.levels[len(category.levels) // 2]))
     return found
+
+
+def gaps_in(coding: Coding, Z: Examples) -> dict[str, int]:
+    """How many of the coded rows have no value, by column."""
+    columns: list[int | None] = []
+    place = len(coding.fill)
+    for gaps in coding.gaps.tolist():
+        columns.append(place if gaps else None)
+        place += gaps
+    for category in coding.categories.values():
+        place += category.size
+        columns.append(place - 1 if category.gaps else None)
+    sums = np.sum([Z[rows].sum(axis=0, dtype=np.float64) for rows in slices(Z)], axis=0)
+    names = (*coding.numbers, *coding.categories)
+    return {name: 0 if j is None else round(sums[j]) for name, j in zip(names, columns, strict=True)}
 
 
 def number_profile(name: str, kind: str, column: Array) -> Profile:
     there = column[~np.isnan(column)]
     missing = len(column) - len(there)
     if not there.size:
-        return Profile(name, kind, missing, 0, "", "nothing", "no cell has a value")
-    values, low, high = np.unique(there), there.min(), there.max()
-    useless = None
-    if len(values) == 1 and not missing:
-        useless = f"always {number_text(low, kind)}"
-    elif len(values) == len(column) >= ENOUGH and (values == np.floor(values)).all() and kind == "number":
-        if high - low == len(column) - 1:
-            useless = f"counts the rows, {number_text(low, kind)} to {number_text(high, kind)}"
+        return Profile(name, kind, missing, "nothing", "", "no cell has a value")
+    low, high = number_text(there.min(), kind), number_text(there.max(), kind)
+    useless = scarce(len(there), len(column))
+    if there.min() == there.max() and not missing:
+        useless = f"always {low}"
+    elif kind == "number" and ENOUGH <= len(there) == len(column) and all_different(there):
+        if there.max() - there.min() == len(there) - 1:
+            useless = f"counts the rows, {low} to {high}"
         elif name.lower() in IDENTIFIERS or name.lower().endswith(("_id", " id")) or name.endswith("ID"):
-            useless = f"{len(values):,} different whole numbers in {len(column):,} rows, and named like an identifier"
-    holds = f"{number_text(low, kind)} to {number_text(high, kind)}"
-    return Profile(name, kind, missing, len(values), number_text(there[0], kind), holds, useless)
+            useless = f"{len(there):,} different whole numbers in {len(there):,} rows, and named like an identifier"
+    return Profile(name, kind, missing, f"{low} to {high}", number_text(there[0], kind), useless)
+
+
+def all_different(numbers: Array) -> bool:
+    """Whether these are whole numbers and no two of them are equal."""
+    room = numbers.max() - numbers.min() >= len(numbers) - 1
+    return bool(room and (numbers == np.floor(numbers)).all() and len(np.unique(numbers)) == len(numbers))
 
 
 def text_profile(name: str, column: Texts) -> Profile:
     counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.levels))
-    present, distinct = int(counts.sum()), int((counts > 0).sum())
-    common = [quoted(column.levels[code]) for code in np.argsort(-counts, kind="stable")[:3] if counts[code]]
-    holds = f"{distinct:,} level{'s' * (distinct != 1)}: {', '.join(common)}" + (", ..." if distinct > 3 else "")
-    useless = None
-    if distinct == 1 and present == len(column):
-        useless = f"always {common[0]}"
-    elif present > FEW_ROWS and distinct > MOSTLY * present:
-        useless = f"{distinct:,} different texts in {present:,} rows: a name of the rows"
-    example = next((column.levels[code] for code in column.codes.tolist() if code >= 0), "")
-    mixed = any(to_number(text) is not None for text in column.levels)
-    hundredth = int(np.sort(counts)[-100]) if len(counts) >= 100 else 0
-    return Profile(name, "category", len(column) - present, distinct, example, holds, useless, mixed, hundredth)
+    rows, present, levels = len(column), int(counts.sum()), int((counts > 0).sum())
+    order = np.argsort(-counts, kind="stable")[:levels].tolist()
+    common = [column.levels[code] for code in order[:3]]
+    others = {text: count for text, count in zip(column.levels, counts.tolist(), strict=True) if to_number(text) is None}
+    wrong = sum(others.values())
+    useless = scarce(present, rows)
+    if levels == 1 and present == rows:
+        useless = f"always {quoted(common[0])}"
+    elif levels > ENOUGH and 0 < wrong <= (1 - NEARLY) * present:
+        cells = "cell is no number" if wrong == 1 else "cells are no numbers"
+        useless = f"{wrong} {cells} ({few([*map(quoted, others)])}): correct, or list in data.missing_values"
+    elif present > FEW_ROWS and levels > MOSTLY * present:
+        useless = f"{levels:,} different texts in {present:,} rows: a name of the rows"
+        if all(to_number(text.replace(",", "")) is not None for text in column.levels):
+            useless = f"numbers written as {quoted(common[0])}: data.decimal, or a query, can make numbers of them"
+    return Profile(
+        name,
+        "category",
+        rows - present,
+        levels_in_words(levels, common),
+        next((column.levels[code] for code in column.codes.tolist() if code >= 0), ""),
+        useless,
+        levels,
+        int(counts[order[99]]) if levels >= 100 else 0,
+        len(others) < levels,
+    )
+
+
+def levels_in_words(count: int, some: Sequence[str]) -> str:
+    return f"{count:,} level{'s' * (count != 1)}: {', '.join(map(quoted, some))}" + ", ..." * (count > len(some))
+
+
+def scarce(present: int, rows: int) -> str | None:
+    """Why a column with few values is of no use, if it is."""
+    return f"only {present} of {rows:,} rows have a value" if present < min(SCARCE, rows / 4) else None
 
 
 def number_text(value: float, kind: str) -> str:
@@ -129,17 +174,20 @@ def number_text(value: float, kind: str) -> str:
         return str(time).replace("T00:00:00", "").replace("T", " ")
     if kind == "boolean":
         return "true" if value else "false"
-    return f"{value:.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
+    return f"{value:.0f}" if abs(value) < 1e15 and value == int(value) else f"{value:.4g}"
 
 
 def kinds_in_words(found: Sequence[Profile]) -> list[str]:
     """Which columns are of which kind, a line for each kind."""
-    words = {"number": "numbers", "boolean": "true or false", "date": "dates", "category": "categories"}
+    words: Mapping[str, str] = {
+        "number": "numbers",
+        "boolean": "true or false",
+        "date": "dates",
+        "category": "categories",
+    }
     lines = []
     for kind, word in words.items():
-        names = [
-            each.name + (f" ({each.distinct})" if kind == "category" else "") for each in found if each.kind == kind
-        ]
+        names = [each.name + (f" ({each.levels})" if each.levels else "") for each in found if each.kind == kind]
         if names:
             lines.append(f"{word}: {few(names)}")
     return lines
