@@ -19,14 +19,14 @@ from mlp.tables.category import FEW_ROWS, MOSTLY
 from mlp.tables.columns import to_number
 from mlp.tables.duck import identifier
 from mlp.tables.table import Texts
-from mlp.text import few, quoted, visible
+from mlp.text import few, listed, quoted, visible
 from mlp.types import Array
 
 FEW_CLASSES = 10  # distinct whole numbers up to which a target is taken for classes
 NEARLY = 0.95  # share of a target's cells that are numbers, from which the others look like mistakes
 MANY_LEVELS = 100  # of a category, from which rare ones go together
 RARE = 5  # a class is rare if it has less than this part of an equal share of the rows
-LEAST = 10  # rows of a rare class: fewer are too few to be worth as much as the other classes
+LEAST = 5  # rows of a rare class: fewer are too few to be worth as much as the other classes
 SMALLEST = 20  # rows below which there is nothing to split
 TRAINING = 0.6  # the smallest share of the rows that the split leaves for training
 MOST_LINES = 20  # columns that are left out with the reason for each; more are in one list
@@ -50,9 +50,7 @@ def config_for(
     return text, notes
 
 
-def draft(
-    path: str, targets: Sequence[str], task: str | None, overrides: Sequence[str]
-) -> tuple[str, tuple[str, ...]]:
+def draft(path: str, targets: Sequence[str], task: str | None, overrides: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """The same without trying it out."""
     reading, keys = reading_of(path, targets, overrides)
     table, found, unusable = look_at(path, reading, targets)
@@ -61,7 +59,7 @@ def draft(
     rows = int(np.count_nonzero(there))
     useful = [each for each in found if not each.useless]
     if rows == 0:
-        raise DataError(f"{path}: no row has a value in {few([*map(quoted, targets)])}")
+        raise DataError(f"{path}: no row has a value in {listed(targets)}")
     if not useful:
         reasons = few([f"{quoted(each.name)}: {each.useless}" for each in found])
         raise DataError(f"{path}: no column is of use beside the target ({reasons})")
@@ -120,7 +118,7 @@ def guessed_task(path: str, counts: dict[str, dict[str, int]]) -> str:
             return "classification"
         if others:
             raise DataError(
-                f"{path}: target {quoted(name)}: almost all cells are numbers, but not {few([*map(quoted, others)])}; "
+                f"{path}: target {quoted(name)}: almost all cells are numbers, but not {listed(others)}; "
                 "correct them or list them in data.missing_values, or give --task classification"
             )
     return "regression"
@@ -148,22 +146,24 @@ def query_lines(columns: dict[str, Texts], keys: dict[str, Any]) -> list[str]:
     missing = {name: count for name, column in columns.items() if (count := int((column.codes < 0).sum()))}
     if not missing:
         return []
-    own = keys.pop("query", None)
-    condition = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in missing)
-    query = f"SELECT * FROM {'data' if own is None else f'({own.strip().rstrip(chr(59))})'} WHERE {condition}"
-    return [line(f"  query: {scalar(query)}", f"{max(missing.values()):,} rows have no target")]
+    source = f"({keys.pop('query').strip().rstrip(';')})" if keys.get("query") else "data"
+    query = f"SELECT * FROM {source} WHERE {' AND '.join(f'{identifier(name)} IS NOT NULL' for name in missing)}"
+    words = f"{max(missing.values()):,} rows have no target; data.missing_values lists what is none"
+    return [line(f"  query: {scalar(query)}", words)]
 
 
 def column_lines(found: Sequence[Profile], unusable: Sequence[str], rows: int) -> list[str]:
     """What is not as it looks: columns to leave out, with the reason, and texts that need more than their kind."""
     useless = [each for each in found if each.useless]
-    listed = len(useless) > MOST_LINES
-    excluded = [*unusable, *(each.name for each in useless if listed)]
-    reason = "of no use: one value alone or none, or a name of the rows" if listed else "no name, or one that is twice"
+    together = len(useless) > MOST_LINES
+    excluded = [*unusable, *(each.name for each in useless if together)]
+    reason = (
+        "of no use: one value alone or none, or a name of the rows" if together else "no name, or one that is twice"
+    )
     lines = []
     for each in found:
         name, present = scalar(each.name), rows - each.missing
-        if each.useless and not listed:
+        if each.useless and not together:
             lines.append(line(f"    {name}: ignore", visible(each.useless)))
         elif each.useless:
             continue
@@ -183,12 +183,13 @@ def exclude_lines(names: Sequence[str], reason: str) -> list[str]:
     """A list of names, in as few lines as it takes."""
     lines = [""]
     for name in map(scalar, names):
-        if len(lines[-1]) + len(name) > WIDTH and lines[-1]:
+        if lines[-1] and len(lines[-1]) + len(name) > WIDTH:
             lines.append("")
         lines[-1] += f"{name}, "
-    body = [f"    {each.strip()}" for each in lines]
-    body[-1] = body[-1].removesuffix(",") + "]"
-    return [line("  exclude: [", reason), *body] if names else []
+    lines[-1] = lines[-1].removesuffix(", ") + "]"
+    if len(lines) > 1:
+        return [line("  exclude: [", reason), *(f"    {each.rstrip()}" for each in lines)]
+    return [line(f"  exclude: [{lines[0]}", reason)] if names else []
 
 
 def missing_lines(useful: Sequence[Profile]) -> list[str]:

@@ -13,7 +13,7 @@ from mlp.tables.category import FEW_ROWS, MOSTLY
 from mlp.tables.coding import Coding
 from mlp.tables.columns import to_number
 from mlp.tables.table import Texts, slices
-from mlp.text import few, quoted
+from mlp.text import few, listed, quoted
 from mlp.types import Array, Examples
 
 ENOUGH = 20  # rows from which whole numbers that are all different may count the rows; and texts, numbers
@@ -49,6 +49,8 @@ def look_at(path: str, reading: Reading, targets: Sequence[str] = ()) -> tuple[T
     unusable: list[str] = []
     if not path.endswith((".npy", ".npz")):
         names = column_names(path, reading, targets)
+        if absent := [name for name in targets if name not in names]:
+            raise DataError(f"{path}: no column {listed(absent)} (the target); the columns are {listed(names)}")
         twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
         if shared := [name for name in twice if name in targets]:
             raise DataError(
@@ -130,32 +132,38 @@ def all_different(numbers: Array) -> bool:
 
 def text_profile(name: str, column: Texts) -> Profile:
     counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.levels))
-    rows, present, levels = len(column), int(counts.sum()), int((counts > 0).sum())
-    order = np.argsort(-counts, kind="stable")[:levels].tolist()
-    common = [column.levels[code] for code in order[:3]]
-    others = {text: count for text, count in zip(column.levels, counts.tolist(), strict=True) if to_number(text) is None}
-    wrong = sum(others.values())
-    useless = scarce(present, rows)
-    if levels == 1 and present == rows:
-        useless = f"always {quoted(common[0])}"
-    elif levels > ENOUGH and 0 < wrong <= (1 - NEARLY) * present:
-        cells = "cell is no number" if wrong == 1 else "cells are no numbers"
-        useless = f"{wrong} {cells} ({few([*map(quoted, others)])}): correct, or list in data.missing_values"
-    elif present > FEW_ROWS and levels > MOSTLY * present:
-        useless = f"{levels:,} different texts in {present:,} rows: a name of the rows"
-        if all(to_number(text.replace(",", "")) is not None for text in column.levels):
-            useless = f"numbers written as {quoted(common[0])}: data.decimal, or a query, can make numbers of them"
+    order = np.argsort(-counts, kind="stable").tolist()
+    levels, rows, present = column.levels, len(column), int(counts.sum())
     return Profile(
         name,
         "category",
         rows - present,
-        levels_in_words(levels, common),
-        next((column.levels[code] for code in column.codes.tolist() if code >= 0), ""),
-        useless,
-        levels,
-        int(counts[order[99]]) if levels >= 100 else 0,
-        len(others) < levels,
+        levels_in_words(len(levels), [levels[code] for code in order[:3]]),
+        next((levels[code] for code in column.codes.tolist() if code >= 0), ""),
+        useless_text(column, counts, present),
+        len(levels),
+        int(counts[order[99]]) if len(levels) >= 100 else 0,
+        any(to_number(text) is not None for text in levels),
     )
+
+
+def useless_text(column: Texts, counts: Array, present: int) -> str | None:
+    """Why a column of text is better left out, if it is; `counts` are the rows of each level."""
+    levels, rows = column.levels, len(column)
+    if len(levels) == 1 and present == rows:
+        return f"always {quoted(levels[0])}"
+    if reason := scarce(present, rows):
+        return reason
+    others = [code for code, text in enumerate(levels) if to_number(text) is None]
+    wrong = int(counts[others].sum())
+    if len(levels) > ENOUGH and 0 < wrong <= (1 - NEARLY) * present:
+        cells = f"cell{'s' * (wrong > 1)} no number ({listed([levels[code] for code in others])})"
+        return f"{wrong} {cells}: correct or list in data.missing_values"
+    if present > FEW_ROWS and len(levels) > MOSTLY * present:
+        if all(to_number(text.replace(",", "")) is not None for text in levels):
+            return f"numbers written as {quoted(levels[0])}: data.decimal, or a query, can make numbers of them"
+        return f"{len(levels):,} different texts in {present:,} rows: a name of the rows"
+    return None
 
 
 def levels_in_words(count: int, some: Sequence[str]) -> str:

@@ -1,7 +1,10 @@
 """mlp init writes a config that runs as it is, and mlp summary shows the columns of a table."""
 
 import csv
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlp.cli.commands import cli
+from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import load_config
 from mlp.experiments.config.yaml_text import parse_yaml
 from mlp.experiments.init import scalar
@@ -70,6 +74,10 @@ def test_a_table_of_numbers_and_text():
         ("same", ["x"] * 200, "always 'x'"),
         ("five", [5] * 200, "always 5"),
         ("empty", [""] * 200, "no cell has a value"),
+        ("seldom", [""] * 195 + ["1.5", "2", "1", "0", "3"], "only 5 of 200 rows have a value"),
+        ("rarely", [""] * 195 + ["p", "q", "p", "q", "p"], "only 5 of 200 rows have a value"),
+        ("size", [*(f"{k / 7:.3f}" for k in range(199)), "abc"], "1 cell no number ('abc'): correct or list in"),
+        ("price", [f"{k + 1000:,}" for k in range(200)], "numbers written as '1,000'"),
     ],
 )
 def test_columns_of_no_use_are_ignored_with_the_reason(name, cells, reason):
@@ -97,7 +105,7 @@ def test_a_rare_class_brings_weights():
     write(columns)
     text, config = init()
     assert config.loss.class_weight == "balanced"
-    assert "bad is rare (4.0% of the rows)" in text
+    assert "bad is rare (4.0%, below 1/10)" in text
 
 
 def test_tasks_are_as_the_target_looks_or_as_they_are_given():
@@ -117,6 +125,22 @@ def test_levels_beyond_a_hundred_go_together_and_mixed_columns_are_categories():
     _, config = init()
     assert (config.data.columns["town"].kind, config.data.columns["town"].min_count) == ("category", 2)
     assert config.data.columns["room"].kind == "category"
+
+
+def test_a_text_that_the_training_rows_alone_might_take_for_a_name_of_the_rows_runs():
+    write(table(n=150, town=[f"t{k % 70}" for k in range(150)]))
+    text, config = init()
+    assert config.data.columns["town"].min_count == 2
+    assert "70 levels in 150 rows" in text
+
+
+def test_of_many_columns_without_use_there_is_a_list():
+    write(table(**{f"c{k}": [0] * 200 for k in range(400)} | {f"d{k}": list(range(200)) for k in range(400)}))
+    text, config = init()
+    assert len(text.splitlines()) < 100
+    assert max(map(len, text.splitlines())) < 130
+    assert len(config.data.exclude) == 800
+    assert config.data.columns == {}
 
 
 def test_few_rows_are_not_split():
@@ -139,6 +163,55 @@ def test_several_targets_and_columns_without_a_name_or_of_one_name():
     assert "target: [y, z]" in text
 
 
+def test_rows_without_a_target_are_left_out_of_the_rows_of_a_query():
+    columns = table()
+    columns["y"][:3] = ["", "NA", "?"]
+    write(columns)
+    _, config = init("--set", "data.query=\"SELECT *\\nFROM data WHERE b <> 'u';\"")
+    assert config.data.query == "SELECT * FROM (SELECT *\nFROM data WHERE b <> 'u') WHERE \"y\" IS NOT NULL"
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "options"),
+    [("|", ["data.delimiter=|"]), (";", ["data.delimiter=;", "data.decimal=,"]), ("\t", ["data.delimiter=tab"])],
+)
+def test_signs_of_yaml_are_set_and_kept(delimiter, options):
+    columns = table()
+    write({"a": [x.replace(".", ",") for x in columns["a"]]} | columns if len(options) > 1 else columns)
+    write(columns, delimiter=delimiter)
+    _, config = init(*(word for option in options for word in ("--set", option)))
+    assert config.data.delimiter == delimiter
+    assert config.data.decimal == (options[-1][-1] if len(options) > 1 else ".")
+
+
+def test_arrays_have_configs_too():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    np.save("t.npy", np.column_stack([X, np.arange(60) % 2, np.arange(60)]))
+    np.savez("t.npz", X=np.column_stack([X, np.ones(60)]), y=X[:, 0])
+    _, config = init(target="3", path="t.npy")
+    assert (config.task, config.data.columns["4"].kind) == ("classification", "ignore")
+    Path("run").rename("first")
+    assert init(path="t.npz")[1].task == "regression"
+
+
+def test_notes_about_the_table_are_messages():
+    write(table(zip=["01220", "94107"] * 100))
+    found = mlp("init", "t.csv", "--target", "y")
+    assert "note: column 'zip' has numbers with leading zeros" in found.stderr
+    assert "note" not in found.stdout
+
+
+def test_the_config_is_utf_8_whatever_the_terminal_shows():
+    write(table(größe=[f"Name {k}" for k in range(200)]))
+    done = subprocess.run(
+        [sys.executable, "-c", "from mlp.cli import main; main()", "init", "t.csv", "--target", "y"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert "größe: ignore" in done.stdout.decode().replace("'", "")
+
+
 def test_how_the_table_is_written_is_told_and_kept():
     write(table(), header=False, delimiter=";")
     _, config = init("--set", "data.header=false", target="2")
@@ -153,15 +226,28 @@ def test_how_the_table_is_written_is_told_and_kept():
     ("args", "code", "words"),
     [
         (["gone.csv", "--target", "y"], 3, "gone.csv: No such file"),
-        (["t.csv", "--target", "x"], 3, "no column 'x'"),
+        (["-", "--target", "y"], 2, "(standard input) cannot be read again"),
+        (["t.csv", "--target", "x"], 3, "no column 'x' (the target); the columns are 'a', 'b'"),
+        (["t.csv", "--target", "y", "--target", "y"], 2, "a column is listed twice"),
         (["t.csv"], 2, "Missing option '--target'"),
-        (["t.npy", "--target", "0"], 3, "arrays have no columns"),
+        (["t.csv", "--target", "b", "--task", "regression"], 3, "t.csv:2: column 'b': expected a number"),
+        (["t.csv", "--target", "one"], 3, "only one class"),
+        (["t.csv", "--target", "who"], 3, "target 'who': 200 different labels in 200 rows are no classes"),
+        (["t.csv", "--target", "cost"], 3, "target 'cost': almost all cells are numbers, but not 'abc'; correct"),
+        (["t.csv", "--target", "y", "--target", "b"], 3, "target 'b': 3 classes"),
+        (["t.csv", "--target", "none"], 3, "no row has a value in 'none'"),
+        (["t.npy", "--target", "0"], 3, "no column is of use beside the target ('1': always 1)"),
+        (["twice.csv", "--target", "y"], 3, "2 columns are named 'y' (the target); data.query: SELECT * FROM data"),
     ],
 )
 def test_mistakes_are_told(args, code, words):
-    write(table())
+    cost = [*(f"{k / 7:.3f}" for k in range(199)), "abc"]
+    write(table(one=["x"] * 200, who=[f"n{k}" for k in range(200)], cost=cost, none=[""] * 200))
     np.save("t.npy", np.ones((2, 2)))
-    assert words in mlp("init", *args, code=code).output
+    Path("twice.csv").write_text("a,y,y\n1,p,q\n2,q,p\n")
+    found = mlp("init", *args, code=code)
+    assert words in found.stderr
+    assert found.stdout == ""
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
@@ -186,7 +272,7 @@ def test_columns_of_any_name_are_ignored(name):
     assert load_config("c.yaml").config.data.columns[name].kind == "ignore"
 
 
-def test_summary_shows_the_columns_of_a_table_and_of_a_config():
+def test_summary_shows_the_columns_of_a_table():
     write(table(c=["", "1.5"] * 100, day=["2024-01-31", "2023-05-06"] * 100, who=[f"Name {k}" for k in range(200)]))
     lines = mlp("summary", "t.csv").stdout.splitlines()
     assert lines[0] == "t.csv: 200 rows, 6 columns"
@@ -195,5 +281,25 @@ def test_summary_shows_the_columns_of_a_table_and_of_a_config():
     assert "2023-05-06 to 2024-01-31" in found["day"]
     assert "3 levels" in found["b"]
     assert "of no use: 200 different texts" in found["who"]
+
+
+def test_summary_shows_what_the_training_rows_of_a_config_hold():
+    write(table(c=["", "1.5"] * 100, d=["2", "3", ""] * 66 + ["2"] * 2, t=["", "p", "q", "r"] * 50, u=["", "p"] * 100))
     init()
-    assert "levels: 'u', 'v', 'w'" in mlp("summary", "c.yaml").stdout
+    lines = mlp("summary", "c.yaml").stdout.splitlines()
+    experiment = prepare(load_config("c.yaml"))
+    Z = dict(zip(experiment.model.coding.names, experiment.splits["train"][0].T, strict=True))
+    found = {line.split()[0]: line.split() for line in lines if line}
+    assert found["c"] == ["c", "number", f"{Z['c is missing'].sum():.0f}", "1.5", "to", "1.5", "1.5"]
+    assert found["d"][2] == f"{Z['d is missing'].sum():.0f}"
+    assert found["t"][2] == f"{Z['t=(missing)'].sum():.0f}"
+    assert found["u"][2:] == [f"{Z['u=(missing)'].sum():.0f}", "1", "level:", "'p'", "p"]
+    assert found["b"][2:] == ["3", "levels:", "'u',", "'v',", "'w'", "v"]
+    assert found["a"][3] == "to"
+
+
+def test_summary_of_many_columns_is_bounded():
+    write(table(**{f"c{k}": [k, k + 1] * 100 for k in range(300)}))
+    lines = mlp("summary", "t.csv").stdout.splitlines()
+    assert len(lines) < 40
+    assert lines[-1] == "... and 273 more columns"

@@ -23,6 +23,7 @@ from mlp.tables.reading import Reading
 from mlp.text import one_line, shown
 
 MAX_ORIGIN = 100  # characters of an override in the place of each of its keys
+SIGNS = ",|#&*!%@`>[]{}"  # of YAML; an override of such a sign alone means the sign, as in data.delimiter=|
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def apply_override(tree: Tree, override: str) -> str:
         raise ConfigError(f"{origin}: expected key=value, such as training.epochs=5")
     if len(keys) > MAX_DEPTH:
         raise ConfigError(f"{origin}: too deeply nested: more than {MAX_DEPTH} levels")
-    parsed = parse_yaml(text.encode(), origin)
+    value = f"'{text}'" if len(text) == 1 and text in SIGNS else text
+    parsed = parse_yaml(value.encode(), origin)
     node: Any = tree.data
     path: KeyPath = ()
     for depth, key in enumerate(keys):
