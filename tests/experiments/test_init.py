@@ -18,6 +18,7 @@ from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import load_config
 from mlp.experiments.config.yaml_text import parse_yaml
 from mlp.experiments.init import scalar
+from mlp.records import Progress
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +109,17 @@ def test_a_rare_class_brings_weights():
     assert "bad is rare (4.0%, below 1/10)" in text
 
 
+def test_classes_of_like_size_and_those_of_a_row_or_two_bring_no_weights():
+    columns = table()
+    columns["y"] = [f"class {k % 21 % 11}" for k in range(200)]
+    write(columns)
+    assert init()[1].loss.class_weight is None
+    columns["y"] = ["odd" if k == 7 else "usual" for k in range(200)]
+    write(columns)
+    Path("run").rename("first")
+    assert init()[1].loss.class_weight is None
+
+
 def test_tasks_are_as_the_target_looks_or_as_they_are_given():
     columns = table()
     columns["y"] = [k % 3 for k in range(200)]
@@ -177,11 +189,13 @@ def test_rows_without_a_target_are_left_out_of_the_rows_of_a_query():
 )
 def test_signs_of_yaml_are_set_and_kept(delimiter, options):
     columns = table()
-    write({"a": [x.replace(".", ",") for x in columns["a"]]} | columns if len(options) > 1 else columns)
+    comma = "data.decimal=," in options
+    columns["a"] = [x.replace(".", ",") if comma else x for x in columns["a"]]
     write(columns, delimiter=delimiter)
-    _, config = init(*(word for option in options for word in ("--set", option)))
+    text, config = init(*(word for option in options for word in ("--set", option)))
     assert config.data.delimiter == delimiter
-    assert config.data.decimal == (options[-1][-1] if len(options) > 1 else ".")
+    assert config.data.decimal == ("," if comma else ".")
+    assert "# numbers: a" in text
 
 
 def test_arrays_have_configs_too():
@@ -270,6 +284,37 @@ def test_columns_of_any_name_are_ignored(name):
     write(table(n=30, **{name: [f"n{k}" for k in range(30)]}), quoting=csv.QUOTE_ALL)
     Path("c.yaml").write_text(mlp("init", "t.csv", "--target", "y").stdout, encoding="utf-8")
     assert load_config("c.yaml").config.data.columns[name].kind == "ignore"
+
+
+COLUMNS = st.sampled_from(
+    [
+        lambda draw, k: f"{draw.gauss(0, 1):.3f}",
+        lambda draw, k: draw.choice(["p", "q", "r", "", "1"]),
+        lambda draw, k: draw.choice(["true", "false", ""]),
+        lambda draw, k: f"20{draw.randrange(10, 30)}-0{draw.randrange(1, 10)}-11",
+        lambda draw, k: "",
+        lambda draw, k: "7" if draw.random() < 0.1 else "",
+        lambda draw, k: f"name {draw.randrange(60)}",
+        lambda draw, k: f"{k:04d}",
+        lambda draw, k: "1" if draw.random() < 0.97 else "x",
+        lambda draw, k: draw.choice(["0", "1", "2"]),
+    ]
+)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(COLUMNS, min_size=1, max_size=5), COLUMNS, st.sampled_from([1, 3, 25, 70, 150]), st.integers(0, 99))
+def test_what_is_written_for_any_table_runs(inputs, target, n, seed):
+    draw = random.Random(seed)
+    cells = {f"c{j}": [make(draw, k) for k in range(n)] for j, make in enumerate(inputs)}
+    write(cells | {"y": [target(draw, k) for k in range(n)]})
+    found = CliRunner().invoke(cli, ["init", "t.csv", "--target", "y", "--set", "data.header=true"])
+    if found.exit_code:
+        assert (found.exit_code, found.stdout, len(found.stderr.splitlines())) == (3, "", 1)
+    else:
+        Path("c.yaml").write_text(found.stdout, encoding="utf-8")
+        experiment = prepare(load_config("c.yaml", ["training.epochs=1"]))
+        assert list(experiment.epochs(Progress()))
 
 
 def test_summary_shows_the_columns_of_a_table():
