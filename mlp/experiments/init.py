@@ -12,6 +12,8 @@ from mlp.experiments.config.load import apply_override, validate
 from mlp.experiments.config.yaml_text import WORDS, Tree, parse_yaml
 from mlp.experiments.profile import Profile, kinds_in_words, look_at
 from mlp.tables import Reading
+from mlp.tables.category import FEW_ROWS, MOSTLY
+from mlp.tables.cells import to_days
 from mlp.tables.columns import to_number
 from mlp.tables.table import Texts
 from mlp.text import few, quoted, visible
@@ -36,8 +38,13 @@ def config_for(path: str, targets: Sequence[str], task: str | None, overrides: S
     task = task or guessed_task(columns)
     missing = {name: int((column.codes < 0).sum()) for name, column in columns.items()}
     rows = len(table) - max(missing.values())
-    if rows == 0:
-        raise DataError(f"{path}: no row has a value in {quoted(targets[0])}")
+    for name, column in columns.items():
+        check_target(path, name, column, task)
+    if all(each.useless for each in found):
+        reasons = few([f"{quoted(each.name)} {each.useless}" for each in found])
+        raise DataError(f"{path}: no column is of use as an input: {reasons}")
+    if reading.header is None and any(is_value(name) for name in (*table.inputs, *unusable, *targets)):
+        keys["header"] = "true"
     lines = [
         f"# Made for {visible(path)} by mlp init: {rows:,} rows. The keys that are worth changing first have a *.",
         *(f"# {visible(line)}" for line in kinds_in_words([each for each in found if not each.useless])),
@@ -49,6 +56,7 @@ def config_for(path: str, targets: Sequence[str], task: str | None, overrides: S
         *(
             line(f"  exclude: [{', '.join(map(scalar, unusable))}]", "no name, or one that stands twice")
             for _ in unusable[:1]
+            if not any(missing.values())  # a query takes no such columns
         ),
         *column_lines(found),
         *missing_lines(found),
@@ -79,9 +87,29 @@ def reading_of(path: str, targets: Sequence[str], overrides: Sequence[str]) -> t
     return validate(tree).data.reading(), keys
 
 
+def check_target(path: str, name: str, column: Texts, task: str) -> None:
+    """Raises DataError for a target without values, of one class, or of texts that are mostly distinct."""
+    present, distinct = int((column.codes >= 0).sum()), len(column.levels)
+    if not present:
+        raise DataError(f"{path}: no row has a value in {quoted(name)}")
+    if task == "classification" and distinct == 1:
+        raise DataError(f"{path}: target {quoted(name)} is always {quoted(column.levels[0])}: nothing to learn")
+    if task == "classification" and present > FEW_ROWS and distinct > MOSTLY * present:
+        raise DataError(
+            f"{path}: target {quoted(name)} has {distinct:,} different texts in {present:,} rows: it looks like a name "
+            "of the rows; numbers are predicted by --task regression"
+        )
+
+
+def is_value(text: str) -> bool:
+    return to_number(text) is not None or to_days(text) is not None
+
+
 def guessed_task(columns: dict[str, Texts]) -> str:
-    """A regression where all targets are numbers, unless they are few whole ones."""
+    """A regression where all targets are dates, or numbers that are not few whole ones."""
     for column in columns.values():
+        if all(to_days(text) is not None for text in column.levels):
+            continue
         numbers = [to_number(text) for text in column.levels]
         if None in numbers or (len(numbers) <= FEW_CLASSES and all(float(n or 0).is_integer() for n in numbers)):
             return "classification"

@@ -137,6 +137,45 @@ def test_several_targets_and_columns_without_a_name_or_of_one_name():
     text = mlp("init", "t.csv", "--target", "y", "--target", "z").stdout
     assert "exclude: ['', twice]" in text
     assert "target: [y, z]" in text
+    content = Path("t.csv").read_text()
+    Path("t.csv").write_text(content.replace("yes", "", 10))
+    text = mlp("init", "t.csv", "--target", "z", "--target", "y").stdout
+    assert "exclude" not in text
+    assert "query: 'SELECT * FROM data WHERE \"y\" IS NOT NULL'" in text
+
+
+def test_a_header_with_numbers_in_it_is_told_to_train_and_predict():
+    columns = table(**{"2019": ["1.5", ""] * 100})
+    columns["y"][0] = ""
+    write(columns)
+    _, config = init()
+    assert config.data.header is True
+    assert config.data.query
+
+
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        (["same"] * 200, "target 'y' is always 'same': nothing to learn"),
+        ([f"n{k}" for k in range(200)], "target 'y' has 200 different texts in 200 rows"),
+        ([""] * 200, "no row has a value in 'y'"),
+    ],
+)
+def test_targets_that_cannot_be_predicted_are_told(y, words):
+    write(table() | {"y": y})
+    assert words in mlp("init", "t.csv", "--target", "y", code=3).output
+
+
+def test_a_table_without_an_input_of_use_is_told():
+    write({"id": list(range(200)), "y": ["a", "b"] * 100})
+    assert (
+        "no column is of use as an input: 'id' counts the rows" in mlp("init", "t.csv", "--target", "y", code=3).output
+    )
+
+
+def test_dates_are_predicted_as_numbers():
+    write(table() | {"y": [f"2024-0{1 + k % 9}-1{k % 7}" for k in range(200)]})
+    assert init()[1].task == "regression"
 
 
 def test_how_the_table_is_written_is_told_and_kept():
