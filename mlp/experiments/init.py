@@ -16,6 +16,7 @@ from mlp.experiments.config.yaml_text import WORDS, Tree, parse_yaml
 from mlp.experiments.profile import Profile, kinds_in_words, look_at
 from mlp.tables import Reading
 from mlp.tables.category import FEW_ROWS, MOSTLY
+from mlp.tables.cells import to_days
 from mlp.tables.columns import to_number
 from mlp.tables.duck import identifier
 from mlp.tables.table import Texts
@@ -30,6 +31,7 @@ LEAST = 5  # rows of a rare class: fewer are too few to be worth as much as the 
 SMALLEST = 20  # rows below which there is nothing to split
 TRAINING = 0.6  # the smallest share of the rows that the split leaves for training
 MOST_LINES = 20  # columns that are left out with the reason for each; more are in one list
+TYPED = {".npy", ".npz", ".parquet", ".json", ".ndjson", ".jsonl"}  # files whose header is not a row of them
 COLUMN, WIDTH = 44, 110  # where comments begin, and where a list goes on in the next line
 PLAIN = re.compile(r"(\.{0,2}/)*[A-Za-z_][A-Za-z0-9_./]*([ -][A-Za-z0-9_.]+)*")
 
@@ -61,19 +63,23 @@ def draft(path: str, targets: Sequence[str], task: str | None, overrides: Sequen
     if rows == 0:
         raise DataError(f"{path}: no row has a value in {listed(targets)}")
     if not useful:
-        reasons = few([f"{quoted(each.name)}: {each.useless}" for each in found])
-        raise DataError(f"{path}: no column is of use beside the target ({reasons})")
+        reasons = few([f"{quoted(each.name)} {each.useless}" for each in found])
+        raise DataError(f"{path}: no column is of use as an input: {reasons}")
+    written = not {*Path(path).suffixes} & TYPED
+    if written and reading.header is None and any(map(is_value, (*table.inputs, *unusable, *targets))):
+        keys["header"] = True
     counts = {name: label_counts(column, there) for name, column in columns.items()}
     task = task or guessed_task(path, counts)
+    query = query_lines(columns, keys)
     lines = [
         f"# Made for {visible(path)} by mlp init: {rows:,} rows. The keys that are worth changing first have a *.",
         *(f"# {visible(line)}" for line in kinds_in_words(useful)),
         "data:",
         line(f"  path: {scalar(path)}", "relative to this file"),
         line(f"  target: {flow(targets[0] if len(targets) == 1 else targets)}", target_words(path, counts, task)),
-        *query_lines(columns, keys),
+        *query,
         *(f"  {key}: {flow(value)}" for key, value in keys.items()),
-        *([] if path.endswith(".npz") else column_lines(found, unusable, len(table))),  # its columns have no names
+        *([] if path.endswith(".npz") else column_lines(found, [] if query else unusable, len(table))),  # has no names
         *missing_lines(useful),
         line("  clip: smooth", "numbers far from the mean are drawn towards 3 standard deviations"),
         *split_lines(rows),
@@ -105,12 +111,19 @@ def label_counts(column: Texts, there: Array) -> dict[str, int]:
     return {label: count for label, count in zip(column.levels, counts, strict=True) if count}
 
 
+def is_value(text: str) -> bool:
+    """Whether a name looks like a cell, so that a row of names may be taken for one of cells."""
+    return to_number(text) is not None or to_days(text) is not None
+
+
 def guessed_task(path: str, counts: dict[str, dict[str, int]]) -> str:
-    """A regression where all targets are numbers, unless they are few whole ones.
+    """A regression where all targets are dates, or numbers that are not few whole ones.
 
     Raises DataError where almost all of them are.
     """
     for name, labels in counts.items():
+        if all(to_days(label) is not None for label in labels):
+            continue
         numbers = [number for label in labels if (number := to_number(label)) is not None]
         others = [label for label in labels if to_number(label) is None]
         few_whole = len(numbers) <= FEW_CLASSES and all(number.is_integer() for number in numbers)
@@ -125,15 +138,17 @@ def guessed_task(path: str, counts: dict[str, dict[str, int]]) -> str:
 
 
 def target_words(path: str, counts: dict[str, dict[str, int]], task: str) -> str:
-    """What the target holds. Raises DataError for labels that are mostly different."""
+    """What the target holds. Raises DataError for a label alone, and for labels that are mostly different."""
     if task == "regression":
         return few([f"{len(labels):,} different numbers" for labels in counts.values()])
-    rows = sum(next(iter(counts.values())).values())
     for name, labels in counts.items():
+        rows = sum(labels.values())
+        if len(labels) == 1:
+            raise DataError(f"{path}: target {quoted(name)} is always {quoted(*labels)}: nothing to learn")
         if rows > FEW_ROWS and len(labels) > MOSTLY * rows:
             raise DataError(
-                f"{path}: target {quoted(name)}: {len(labels):,} different labels in {rows:,} rows are no classes; "
-                "numbers are taken as quantities by --task regression"
+                f"{path}: target {quoted(name)} has {len(labels):,} different texts in {rows:,} rows: it looks like a "
+                "name of the rows; numbers are predicted by --task regression"
             )
     if len(counts) > 1:
         return "classes"

@@ -54,8 +54,8 @@ def look_at(path: str, reading: Reading, targets: Sequence[str] = ()) -> tuple[T
         twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
         if shared := [name for name in twice if name in targets]:
             raise DataError(
-                f"{path}: {names.count(shared[0])} columns are named {quoted(shared[0])} (the target); data.query: "
-                f"SELECT * FROM data calls the second one {quoted(shared[0] + '_1')}"
+                f"{path}: {names.count(shared[0])} columns are named {quoted(shared[0])} (the target); rename one, or "
+                "take numbers for names by data.header: false and data.skip_lines: 1"
             )
         unusable = [name for name in dict.fromkeys(names) if not name or name in twice]
     others = dict.fromkeys(targets, "text")

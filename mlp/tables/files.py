@@ -40,7 +40,7 @@ def read_files(
 ) -> Table:
     """The table of these columns (see `read_table`)."""
     with ExitStack() as stack:
-        wanted = [] if reading.query else [*(inputs or ()), *targets, *others]
+        wanted = [*targets] if reading.query else [*(inputs or ()), *targets, *others]
         found = opened(source, files, reading, wanted, stack)
         names, numbered = list(found.names), found.numbered
         left_out = {*exclude, *(name for name, kind in kinds.items() if kind == "ignore")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -213,11 +214,17 @@ class TextTable:
         return rows.first_place(self.files, j, is_it)
 
     def relation(self, found: Mapping[int, Column]) -> str:
-        """The SQL of the table with its names, for a query, where each column has the type of its kind."""
+        """The SQL of the table with its names, for a query, where each column has the type of its kind.
+
+        Columns without a name, and those that share one, are not in it.
+        """
         raw = duck.csv_relation(self.paths, ["VARCHAR"] * len(self.names) + self.extra, **self.layout)
         missing = ", ".join(map(duck.literal, self.reading.spellings()))
         columns = []
+        counts = Counter(self.names)
         for j, name in enumerate(self.names):
+            if not name or counts[name] > 1:
+                continue
             cell = f"CASE WHEN trim(c{j}) NOT IN ({missing}) THEN trim(c{j}) END"
             columns.append(f"{typed(cell, found[j], self.reading.decimal)} AS {duck.identifier(name)}")
         return f"(SELECT {', '.join(columns)} FROM {raw})"

@@ -12,7 +12,8 @@ from shipped import CONFIGS, MNIST, ROOT
 
 from mlp.cli.commands import cli
 from mlp.experiments.assemble import prepare
-from mlp.experiments.config.load import load_config
+from mlp.experiments.config.load import load_config, validate
+from mlp.experiments.config.yaml_text import parse_yaml
 from mlp.experiments.storage.run_folder import read_facts
 from mlp.records import Progress
 from mlp.tables.splitting import split_rows
@@ -58,6 +59,20 @@ def test_diabetes_is_no_worse_than_ordinary_least_squares(scores):
     coefficients, *_ = np.linalg.lstsq(with_one, inverse(Y), rcond=None)
     residual = np.hstack([X_test, np.ones((len(X_test), 1))]).astype(float) @ coefficients - inverse(Y_test)
     assert scores["diabetes"]["test"]["rmse"] <= np.sqrt(np.mean(residual**2))
+
+
+def test_tables_with_text_and_gaps(scores):
+    assert scores["titanic"]["test"]["accuracy"] >= 0.79
+    assert scores["penguins"]["test"]["r2"] >= 0.87
+
+
+@pytest.mark.parametrize(("name", "target"), [("titanic", "survived"), ("penguins", "body_mass_g")])
+def test_configs_that_init_made_are_as_it_makes_them(name, target, monkeypatch):
+    """But for the words."""
+    monkeypatch.chdir(ROOT / "configs")
+    text = CliRunner().invoke(cli, ["init", f"../data/{name}.csv", "--target", target]).stdout
+    made, shipped = (parse_yaml(each, name) for each in (text.encode(), Path(f"{name}.yaml").read_bytes()))
+    assert validate(made) == validate(shipped)
 
 
 def test_sine_is_close_to_its_noise(scores):

@@ -173,6 +173,45 @@ def test_several_targets_and_columns_without_a_name_or_of_one_name():
     text = mlp("init", "t.csv", "--target", "y", "--target", "z").stdout
     assert "exclude: ['', twice]" in text
     assert "target: [y, z]" in text
+    content = Path("t.csv").read_text()
+    Path("t.csv").write_text(content.replace("yes", "", 10))
+    text = mlp("init", "t.csv", "--target", "z", "--target", "y").stdout
+    assert "exclude" not in text
+    assert "query: 'SELECT * FROM data WHERE \"y\" IS NOT NULL'" in text
+
+
+def test_a_header_with_numbers_in_it_is_told_to_train_and_predict():
+    columns = table(**{"2019": ["1.5", ""] * 100})
+    columns["y"][0] = ""
+    write(columns)
+    _, config = init()
+    assert config.data.header is True
+    assert config.data.query
+
+
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        (["same"] * 200, "target 'y' is always 'same': nothing to learn"),
+        ([f"n{k}" for k in range(200)], "target 'y' has 200 different texts in 200 rows"),
+        ([""] * 200, "no row has a value in 'y'"),
+    ],
+)
+def test_targets_that_cannot_be_predicted_are_told(y, words):
+    write(table() | {"y": y})
+    assert words in mlp("init", "t.csv", "--target", "y", code=3).output
+
+
+def test_a_table_without_an_input_of_use_is_told():
+    write({"id": list(range(200)), "y": ["a", "b"] * 100})
+    assert (
+        "no column is of use as an input: 'id' counts the rows" in mlp("init", "t.csv", "--target", "y", code=3).output
+    )
+
+
+def test_dates_are_predicted_as_numbers():
+    write(table() | {"y": [f"2024-0{1 + k % 9}-1{k % 7}" for k in range(200)]})
+    assert init()[1].task == "regression"
 
 
 def test_rows_without_a_target_are_left_out_of_the_rows_of_a_query():
@@ -204,6 +243,7 @@ def test_arrays_have_configs_too():
     np.savez("t.npz", X=np.column_stack([X, np.ones(60)]), y=X[:, 0])
     _, config = init(target="3", path="t.npy")
     assert (config.task, config.data.columns["4"].kind) == ("classification", "ignore")
+    assert config.data.header is None
     Path("run").rename("first")
     assert init(path="t.npz")[1].task == "regression"
 
@@ -245,18 +285,15 @@ def test_how_the_table_is_written_is_told_and_kept():
         (["t.csv", "--target", "y", "--target", "y"], 2, "a column is listed twice"),
         (["t.csv"], 2, "Missing option '--target'"),
         (["t.csv", "--target", "b", "--task", "regression"], 3, "t.csv:2: column 'b': expected a number"),
-        (["t.csv", "--target", "one"], 3, "only one class"),
-        (["t.csv", "--target", "who"], 3, "target 'who': 200 different labels in 200 rows are no classes"),
         (["t.csv", "--target", "cost"], 3, "target 'cost': almost all cells are numbers, but not 'abc'; correct"),
         (["t.csv", "--target", "y", "--target", "b"], 3, "target 'b': 3 classes"),
-        (["t.csv", "--target", "none"], 3, "no row has a value in 'none'"),
-        (["t.npy", "--target", "0"], 3, "no column is of use beside the target ('1': always 1)"),
-        (["twice.csv", "--target", "y"], 3, "2 columns are named 'y' (the target); data.query: SELECT * FROM data"),
+        (["t.npy", "--target", "0"], 3, "no column is of use as an input: '1' always 1"),
+        (["twice.csv", "--target", "y"], 3, "2 columns are named 'y' (the target); rename one, or take numbers"),
     ],
 )
 def test_mistakes_are_told(args, code, words):
     cost = [*(f"{k / 7:.3f}" for k in range(199)), "abc"]
-    write(table(one=["x"] * 200, who=[f"n{k}" for k in range(200)], cost=cost, none=[""] * 200))
+    write(table(cost=cost))
     np.save("t.npy", np.ones((2, 2)))
     Path("twice.csv").write_text("a,y,y\n1,p,q\n2,q,p\n")
     found = mlp("init", *args, code=code)
