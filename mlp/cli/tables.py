@@ -69,7 +69,7 @@ def describe_columns(found: list[Profile]) -> str:
             f"{each.missing:,}" if each.missing else "",
             short(each.holds),
             short(each.example),
-            f"of no use: {short(each.useless)}" if each.useless else "",
+            f"of no use: {each.useless}" if each.useless else "",
         ]
         for each in found[:MOST_COLUMNS]
     ]
