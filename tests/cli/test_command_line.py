@@ -787,7 +787,7 @@ def test_summary_writes_nothing(trained):
     [
         ("gone.yaml", 2, ["gone.yaml: No such file"]),
         ("runs", 3, ["runs: ", "not a run directory"]),
-        ("toy.npy", 3, ["toy.npy: ", "arrays have no columns"]),
+        ("gone.npy", 3, ["gone.npy: ", "No such file"]),
     ],
 )
 def test_what_has_no_summary(source, exit_code, words, trained):
