@@ -33,7 +33,7 @@ def identifier(name: str) -> str:
 def connect(files: Sequence[Path] = ()) -> duckdb.DuckDBPyConnection:
     """A database in memory. With files it is closed to everything but these, and nothing can change that."""
     threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 4)
-    connection = duckdb.connect(config={"threads": threads})
+    connection = duckdb.connect(config={"threads": threads, "temp_directory": ""})
     for name in LIMITS:
         connection.execute(f"SET {name} = false")
     if files:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mlp.errors import DataError
 from mlp.tables import duck, rows
-from mlp.tables.cells import LARGEST_WHOLE, Column, as_column, as_texts, otherwise
+from mlp.tables.cells import LARGEST_WHOLE, Column, as_column, as_texts, otherwise, to_number
 from mlp.tables.head import BLANKS, look
 from mlp.tables.reading import Reading
 from mlp.tables.table import Texts
@@ -44,7 +44,6 @@ class TextTable:
         self.names, self.numbered, self.reading, self.folder = head.names, head.numbered, reading, folder
         self.paths = [path for _, path, _ in self.files]
         self.layout: dict[str, Any] = {"delimiter": head.delimiter, "header": not head.numbered, "skip": head.skip}
-        self.extra = ["VARCHAR"] * head.closed
         self.connection = duck.connect()
         alike = all(
             (each.delimiter, each.skip, each.closed) == (head.delimiter, head.skip, head.closed)
@@ -52,6 +51,7 @@ class TextTable:
         )
         if (
             head.delimiter == BLANKS
+            or head.closed
             or len(head.names) == 1
             or not alike
             or self.has_byte(b"\0")
@@ -111,12 +111,14 @@ class TextTable:
             plain = plain - casts.keys()  # a row with such a cell is left out of the scan
         if not plain:
             return {}, {}
+        decimal, words = self.reading.decimal, self.reading.missing_values or ()
+        missing = [number for word in words if (number := to_number(word, decimal)) is not None]  # such as -99
         found, whole = {}, []
         for j in sorted(plain):
             column = scanned.pop(f"c{j}")
             values = duck.doubles(column)
             there = values[~np.ma.getmaskarray(column)] if isinstance(column, np.ma.MaskedArray) else values
-            if there.size and np.isfinite(there).all():
+            if there.size and np.isfinite(there).all() and not np.isin(there, missing).any():
                 integers = bool((there == np.floor(there)).all())
                 if not integers or np.abs(there).max() < LARGEST_WHOLE:
                     found[j] = Column("number", values)
@@ -153,7 +155,7 @@ class TextTable:
         """
         problem = "a row is longer than it takes"
         try:
-            relation = duck.csv_relation(self.paths, [*types, *self.extra], **self.layout, **options)
+            relation = duck.csv_relation(self.paths, types, **self.layout, **options)
             found = duck.fetch(self.connection, relation, columns)
             structure, casts = duck.rejected(self.connection)
             if not structure:
@@ -179,7 +181,7 @@ class TextTable:
         self.paths = [self.folder / f"rows{number}" for number in range(len(self.files))]
         for (source, path, head), out in zip(self.files, self.paths, strict=True):
             rows.rewrite(source, path, head, out)
-        self.layout, self.extra = {"delimiter": ",", "header": False, "skip": 0, "new_line": "\\n"}, []
+        self.layout = {"delimiter": ",", "header": False, "skip": 0, "new_line": "\\n"}
 
     def has_odd_lines(self) -> bool:
         """Whether DuckDB may leave out rows: where a line is longer than it takes, or not all lines end alike."""
@@ -218,7 +220,7 @@ class TextTable:
 
         Columns without a name, and those that share one, are not in it.
         """
-        raw = duck.csv_relation(self.paths, ["VARCHAR"] * len(self.names) + self.extra, **self.layout)
+        raw = duck.csv_relation(self.paths, ["VARCHAR"] * len(self.names), **self.layout)
         missing = ", ".join(map(duck.literal, self.reading.spellings()))
         columns = []
         counts = Counter(self.names)

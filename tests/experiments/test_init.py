@@ -318,7 +318,7 @@ def test_any_name_is_read_back(name):
 @settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(NAMES.filter(lambda name: name.strip() == name and name not in ("a", "b", "y") and not name.startswith("#")))
 def test_columns_of_any_name_are_ignored(name):
-    write(table(n=30, **{name: [f"n{k}" for k in range(30)]}), quoting=csv.QUOTE_ALL)
+    write(table(n=30) | {name: [f"n{k}" for k in range(30)]}, quoting=csv.QUOTE_ALL)
     Path("c.yaml").write_text(mlp("init", "t.csv", "--target", "y").stdout, encoding="utf-8")
     assert load_config("c.yaml").config.data.columns[name].kind == "ignore"
 

@@ -190,3 +190,16 @@ def test_a_comment_above_the_header_is_told_with_the_key(tmp_path):
     with pytest.raises(DataError, match=r"t\.csv:1: looks like a comment; data\.skip_lines: 1"):
         read_table(tmp_path / "t.csv", targets=["y"], labels=True)
     assert len(read_table(tmp_path / "t.csv", targets=["y"], labels=True, reading=Reading(skip_lines=1))) == 2
+
+
+@pytest.mark.parametrize("cell", ["-99", " -99", "-99 "])
+def test_a_number_that_stands_for_nothing_is_missing_wherever_it_stands(tmp_path, cell):
+    table = read(tmp_path, ["1"] * 3000 + [cell], missing_values=("-99",))
+    assert np.isnan(table.X[-1, 0])
+    assert not np.isnan(table.X[:-1]).any()
+
+
+def test_a_row_that_is_too_long_is_told_where_a_delimiter_ends_each_row(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y,\n" + "1,2,\n" * 5000 + "3,4,5\n")
+    with pytest.raises(DataError, match=r"t\.csv:5002: 3 cells, but the header has 2"):
+        read_table(tmp_path / "t.csv", targets=["y"])

@@ -109,3 +109,9 @@ def test_a_query_that_cannot_work_says_why(query, words):
         read(query)
     for word in words:
         assert word in str(error.value)
+
+
+def test_a_query_spills_nothing_to_files():
+    from mlp.tables import duck
+
+    assert duck.connect().execute("SELECT current_setting('temp_directory')").fetchone() == ("",)
