@@ -17,7 +17,7 @@ from mlp.tables.cells import LARGEST_WHOLE, Column, as_column, as_texts, otherwi
 from mlp.tables.head import BLANKS, look
 from mlp.tables.reading import Reading
 from mlp.tables.table import Texts
-from mlp.text import quoted
+from mlp.text import listed, quoted
 from mlp.types import Array
 
 WIDEST = 5000  # columns that DuckDB scans
@@ -224,6 +224,9 @@ class TextTable:
         missing = ", ".join(map(duck.literal, self.reading.spellings()))
         columns = []
         counts = Counter(self.names)
+        lowered = Counter(name.lower() for name, count in counts.items() if name and count == 1)
+        if alike := [name for name, count in counts.items() if count == 1 and lowered[name.lower()] > 1]:
+            raise DataError(f"{self.files[0][0]}: data.query: SQL does not tell {listed(alike)} apart; rename one")
         for j, name in enumerate(self.names):
             if not name or counts[name] > 1:
                 continue

@@ -44,7 +44,7 @@ class TypedTable:
     def of(cls, source: str, files: Sequence[Path], suffix: str, reading: Reading) -> TypedTable:
         """The table in Parquet or JSON files."""
         names = ", ".join(duck.literal(str(file)) for file in files)
-        return cls(source, duck.connect(files), f"{READERS[suffix]}([{names}])", reading)
+        return cls(source, duck.connect(files), f"{READERS[suffix]}([{names}], hive_partitioning=false)", reading)
 
     def columns(self, wanted: Mapping[int, str | None], *, strict: bool = True) -> dict[int, Column]:
         """The columns with these numbers, each as the kind that is given, or None for that of its type.

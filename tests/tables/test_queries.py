@@ -115,3 +115,20 @@ def test_a_query_spills_nothing_to_files():
     from mlp.tables import duck
 
     assert duck.connect().execute("SELECT current_setting('temp_directory')").fetchone() == ("",)
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.json"])
+def test_the_name_of_a_folder_is_no_column(name):
+    import duckdb
+
+    Path("year=2020").mkdir()
+    form = "parquet" if name == "t.parquet" else "json"
+    duckdb.sql(f"COPY (SELECT * FROM read_csv('t.csv')) TO 'year=2020/{name}' (FORMAT {form})")
+    table = read_table(f"year=2020/{name}", targets=["y"], labels=True, exclude=["start"])
+    assert table.inputs == ("id", "fare", "zone")
+
+
+def test_names_that_differ_by_case_alone_are_refused():
+    Path("case.csv").write_text("a,A,y\n1,2,p\n3,4,q\n")
+    with pytest.raises(DataError, match=r"case\.csv: data\.query: SQL does not tell 'a', 'A' apart; rename one"):
+        read('SELECT "A", y FROM data', "case.csv")
