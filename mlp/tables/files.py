@@ -23,7 +23,7 @@ from mlp.text import listed, quoted
 from mlp.types import Array
 
 Place = Callable[[Callable[[str], bool]], tuple[str, str]]
-"""Where the first cell of a column is for which a function is true, and the cell."""
+"""The place of the first cell of a column for which a function is true, and the cell."""
 
 
 def read_files(

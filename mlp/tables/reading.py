@@ -1,4 +1,4 @@
-"""Say how a file is written, where it cannot be seen: the keys that a config and a new table have for it."""
+"""Describe the form of a file, where it cannot be seen: the keys that a config and a new table have for it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import product
 
 MISSING = ("", "?", "na", "n/a", "nan", "null")
-"""What stands for a missing cell unless a config lists other texts; in any case of letters."""
+"""The texts that stand for a missing cell unless a config lists others; in any case of letters."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a table is written; None is recognized.
+    """The form that a table is written in; None is recognized.
 
     `delimiter` is one character, where " " is any run of blanks; `decimal` is "." or ","; `skip_lines` is the number of
     lines before the header, or before the first row. `missing_values` are exactly the texts that stand for a missing
@@ -27,7 +27,7 @@ class Reading:
     query: str | None = None
 
     def is_missing(self, cell: str) -> bool:
-        """Whether a cell, without blanks around it, has no value."""
+        """Tell whether a cell, without blanks around it, has no value."""
         return cell.lower() in MISSING if self.missing_values is None else cell in self.missing_values
 
     def spellings(self) -> list[str]:

@@ -20,7 +20,7 @@ MAX_LABEL = 200  # characters; an array of text has room for its longest label i
 
 
 Kind = Literal["number", "boolean", "date", "category"]
-"""How the cells of a column are read: the first three become numbers."""
+"""The kinds of columns: the first three become numbers."""
 
 
 @dataclass(frozen=True)

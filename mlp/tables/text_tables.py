@@ -45,15 +45,12 @@ class TextTable:
         self.paths = [path for _, path, _ in self.files]
         self.layout: dict[str, Any] = {"delimiter": head.delimiter, "header": not head.numbered, "skip": head.skip}
         self.connection = duck.connect()
-        alike = all(
-            (each.delimiter, each.skip, each.closed) == (head.delimiter, head.skip, head.closed)
-            for _, _, each in self.files
-        )
         if (
             head.delimiter == BLANKS
-            or head.closed
             or len(head.names) == 1
-            or not alike
+            or any(
+                each.closed or (each.delimiter, each.skip) != (head.delimiter, head.skip) for _, _, each in self.files
+            )
             or self.has_byte(b"\0")
             or self.has_odd_lines()
         ):
@@ -131,7 +128,7 @@ class TextTable:
         return {j: column for j, column in found.items() if j not in odd}, texts
 
     def looks_plain(self, j: int) -> bool:
-        """Whether the first cells of a column are numbers without leading zeros, where they are not missing."""
+        """Tell whether the first cells of a column are numbers without leading zeros, where they are not missing."""
         first = [row[j] for row in self.first_rows() if len(row) > j]
         return all(PLAIN.fullmatch(cell) is not None for cell in first if not self.reading.is_missing(cell))
 
@@ -169,7 +166,7 @@ class TextTable:
 
     @property
     def is_wide(self) -> bool:
-        """Whether a scan would take longer than Python: the time of one grows with the square of the columns."""
+        """True where a scan would take longer than Python: the time of one grows with the square of the columns."""
         return len(self.names) > WIDEST
 
     @property
@@ -184,7 +181,7 @@ class TextTable:
         self.layout = {"delimiter": ",", "header": False, "skip": 0, "new_line": "\\n"}
 
     def has_odd_lines(self) -> bool:
-        """Whether DuckDB may leave out rows: where a line is longer than it takes, or not all lines end alike."""
+        """Tell whether DuckDB may leave out rows: where a line is longer than it takes, or not all lines end alike."""
         for _, path, _ in self.files:
             with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 if content.find(b"\r") >= 0 and content.find(b"\n") >= 0 and MIXED.search(content):
@@ -212,7 +209,7 @@ class TextTable:
         return rows.expected_number(where, name, cell, column.count, otherwise(name, kind))
 
     def place(self, j: int, is_it: Callable[[str], bool]) -> tuple[str, str]:
-        """Where the first such cell of a column is, as file:line, and the cell."""
+        """The place of the first such cell of a column, as file:line, and the cell."""
         return rows.first_place(self.files, j, is_it)
 
     def relation(self, found: Mapping[int, Column]) -> str:
