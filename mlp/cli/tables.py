@@ -52,7 +52,7 @@ def summarize_table(source: str, overrides: tuple[str, ...]) -> None:
     from mlp.experiments.init import reading_of
     from mlp.experiments.profile import look_at
 
-    reading, _ = reading_of(source, ["-"], overrides)
+    reading, _ = reading_of(source, ["-"], "regression", overrides)
     table, found, unusable = look_at(source, reading)
     result(f"{source}: {len(table):,} rows, {len(found) + len(unusable)} columns")
     result(describe_columns(found))

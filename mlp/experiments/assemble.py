@@ -170,7 +170,7 @@ def read_part(loaded: LoadedConfig, key: str, sha256: dict[str, str], kinds: Map
             labels=TARGETS[loss.target].takes_labels,
             kinds=kinds_of(data) if kinds is None else kinds,
             others={name: kind for name, kind in others.items() if name is not None},
-            reading=data.reading(),
+            reading=loaded.config.reading(),
         )
         if file_state(path) != before:
             raise DataError(f"{path}: changed while it was read; try again when nothing writes to it")

@@ -9,16 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from mlp.errors import ConfigError, DataError
+from mlp.errors import DataError
 from mlp.experiments.assemble import prepare
-from mlp.experiments.config.load import LoadedConfig, apply_override, complete, usable_path, validate
+from mlp.experiments.config.load import (
+    LoadedConfig,
+    apply_override,
+    check_reading_keys,
+    complete,
+    usable_path,
+    validate,
+)
 from mlp.experiments.config.yaml_text import WORDS, Tree, parse_yaml
 from mlp.experiments.profile import Profile, kinds_in_words, look_at
 from mlp.tables import Reading
 from mlp.tables.category import FEW_ROWS, MOSTLY
 from mlp.tables.cells import to_days
 from mlp.tables.columns import to_number
-from mlp.tables.duck import identifier
 from mlp.tables.table import Texts
 from mlp.text import few, listed, quoted, visible
 from mlp.types import Array
@@ -54,7 +60,7 @@ def config_for(
 
 def draft(path: str, targets: Sequence[str], task: str | None, overrides: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """The same without trying it out."""
-    reading, keys = reading_of(path, targets, overrides)
+    reading, keys = reading_of(path, targets, task or "regression", overrides)
     table, found, unusable = look_at(path, reading, targets)
     columns = {name: column for name, column in table.others.items() if isinstance(column, Texts)}
     there = np.all([column.codes >= 0 for column in columns.values()], axis=0)
@@ -69,17 +75,20 @@ def draft(path: str, targets: Sequence[str], task: str | None, overrides: Sequen
     if written and reading.header is None and any(map(is_value, (*table.inputs, *unusable, *targets))):
         keys["header"] = True
     counts = {name: label_counts(column, there) for name, column in columns.items()}
-    task = task or guessed_task(path, counts)
-    query = query_lines(columns, keys)
+    if task is None:
+        task = guessed_task(path, counts)
+        if reading.query and task == "classification":  # which sees the targets as they are written
+            return draft(path, targets, task, overrides)
+    if missing := len(there) - rows:
+        keys["missing_target"] = "drop"
     lines = [
         f"# Made for {visible(path)} by mlp init: {rows:,} rows. The keys that are worth changing first have a *.",
         *(f"# {visible(line)}" for line in kinds_in_words(useful)),
         "data:",
         line(f"  path: {scalar(path)}", "relative to this file"),
         line(f"  target: {flow(targets[0] if len(targets) == 1 else targets)}", target_words(path, counts, task)),
-        *query,
-        *(f"  {key}: {flow(value)}" for key, value in keys.items()),
-        *([] if path.endswith(".npz") else column_lines(found, [] if query else unusable, len(table))),  # has no names
+        *key_lines(keys, missing),
+        *([] if path.endswith(".npz") else column_lines(found, unusable, len(table))),  # has no names
         *missing_lines(useful),
         line("  clip: smooth", "numbers far from the mean are drawn towards 3 standard deviations"),
         *split_lines(rows),
@@ -90,17 +99,16 @@ def draft(path: str, targets: Sequence[str], task: str | None, overrides: Sequen
     return "\n".join(lines) + "\n", table.notes
 
 
-def reading_of(path: str, targets: Sequence[str], overrides: Sequence[str]) -> tuple[Reading, dict[str, Any]]:
+def reading_of(
+    path: str, targets: Sequence[str], task: str, overrides: Sequence[str]
+) -> tuple[Reading, dict[str, Any]]:
     """How the table is written, and the keys of `data` that say it."""
     data: dict[str, Any] = {"path": path, "target": list(targets)}
-    tree = Tree("mlp init", {"data": data, "task": "regression", "network": {"layers": []}, "training": {"epochs": 1}})
+    tree = Tree("mlp init", {"data": data, "task": task, "network": {"layers": []}, "training": {"epochs": 1}})
+    check_reading_keys(overrides)
     for override in overrides:
-        dotted = override.partition("=")[0].strip()
-        if dotted.removeprefix("data.") not in Reading.__dataclass_fields__ or not dotted.startswith("data."):
-            allowed = ", ".join(f"data.{name}" for name in Reading.__dataclass_fields__)
-            raise ConfigError(f"--set {override}: for a table these keys can be set: {allowed}")
         apply_override(tree, override)
-    reading = validate(tree).data.reading()
+    reading = validate(tree).reading()
     usable_path(tree, Path(), "path", path)
     return reading, {key: value for key, value in data.items() if key not in ("path", "target")}
 
@@ -156,15 +164,13 @@ def target_words(path: str, counts: dict[str, dict[str, int]], task: str) -> str
     return f"{len(labels)} classes: {few([f'{visible(label)} ({n:,})' for label, n in labels.items()])}"
 
 
-def query_lines(columns: dict[str, Texts], keys: dict[str, Any]) -> list[str]:
-    """The query that leaves out rows without a target, around the one that there is in `keys`, which it takes out."""
-    missing = {name: count for name, column in columns.items() if (count := int((column.codes < 0).sum()))}
-    if not missing:
-        return []
-    source = f"({keys.pop('query').strip().rstrip(';')})" if keys.get("query") else "data"
-    query = f"SELECT * FROM {source} WHERE {' AND '.join(f'{identifier(name)} IS NOT NULL' for name in missing)}"
-    words = f"{max(missing.values()):,} rows have no target; data.missing_values lists what is none"
-    return [line(f"  query: {scalar(query)}", words)]
+def key_lines(keys: dict[str, Any], missing: int) -> list[str]:
+    """The keys of `data` that say how the table is written, where so many rows have no target."""
+    lines = {key: f"  {key}: {flow(value)}" for key, value in keys.items()}
+    if missing:
+        words = f"{missing:,} rows have no target; data.missing_values lists what is none"
+        lines["missing_target"] = line(lines["missing_target"], words)
+    return [*lines.values()]
 
 
 def column_lines(found: Sequence[Profile], unusable: Sequence[str], rows: int) -> list[str]:

@@ -128,7 +128,7 @@ class Model:
     @property
     def reading(self) -> Reading:
         """How the files of its training rows were written."""
-        return Reading() if self.config is None else Config.model_validate(self.config).data.reading()
+        return Reading() if self.config is None else Config.model_validate(self.config).reading()
 
     def read(
         self, path: Path | str, *, with_targets: bool, keep: Sequence[str] = (), reading: Reading | None = None

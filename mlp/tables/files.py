@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -38,7 +39,7 @@ def read_files(
     reading: Reading,
     strict: bool,
 ) -> Table:
-    """The table of these columns (see `read_table`)."""
+    """Read the table of these columns (see `read_table`)."""
     with ExitStack() as stack:
         wanted = [*targets] if reading.query else [*(inputs or ()), *targets, *others]
         found = opened(source, files, reading, wanted, stack)
@@ -56,19 +57,23 @@ def read_files(
         beside = {name: names.index(name) for name in others}
         as_others = {"text": "category", "number": "quantity", None: None}
         beside_columns = found.columns({beside[name]: as_others[kind] for name, kind in others.items()})
+        gaps = {j: are_missing(columns[j]) for j in of_Y}
         for j in of_Y:
-            check_target(names[j], columns[j], partial(found.place, j), reading)
+            check_target(names[j], columns[j], gaps[j], partial(found.place, j), reading)
     numbers = [j for j in of_X if not isinstance(columns[j].values, Texts)]
     N = len(columns[of_X[0]].values)
     if N == 0:
         raise DataError(f"{source}: 0 rows: there is a header but no example below it")
-    notes = tuple(note for j in of_X for note in columns[j].notes)
+    if of_Y and np.any([*gaps.values()], axis=0).all():
+        raise DataError(f"{source}: no row has a value in {listed([names[j] for j in of_Y])}")
+    noted = [*(columns[j] for j in of_X), *beside_columns.values()]
+    notes = tuple(dict.fromkeys(note for column in noted for note in column.notes))
     Y = matrix([columns[j].values for j in of_Y], N, labels)
     X = np.empty((N, len(numbers)))
     for k, j in enumerate(numbers):
         X[:, k] = columns[j].values
         columns[j] = Column(columns[j].kind, X[:0, k])  # the memory of one column is given back before the next
-    return Table(
+    table = Table(
         source,
         {names[j]: columns[j].kind for j in of_X},
         X,
@@ -78,6 +83,16 @@ def read_files(
         {name: beside_columns[j].values for name, j in beside.items()},
         notes,
     )
+    return without(table, np.any([*gaps.values()], axis=0)) if gaps else table
+
+
+def without(table: Table, gaps: Array) -> Table:
+    """The rows of a table that have targets, and a note on how many others there are."""
+    if not gaps.any():
+        return table
+    count = int(np.count_nonzero(gaps))
+    note = f"{count:,} of {len(gaps):,} rows have no value in {listed(table.targets)}, and are left out"
+    return replace(table.rows(np.flatnonzero(~gaps)), notes=(*table.notes, note))
 
 
 def names_of(source: str, files: Sequence[Path | BinaryIO], reading: Reading, wanted: Sequence[str]) -> list[str]:
@@ -100,8 +115,10 @@ def opened(
     text = TextTable(list(zip(names, paths, strict=True)), reading, wanted, folder)
     if not reading.query:
         return text
-    relation = text.relation(text.columns(dict.fromkeys(range(len(text.names))), strict=False))
-    return query_table(source, duck.connect(text.paths), relation, reading)
+    kinds = {j: "category" if name in reading.as_written else None for j, name in enumerate(text.names)}
+    columns = text.columns(kinds, strict=False)
+    notes = {text.names[j]: column.notes for j, column in columns.items()}
+    return query_table(source, duck.connect(text.paths), text.relation(columns), reading, notes)
 
 
 def check_there(source: str, names: Sequence[str], some: Sequence[str], what: str) -> None:
@@ -109,16 +126,20 @@ def check_there(source: str, names: Sequence[str], some: Sequence[str], what: st
         raise DataError(f"{source}: no column {listed(absent)} ({what}); the columns are {listed(names)}")
 
 
-def check_target(name: str, column: Column, place: Place, reading: Reading) -> None:
-    """Raises DataError for targets that are missing, and for a label that is too long."""
-    values = column.values
-    missing = int(np.count_nonzero(values.codes < 0 if isinstance(values, Texts) else np.isnan(values)))
-    if missing:
+def are_missing(column: Column) -> Array:
+    """Tell of each cell of a column whether it has no value."""
+    return column.values.codes < 0 if isinstance(column.values, Texts) else np.isnan(column.values)
+
+
+def check_target(name: str, column: Column, gaps: Array, place: Place, reading: Reading) -> None:
+    """Raises DataError for targets that are missing, if they are to be refused, and for a label that is too long."""
+    values, missing = column.values, int(np.count_nonzero(gaps))
+    if missing and reading.missing_target == "refuse":
         where, word = place(reading.is_missing)
         keep = f"; if {quoted(word)} is a label, data.missing_values lists what is none" if word else ""
         raise DataError(
-            f"{where}: missing targets: {missing} in {quoted(name)}; data.query leaves such rows out: SELECT * "
-            f"FROM data WHERE {duck.identifier(name)} IS NOT NULL{keep}"
+            f"{where}: missing targets: {missing} in {quoted(name)}; data.missing_target: drop leaves such rows "
+            f"out{keep}"
         )
     if isinstance(values, Texts) and any(len(label) > MAX_LABEL for label in values.levels):
         where, label = place(lambda cell: len(cell) > MAX_LABEL)

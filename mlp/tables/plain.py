@@ -56,6 +56,8 @@ def plain_text(source: str, path: Path | BinaryIO, reading: Reading) -> Iterator
         if what := next((words for start, words in CONTENT.items() if first.startswith(start)), None):
             raise DataError(f"{source}: is {what}")
         encoding = reading.encoding or next((each for bom, each in BOMS.items() if first.startswith(bom)), "utf-8")
+        if encoding == "utf-16" and not first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            encoding = "utf-16-be" if first[:1] == b"\0" else "utf-16-le"
         if encoding != "utf-8":
             name = transcode(source, name, Path(folder) / "text", encoding)
         yield name
@@ -76,16 +78,16 @@ def unpack_gzip(source: str, path: Path, out: Path) -> None:
 
 def unpack_zstd(source: str, path: Path, out: Path) -> None:
     """Python has no zstd before 3.14, and DuckDB gives the lines of such a file."""
-    from mlp.tables.duck import Problem, connect, literal
+    from mlp.tables.duck import Problem, connect, literals, problem
 
     options = "auto_detect=false, header=false, delim='\x01', quote='', escape='', compression='zstd'"
     try:
-        lines = connect().execute(f"FROM read_csv({literal(str(path))}, columns={{'line': 'VARCHAR'}}, {options})")
+        lines = connect().execute(f"FROM read_csv({literals([path])}, columns={{'line': 'VARCHAR'}}, {options})")
         with open(out, "w", encoding="utf-8", newline="") as file:
             while some := lines.fetchmany(10_000):
                 file.writelines(f"{line or ''}\n" for (line,) in some)
     except Problem as error:
-        raise DataError(f"{source}: is not a readable zstd file ({str(error).splitlines()[0]})") from None
+        raise DataError(f"{source}: is not a readable zstd file ({problem(error)})") from None
 
 
 def transcode(source: str, path: Path, out: Path, encoding: str) -> Path:
@@ -94,5 +96,7 @@ def transcode(source: str, path: Path, out: Path, encoding: str) -> Path:
         with open(path, encoding=encoding, newline="") as text, open(out, "w", encoding="utf-8", newline="") as file:
             shutil.copyfileobj(text, file, PIECE)
     except UnicodeError as error:
-        raise DataError(f"{source}: not {encoding.upper()} text ({error}); data.encoding says which it is") from None
+        raise DataError(
+            f"{source}: not {encoding.upper()[:6]} text ({error}); data.encoding says which it is"
+        ) from None
     return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
 
 MISSING = ("", "?", "na", "n/a", "nan", "null")
@@ -15,7 +15,9 @@ class Reading:
 
     `delimiter` is one character, where " " is any run of blanks; `decimal` is "." or ","; `skip_lines` is the number of
     lines before the header, or before the first row. `missing_values` are exactly the texts that stand for a missing
-    cell (None: blank and the usual words), and `query` is one SELECT over the file as the table `data`.
+    cell (None: blank and the usual words), and `query` is one SELECT over the file as the table `data`, which sees the
+    columns of text that are named in `as_written` as texts, whatever they look like. Rows without a target are left out
+    where `missing_target` is "drop".
     """
 
     delimiter: str | None = None
@@ -25,6 +27,8 @@ class Reading:
     skip_lines: int = 0
     missing_values: tuple[str, ...] | None = None
     query: str | None = None
+    missing_target: str = "refuse"
+    as_written: tuple[str, ...] = ()
 
     def is_missing(self, cell: str) -> bool:
         """Tell whether a cell, without blanks around it, has no value."""
@@ -35,3 +39,7 @@ class Reading:
         if self.missing_values is not None:
             return list(self.missing_values)
         return ["".join(letters) for word in MISSING for letters in product(*({c, c.upper()} for c in word))]
+
+
+KEYS = tuple(field.name for field in fields(Reading) if field.name != "as_written")
+"""What a person says of a new table's form; `as_written` follows from what its columns are to the model."""

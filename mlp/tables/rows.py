@@ -71,7 +71,9 @@ def text_lines(source: str, text: TextIO) -> Iterator[str]:
                 hint = "data.encoding: latin-1, or utf-16, says what it is; or save the table in UTF-8"
                 raise DataError(f"{source}:{number}: not UTF-8 text (byte {byte}); {hint}") from error
         if "\0" in line:
-            raise DataError(f"{source}: contains NUL characters: not a text file, expected CSV")
+            raise DataError(
+                f"{source}: contains NUL characters: not a text file, expected CSV (data.encoding: utf-16?)"
+            )
         yield line
 
 

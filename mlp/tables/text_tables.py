@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import mmap
 import re
 from collections import Counter
@@ -15,6 +16,7 @@ from mlp.errors import DataError
 from mlp.tables import duck, rows
 from mlp.tables.cells import LARGEST_WHOLE, Column, as_column, as_texts, otherwise, to_number
 from mlp.tables.head import BLANKS, look
+from mlp.tables.plain import PIECE
 from mlp.tables.reading import Reading
 from mlp.tables.table import Texts
 from mlp.text import listed, quoted
@@ -52,6 +54,7 @@ class TextTable:
                 each.closed or (each.delimiter, each.skip) != (head.delimiter, head.skip) for _, _, each in self.files
             )
             or self.has_byte(b"\0")
+            or not all(map(is_utf8, self.paths))
             or self.has_odd_lines()
         ):
             self.rewrite()
@@ -230,6 +233,19 @@ class TextTable:
             cell = f"CASE WHEN trim(c{j}) NOT IN ({missing}) THEN trim(c{j}) END"
             columns.append(f"{typed(cell, found[j], self.reading.decimal)} AS {duck.identifier(name)}")
         return f"(SELECT {', '.join(columns)} FROM {raw})"
+
+
+def is_utf8(path: Path) -> bool:
+    """Tell whether a file is UTF-8 text; DuckDB looks at the columns alone that are asked for."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with open(path, "rb") as file:
+            while piece := file.read(PIECE):
+                decoder.decode(piece)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def typed(cell: str, column: Column, decimal: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from mlp.errors import DataError
 from mlp.tables import duck
 from mlp.tables.cells import LARGEST_WHOLE, Column, as_column, as_texts, otherwise
 from mlp.tables.reading import Reading
-from mlp.text import quoted
+from mlp.text import listed, quoted
 
 NUMBER = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*|BIGNUM)")
 TIME = re.compile(r"DATE|TIMESTAMP.*")
@@ -24,6 +25,7 @@ READERS = {
     ".ndjson": "read_json_auto",
     ".jsonl": "read_json_auto",
 }
+RENAMED = re.compile(r"(.+)_[0-9]+")  # as DuckDB does where a name is there already
 
 
 class TypedTable:
@@ -31,20 +33,47 @@ class TypedTable:
 
     numbered = False
 
-    def __init__(self, source: str, connection: Any, relation: str, reading: Reading) -> None:
+    def __init__(
+        self,
+        source: str,
+        connection: Any,
+        relation: str,
+        reading: Reading,
+        notes: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         self.source, self.connection, self.reading, self.from_ = source, connection, reading, relation
+        self.notes = notes or {}  # of the columns from which those of the same names were made
         try:
             described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         except duck.Problem as error:
-            raise DataError(f"{source}: {problem(error)}") from None
+            raise DataError(f"{source}: {duck.problem(error)}") from None
         self.types = {name: kind for name, kind, *_ in described}
         self.names = tuple(self.types)
 
     @classmethod
     def of(cls, source: str, files: Sequence[Path], suffix: str, reading: Reading) -> TypedTable:
         """The table in Parquet or JSON files."""
-        names = ", ".join(duck.literal(str(file)) for file in files)
-        return cls(source, duck.connect(files), f"{READERS[suffix]}([{names}], hive_partitioning=false)", reading)
+        relation = f"{READERS[suffix]}({duck.literals(files)}, hive_partitioning=false)"
+        table = cls(source, duck.connect(files), relation, reading)
+        if suffix == ".parquet":
+            table.check_names(f"SELECT name FROM parquet_schema({duck.literals(files)})")
+        else:
+            table.check_names(f"SELECT unnest(json_keys(json)) FROM read_json_objects({duck.literals(files)})")
+        return table
+
+    def check_names(self, written: str) -> None:
+        """Raises DataError where DuckDB has renamed a column, because its name differs by case alone from another's.
+
+        The SQL of the names as they are `written` is asked only where a name looks as if.
+        """
+        lowered = {name.lower() for name in self.names}
+        maybe = [match for name in self.names if (match := RENAMED.fullmatch(name)) and match[1].lower() in lowered]
+        there = {name for (name,) in self.connection.execute(written).fetchall()} if maybe else set()
+        if renamed := [match for match in maybe if match[0] not in there]:
+            alike = [name for name in self.names if name.lower() == renamed[0][1].lower()]
+            raise DataError(
+                f"{self.source}: columns {listed([*alike, renamed[0][1]])} differ by case alone; rename one"
+            )
 
     def columns(self, wanted: Mapping[int, str | None], *, strict: bool = True) -> dict[int, Column]:
         """The columns with these numbers, each as the kind that is given, or None for that of its type.
@@ -58,7 +87,7 @@ class TypedTable:
                 columns = [f"{self.expression(j, kind)} AS c{j}" for j, kind in some.items()]
                 scanned = duck.fetch(self.connection, self.from_, columns)
             except duck.Problem as error:
-                raise DataError(f"{self.source}: {problem(error)}") from None
+                raise DataError(f"{self.source}: {duck.problem(error)}") from None
             for j, kind in some.items():
                 found[j] = self.column(j, kind, scanned.pop(f"c{j}"))
                 if found[j].wrong:
@@ -96,10 +125,11 @@ class TypedTable:
     def column(self, j: int, kind: str | None, scanned: Any) -> Column:
         name, own = self.names[j], self.kind(j)
         if own == "category" or kind == "category":
-            return as_column(name, as_texts(duck.texts(scanned), self.reading), kind, self.reading)
+            found = as_column(name, as_texts(duck.texts(scanned), self.reading), kind, self.reading)
+            return replace(found, notes=found.notes or self.notes.get(name, ()))
         if kind not in (None, "quantity", "target", own) and "date" in (kind, own):
             raise DataError(f"{self.source}: column {quoted(name)}: expected a {kind}, got a {own}")
-        values, notes = duck.doubles(scanned), []
+        values, notes = duck.doubles(scanned), list(self.notes.get(name, ()))
         if np.isinf(values).any():
             raise DataError(f"{self.source}: column {quoted(name)}: a number is infinite, expected finite numbers")
         if own == "number" and "INT" in self.types[name] and (np.abs(values) > LARGEST_WHOLE).any():
@@ -117,18 +147,15 @@ class TypedTable:
         return self.from_
 
 
-def query_table(source: str, connection: Any, relation: str, reading: Reading) -> TypedTable:
+def query_table(
+    source: str, connection: Any, relation: str, reading: Reading, notes: Mapping[str, tuple[str, ...]] | None = None
+) -> TypedTable:
     """What `reading.query` makes of a relation, its table `data`. Raises DataError for anything but one SELECT."""
     assert reading.query is not None
-    duck.check_query(source, reading.query)
+    query = duck.one_select(source, reading.query)
     try:
         connection.execute(f"CREATE TEMP VIEW data AS SELECT * FROM {relation}")
-        connection.execute(f"CREATE TEMP TABLE answer AS ({reading.query.strip().rstrip(';')}\n)")
+        connection.execute(f"CREATE TEMP TABLE answer AS ({query}\n)")
     except duck.Problem as error:
-        raise DataError(f"{source}: data.query: {problem(error)}") from None
-    return TypedTable(source, connection, "answer", reading)
-
-
-def problem(error: Exception) -> str:
-    """What DuckDB says, in a line."""
-    return " ".join(str(error).split("\n\n")[0].split("\n")[0].split())
+        raise DataError(f"{source}: data.query: {duck.problem(error)}") from None
+    return TypedTable(source, connection, "answer", reading, notes)

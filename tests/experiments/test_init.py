@@ -96,7 +96,8 @@ def test_gaps_are_filled_and_rows_without_a_target_left_out():
     text, config = init()
     assert config.data.missing == "fill"
     assert "100 in c" in text
-    assert config.data.query == 'SELECT * FROM data WHERE "y" IS NOT NULL'
+    assert config.data.missing_target == "drop"
+    mlp("init", "t.csv", "--target", "y", "--set", "data.missing_target=drop")
     assert "3 rows have no target" in text
 
 
@@ -176,8 +177,8 @@ def test_several_targets_and_columns_without_a_name_or_of_one_name():
     content = Path("t.csv").read_text()
     Path("t.csv").write_text(content.replace("yes", "", 10))
     text = mlp("init", "t.csv", "--target", "z", "--target", "y").stdout
-    assert "exclude" not in text
-    assert "query: 'SELECT * FROM data WHERE \"y\" IS NOT NULL'" in text
+    assert "exclude: ['', twice]" in text
+    assert "missing_target: drop" in text
 
 
 def test_a_header_with_numbers_in_it_is_told_to_train_and_predict():
@@ -186,7 +187,7 @@ def test_a_header_with_numbers_in_it_is_told_to_train_and_predict():
     write(columns)
     _, config = init()
     assert config.data.header is True
-    assert config.data.query
+    assert config.data.missing_target == "drop"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,8 @@ def test_rows_without_a_target_are_left_out_of_the_rows_of_a_query():
     columns["y"][:3] = ["", "NA", "?"]
     write(columns)
     _, config = init("--set", "data.query=\"SELECT *\\nFROM data WHERE b <> 'u';\"")
-    assert config.data.query == "SELECT * FROM (SELECT *\nFROM data WHERE b <> 'u') WHERE \"y\" IS NOT NULL"
+    assert config.data.query == "SELECT *\nFROM data WHERE b <> 'u';"
+    assert config.data.missing_target == "drop"
 
 
 @pytest.mark.parametrize(

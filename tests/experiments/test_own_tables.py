@@ -250,3 +250,45 @@ def test_whatever_the_cells_predict_gives_each_row_its_own_answer(tmp_path_facto
         for name, column in alone.items():
             if column.dtype.kind == "f":
                 np.testing.assert_allclose(column[0], together[name][i], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("query", ["SELECT * FROM data WHERE fare < 99", "SELECT *, 2 * fare AS double FROM data;"])
+def test_codes_and_labels_are_as_written_through_a_query(tmp_path, monkeypatch, query):
+    monkeypatch.chdir(tmp_path)
+    codes, labels = ["01", "1", "1.0", "007"], ["01", "1", "1.0", "01"]
+    rows = [{"zip": codes[n % 4], "fare": str(n % 7), "y": labels[n % 4]} for n in range(80)]
+    Path("t.csv").write_bytes(as_csv(["zip", "fare", "y"], rows))
+    Path("new.csv").write_bytes(as_csv(["fare", "zip"], [{"zip": code, "fare": "3"} for code in [*codes, "7"]]))
+    data = f"columns: {{zip: category}}, query: '{query}'"
+    text = CONFIG.format(path="t.csv", target="y", by="", data=data, task="classification")
+    Path("c.yaml").write_text(text.replace("epochs: 2", "epochs: 100"))
+    mlp("train", "c.yaml")
+    assert load_model(Path("runs/c")).coding.categories["zip"].levels == ("007", "01", "1", "1.0")
+    assert [row["y"] for row in answers(mlp("predict", "runs/c", "t.csv").stdout)] == [row["y"] for row in rows]
+    found = mlp("predict", "runs/c", "new.csv")
+    assert [row["y"] for row in answers(found.stdout)][:4] == labels
+    assert "column 'zip': 1 rows have a text that no training row has ('7')" in found.stderr
+
+
+@pytest.mark.parametrize(("task", "values"), [("classification", ["p", "q"]), ("regression", ["1.5", "2.5"])])
+def test_rows_without_a_target_are_left_out_and_predicted(tmp_path, monkeypatch, task, values):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"x": str(n), "w": str(1 + n % 3), "y": "" if n % 10 == 0 else values[n % 2]} for n in range(60)]
+    Path("t.csv").write_bytes(as_csv(["x", "w", "y"], rows))
+    Path("clean.csv").write_bytes(as_csv(["x", "w", "y"], [row for row in rows if row["y"]]))
+    Path("new.csv").write_bytes(as_csv(["x"], rows))
+    data = "missing_target: drop, weight: w, query: 'SELECT * FROM data WHERE x >= 0'"
+    for name in ("t", "clean"):
+        Path(f"{name}.yaml").write_text(CONFIG.format(path=f"{name}.csv", target="y", by="", data=data, task=task))
+    found = mlp("train", "t.yaml")
+    assert "6 of 60 rows have no value in 'y', and are left out" in found.output
+    mlp("train", "clean.yaml")
+    new = mlp("predict", "runs/t", "new.csv").stdout
+    assert len(answers(new)) == 60
+    assert new == mlp("predict", "runs/clean", "new.csv").stdout  # the same weights, to the last bit
+    scores = json.loads(mlp("evaluate", "runs/t", "t.csv", "--json").stdout)
+    assert scores["rows"] == 54
+    refused = mlp("evaluate", "runs/t", "t.csv", "--set", "data.missing_target=refuse", code=3)
+    assert "t.csv: missing targets: 6 in 'y'" in refused.output
+    Path("none.csv").write_bytes(as_csv(["x", "w", "y"], [row for row in rows if not row["y"]]))
+    assert "no row has a value in 'y'" in mlp("evaluate", "runs/t", "none.csv", code=3).output

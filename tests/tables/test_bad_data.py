@@ -142,7 +142,7 @@ CSV = {
     "question marks": (NUMBERS + b"?,5,6\n1,?,6\n?,?,6\n", "", ["d.csv", "2 in 'a'", "2 in 'b'"]),
     "NA": (NUMBERS + b"NA,5,6\nna,5,6\nN/A,5,6\n", "", ["d.csv", "3 in 'a'"]),
     "null": (NUMBERS + b"1,null,6\n1,NULL,6\n", "", ["d.csv", "2 in 'b'"]),
-    "a label": (CLEAN + b"1,2,\n1,2,?\n1,2,NA\n", "", ["d.csv:14", "3 in 'y'", "IS NOT NULL"]),
+    "a label": (CLEAN + b"1,2,\n1,2,?\n1,2,NA\n", "", ["d.csv:14", "3 in 'y'", "data.missing_target: drop"]),
     "a row of nothing but delimiters": (CLEAN + b",,\n1,2,p\n", "", ["d.csv:14", "1 in 'y'"]),
     # 34: not finite
     "nan": (NUMBERS + b"nan,5,6\n1,NaN,6\n", "", ["d.csv", "1 in 'a'", "1 in 'b'"]),
@@ -187,7 +187,13 @@ CSV = {
     "a cell that never ends": (b"a,y\n1," + b"1" * 2**25 + b"\n", "", ["d.csv:2", "field larger than"]),
     # not text
     "latin-1": ("a,b,y\n1,2,é\n".encode("latin-1"), "", ["d.csv:2", "UTF-8", "0xe9"]),
-    "UTF-16 without a mark": ("a,b,y\n1,2,p\n".encode("utf-16-le"), "", ["d.csv", "NUL"]),
+    "bytes in a column that nobody asks for": (
+        b"a,b,y\n1,\xe9,p\n2,3,q\n",
+        "inputs: [a]",
+        ["d.csv:2", "UTF-8", "0xe9"],
+    ),
+    "half a character at the end": (b"a,b,y\n1,3,p\n2,4,q\n1,\xc3", "inputs: [a]", ["d.csv:4", "UTF-8", "0xc3"]),
+    "UTF-16 without a mark": ("a,b,y\n1,2,p\n".encode("utf-16-le"), "", ["d.csv", "NUL", "data.encoding: utf-16"]),
     "NUL": (NUMBERS + b"1,\0,3\n", "", ["d.csv", "NUL"]),
 }
 

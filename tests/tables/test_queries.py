@@ -1,5 +1,7 @@
 """data.query: one SELECT over the file as `data`, which reads that file and nothing else."""
 
+import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +130,95 @@ def test_the_name_of_a_folder_is_no_column(name):
     assert table.inputs == ("id", "fare", "zone")
 
 
-def test_names_that_differ_by_case_alone_are_refused():
+def test_names_that_differ_by_case_alone_are_refused_under_a_query():
     Path("case.csv").write_text("a,A,y\n1,2,p\n3,4,q\n")
     with pytest.raises(DataError, match=r"case\.csv: data\.query: SQL does not tell 'a', 'A' apart; rename one"):
         read('SELECT "A", y FROM data', "case.csv")
+
+
+@pytest.mark.parametrize("name", ["case.parquet", "case.json", "case.ndjson"])
+def test_names_that_differ_by_case_alone_are_refused_where_duckdb_renames_one(name):
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = [{"a": 1, "A": 3, "b": 5, "b_1": 7, "y": "p"}, {"a": 2, "A": 4, "b": 6, "b_1": 8, "y": "q"}]
+    forms = {"case.json": json.dumps(rows), "case.ndjson": "\n".join(map(json.dumps, rows))}
+    if name in forms:
+        Path(name).write_text(forms[name])
+    else:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), name)
+    with pytest.raises(DataError, match=rf"{name}: columns 'a', 'A' differ by case alone; rename one"):
+        read_table(name, targets=["y"], labels=True)
+
+
+def test_a_name_that_ends_like_a_renamed_one_is_a_name():
+    Path("b.json").write_text('[{"b": 5, "B_1": 7, "y": "p"}]')
+    assert read_table("b.json", targets=["y"], labels=True).inputs == ("b", "B_1")
+
+
+CODES = "zip,fare,id,y\n01,7,12345678901234567890,1\n1,8,12345678901234567891,1.0\n1.0,9,3,01\n"
+
+
+def test_a_query_sees_what_is_read_as_written_as_it_is_written():
+    Path("codes.csv").write_text(CODES)
+    reading = Reading(query="SELECT * FROM data WHERE y IS NOT NULL", as_written=("zip", "id", "y"))
+    table = read_table(
+        "codes.csv", targets=["y"], labels=True, kinds={"zip": "category", "id": "category"}, reading=reading
+    )
+    assert table.texts["zip"].written().tolist() == ["01", "1", "1.0"]
+    assert table.texts["id"].written().tolist() == ["12345678901234567890", "12345678901234567891", "3"]
+    assert table.Y.ravel().tolist() == ["1", "1.0", "01"]
+    assert table.notes == ()
+
+
+def test_a_query_keeps_the_notes_on_the_columns_that_it_takes_as_numbers():
+    Path("codes.csv").write_text(CODES)
+    written = read_table("codes.csv", targets=["y"], labels=True).notes
+    assert len(written) == 2
+    assert read("SELECT * FROM data", "codes.csv").notes == written
+    assert (
+        read("SELECT zip AS code, id::VARCHAR AS id, y FROM data", "codes.csv", kinds={"id": "category"}).notes
+        == written[1:]
+    )
+    assert read("SELECT fare, y FROM data", "codes.csv").notes == ()
+    assert read("SELECT id, fare, y FROM data", "codes.csv", others={"id": "text"}).notes == written[1:]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT fare, y FROM data; -- the fares",
+        "SELECT fare, y FROM data -- the fares",
+        ";; SELECT fare, y FROM data /* ; */ ; /* the fares */ ;",
+        "SELECT fare, y FROM data WHERE zone IS NULL OR zone != ';' -- ; €",
+        "-- é\nSELECT fare, y, FROM data WHERE ';é' != 'é;'; -- é",
+    ],
+)
+def test_comments_and_semicolons_around_a_query(query):
+    assert read(query).X[:, 0].tolist() == [7.5, 400, 9]
+
+
+NAMES = ["p*.csv", "q[1].csv", "r?.csv", "s{1,2}.csv", "p*.parquet", "q[1].json"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+@pytest.mark.parametrize("query", [None, "SELECT fare, y FROM data"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_whose_name_looks_like_a_pattern(name, query):
+    import duckdb
+
+    for each in ("mine", "px", "q1", "rx", "s1", "s2"):
+        path = f"{each}{Path(name).suffix}"
+        content = f"(SELECT {each == 'mine'}::INTEGER AS fare, 'p' AS y)"
+        form = {".csv": "csv", ".parquet": "parquet", ".json": "json"}[Path(name).suffix]
+        duckdb.sql(f"COPY {content} TO '{path}' (FORMAT {form})")
+    Path(f"mine{Path(name).suffix}").rename(name)
+    assert read(query, name, header=None).X.tolist() == [[1]]
+
+
+def test_duckdb_takes_no_more_threads_than_there_are_processors(monkeypatch):
+    from mlp.tables import duck
+
+    for processors, threads in ((0.5, 1), (2.5, 2), (64.0, 4)):
+        monkeypatch.setattr(duck, "processors", lambda number=processors: number)
+        assert duck.connect().execute("SELECT current_setting('threads')").fetchone() == (threads,)

@@ -6,7 +6,7 @@ import copy
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from mlp.experiments.config.yaml_text import MAX_BYTES, MAX_DEPTH, KeyPath, Tree
 from mlp.experiments.storage.files import irregular
 from mlp.losses import LOSSES, losses_for
 from mlp.tables import standard_input
-from mlp.tables.reading import Reading
+from mlp.tables.reading import KEYS, Reading
 from mlp.text import one_line, shown
 
 MAX_ORIGIN = 100  # characters of an override in the place of each of its keys
@@ -149,16 +149,21 @@ def apply_override(tree: Tree, override: str) -> str:
 
 def reading_with(config: Any, overrides: Sequence[str]) -> Reading:
     """How a new table is written: as `config`, which a model keeps, says of the training rows, but for `overrides`."""
-    keys = [f"data.{each.name}" for each in fields(Reading)]
-    for override in overrides:
-        if override.partition("=")[0].strip() not in keys:
-            raise ConfigError(f"--set {override}: for a table these keys can be set: {', '.join(keys)}")
+    check_reading_keys(overrides)
     if config is None:
         return Reading()
     tree = Tree("the config of the model", copy.deepcopy(config))
     for override in overrides:
         apply_override(tree, override)
-    return validate(tree).data.reading()
+    return validate(tree).reading()
+
+
+def check_reading_keys(overrides: Sequence[str]) -> None:
+    """Raises ConfigError for an override that says something else than how a table is written."""
+    allowed = [f"data.{key}" for key in KEYS]
+    for override in overrides:
+        if override.partition("=")[0].strip() not in allowed:
+            raise ConfigError(f"--set {override}: for a table these keys can be set: {', '.join(allowed)}")
 
 
 def validate(tree: Tree) -> Config:

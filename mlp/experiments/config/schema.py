@@ -6,7 +6,6 @@ What they mean together is in load.py. The keys of optimizers, schedules and lay
 from __future__ import annotations
 
 import sys
-from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
@@ -18,7 +17,7 @@ from mlp.experiments.config.sections import Section, translated
 from mlp.losses import LOSSES
 from mlp.optimizers import OPTIMIZERS
 from mlp.schedules import SCHEDULES
-from mlp.tables.reading import Reading
+from mlp.tables.reading import KEYS, Reading
 
 
 def as_list(value: object) -> object:
@@ -136,16 +135,11 @@ class Data(Section):
     encoding: Literal["utf-8", "utf-16", "latin-1"] | None = None
     skip_lines: Annotated[int, Field(ge=0, le=10**9)] = 0
     query: Text | None = None
+    missing_target: Literal["refuse", "drop"] = "refuse"
     split: Split = Split()
     standardize: bool = True
     standardize_target: bool = True
     clip: Literal["smooth"] | None = None
-
-    def reading(self) -> Reading:
-        """How the files are written."""
-        keys = {each.name: getattr(self, each.name) for each in fields(Reading)}
-        missing = self.missing_values
-        return Reading(**keys | {"missing_values": None if missing is None else tuple(missing)})
 
     def paths(self) -> dict[str, str]:
         """The paths that there are, by key."""
@@ -190,6 +184,16 @@ class Config(Section):
     loss: Annotated[LossSection, BeforeValidator(as_name)] | None = None
     optimizer: Annotated[Optimizer, BeforeValidator(with_a_name)] = Field(with_a_name({}), validate_default=True)
     training: Training
+
+    def reading(self) -> Reading:
+        """The form of the data files. A query sees categories, labels, groups and parts as they are written."""
+        data = self.data
+        texts = [name for name, column in data.columns.items() if column.kind == "category"]
+        texts += [name for name in (data.split.by, data.split.column) if name is not None]
+        texts += data.target if self.task == "classification" else []
+        keys = {key: getattr(data, key) for key in KEYS}
+        missing = None if data.missing_values is None else tuple(data.missing_values)
+        return Reading(**keys | {"missing_values": missing, "as_written": tuple(texts)})
 
     def __reduce__(self) -> tuple[Any, ...]:
         """How it is sent to another process: as plain values, because sections that were derived cannot be pickled."""
