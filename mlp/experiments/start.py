@@ -11,6 +11,7 @@ from mlp.errors import ConfigError, DataError, FileError
 from mlp.experiments import checkpoint
 from mlp.experiments.assemble import portable, prepare, read_split
 from mlp.experiments.checkpoint import check_unchanged, load_checkpoint
+from mlp.experiments.config import schema
 from mlp.experiments.config.load import dump_config, load_config
 from mlp.experiments.experiment import Experiment
 from mlp.experiments.machine import differences
@@ -135,7 +136,7 @@ def prepare_again(
 ) -> Experiment:
     """The experiment that the run of this directory started with. Raises DataError when a data file has changed."""
     experiment = prepare(load_config(folder / "config.yaml", overrides), advise=False)
-    check_files(folder, facts, experiment.sha256)
+    check_files(folder, facts, experiment.loaded.config.data, experiment.sha256)
     return experiment
 
 
@@ -150,21 +151,22 @@ def own_rows(folder: Path, model: Model, split: str | None) -> tuple[str, Data]:
     if split not in facts["rows"]:
         raise ConfigError(f"--split {split}: this run has only {', '.join(facts['rows'])}")
     table, weights = read_split(loaded, model, split, sha256 := dict[str, str]())
-    check_files(folder, facts, sha256)
+    check_files(folder, facts, loaded.config.data, sha256)
     if (table.inputs, table.targets) != (model.inputs, model.target.names):
         raise DataError(f"{folder}: its model is not of this run: it has other input or target columns")
     return split, (*model.encode(table, split), *weights)
 
 
-def check_files(folder: Path, facts: Mapping[str, Any], sha256: Mapping[str, str]) -> None:
-    """Raises DataError when a file that was read is not what the run started with."""
-    before = facts["sha256"]
+def check_files(folder: Path, facts: Mapping[str, Any], data: schema.Data, sha256: Mapping[str, str]) -> None:
+    """Raises DataError when a file that was read is not what the run started with.
+
+    The files of a run may have moved since, but they are named in the same order.
+    """
+    before = dict(zip(dict.fromkeys(data.paths().values()), facts["sha256"].values(), strict=False))
     for path, found in sha256.items():
-        name = Path(path).name
-        was = [each for known, each in before.items() if Path(known).name == name]
-        if not was:
+        if path not in before:
             raise DataError(f"{folder}: the config names {path}, with which the run did not start")
-        if found not in was:
+        if found != before[path]:
             raise DataError(
-                f"{path}: has changed since the run started (SHA-256 {found[:12]}..., was {was[0][:12]}...)"
+                f"{path}: has changed since the run started (SHA-256 {found[:12]}..., was {before[path][:12]}...)"
             )

@@ -780,6 +780,23 @@ def test_data_files_that_came_or_went_since_the_run_started(write, refused, tmp_
     has_words(refused("resume", "run"), "run: the config names other.csv, with which the run did not start")
 
 
+def test_two_files_of_one_name_that_change_places_have_changed(write, refused, tmp_path):  # 53
+    other = CLEAN + b"7,7,p\n"
+    (tmp_path / "valid").mkdir()
+    (tmp_path / "valid/d.csv").write_bytes(other)
+    done("train", write(CLEAN, data="valid_path: valid/d.csv"), "--out", "run", "--no-plot")
+    done("evaluate", "run", "--split", "valid")
+    done("evaluate", "run", "--split", "train")
+    (tmp_path / "valid/d.csv").write_bytes(CLEAN)
+    (tmp_path / "d.csv").write_bytes(other)
+    for command in (
+        ["resume", "run"],
+        ["evaluate", "run", "--split", "valid"],
+        ["evaluate", "run", "--split", "train"],
+    ):
+        has_words(refused(*command), "d.csv: has changed since the run started", "SHA-256")
+
+
 def test_arrays_whose_columns_would_have_one_name(write, refused, tmp_path):
     """The second of "y" and the array "y_1": their model would have been refused when it was saved."""
     rng = np.random.default_rng(0)
