@@ -145,6 +145,7 @@ class Model:
             trained = None if self.config is None else Config.model_validate(self.config).data
             if trained is not None and trained.path.endswith(".npz"):
                 inputs, names = trained.inputs, trained.target
+        reading = reading or self.reading
         table = read_table(
             path,
             inputs=inputs,
@@ -152,7 +153,7 @@ class Model:
             labels=self.target.takes_labels,
             kinds=self.coding.kinds,
             others=dict.fromkeys(keep, "text"),
-            reading=reading or self.reading,
+            reading=reading if with_targets else replace(reading, unknown=self.target.names),
         )
         for what, found, wanted in (("input", table.inputs, self.inputs), ("target", table.targets, self.target.names)):
             if len(found) != len(wanted) and (with_targets or what == "input"):

@@ -63,7 +63,8 @@ def read_files(
     numbers = [j for j in of_X if not isinstance(columns[j].values, Texts)]
     N = len(columns[of_X[0]].values)
     if N == 0:
-        raise DataError(f"{source}: 0 rows: there is a header but no example below it")
+        why = "data.query leaves none" if reading.query else "there is a header but no example below it"
+        raise DataError(f"{source}: 0 rows: {why}")
     if of_Y and np.any([*gaps.values()], axis=0).all():
         raise DataError(f"{source}: no row has a value in {listed([names[j] for j in of_Y])}")
     noted = [*(columns[j] for j in of_X), *beside_columns.values()]
@@ -108,7 +109,7 @@ def opened(
     suffix = Path(first.stem).suffix if first.suffix in (".gz", ".zst") else first.suffix  # of t.json.gz, .json
     if suffix in READERS:
         table = TypedTable.of(source, [file for file in files if isinstance(file, Path)], suffix, reading)
-        return query_table(source, table.connection, table.relation(), reading) if reading.query else table
+        return query_table(source, table.connection, table.relation(), table.names, reading) if reading.query else table
     names = [str(file) if isinstance(file, Path) else source for file in files]
     paths = [stack.enter_context(plain_text(name, file, reading)) for name, file in zip(names, files, strict=True)]
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -118,7 +119,7 @@ def opened(
     kinds = {j: "category" if name in reading.as_written else None for j, name in enumerate(text.names)}
     columns = text.columns(kinds, strict=False)
     notes = {text.names[j]: column.notes for j, column in columns.items()}
-    return query_table(source, duck.connect(text.paths), text.relation(columns), reading, notes)
+    return query_table(source, duck.connect(text.paths), text.relation(columns), text.names, reading, notes)
 
 
 def check_there(source: str, names: Sequence[str], some: Sequence[str], what: str) -> None:

@@ -16,8 +16,9 @@ class Reading:
     `delimiter` is one character, where " " is any run of blanks; `decimal` is "." or ","; `skip_lines` is the number of
     lines before the header, or before the first row. `missing_values` are exactly the texts that stand for a missing
     cell (None: blank and the usual words), and `query` is one SELECT over the file as the table `data`, which sees the
-    columns of text that are named in `as_written` as texts, whatever they look like. Rows without a target are left out
-    where `missing_target` is "drop".
+    columns of text that are named in `as_written` as texts, whatever they look like, and
+    those in `unknown` as NULL where the file has no such column. Rows without a target are left out where
+    `missing_target` is "drop".
     """
 
     delimiter: str | None = None
@@ -29,6 +30,7 @@ class Reading:
     query: str | None = None
     missing_target: str = "refuse"
     as_written: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     def is_missing(self, cell: str) -> bool:
         """Tell whether a cell, without blanks around it, has no value."""
@@ -41,5 +43,5 @@ class Reading:
         return ["".join(letters) for word in MISSING for letters in product(*({c, c.upper()} for c in word))]
 
 
-KEYS = tuple(field.name for field in fields(Reading) if field.name != "as_written")
-"""What a person says of a new table's form; `as_written` follows from what its columns are to the model."""
+KEYS = tuple(field.name for field in fields(Reading) if field.name not in ("as_written", "unknown"))
+"""What a person says of a new table's form; the others follow from what its columns are to the model."""

@@ -148,13 +148,25 @@ class TypedTable:
 
 
 def query_table(
-    source: str, connection: Any, relation: str, reading: Reading, notes: Mapping[str, tuple[str, ...]] | None = None
+    source: str,
+    connection: Any,
+    relation: str,
+    names: Sequence[str],
+    reading: Reading,
+    notes: Mapping[str, tuple[str, ...]] | None = None,
 ) -> TypedTable:
-    """What `reading.query` makes of a relation, its table `data`. Raises DataError for anything but one SELECT."""
+    """What `reading.query` makes of a relation with these names, its table `data`.
+
+    Raises DataError for anything but one SELECT.
+    """
     assert reading.query is not None
     query = duck.one_select(source, reading.query)
+    there = {name.lower() for name in names}
+    absent = [name for name in reading.unknown if name.lower() not in there]
+    types = ["VARCHAR" if name in reading.as_written else "DOUBLE" for name in absent]
+    nulls = [f"CAST(NULL AS {kind}) AS {duck.identifier(name)}" for kind, name in zip(types, absent, strict=True)]
     try:
-        connection.execute(f"CREATE TEMP VIEW data AS SELECT * FROM {relation}")
+        connection.execute(f"CREATE TEMP VIEW data AS SELECT {', '.join(['*', *nulls])} FROM {relation}")
         connection.execute(f"CREATE TEMP TABLE answer AS ({query}\n)")
     except duck.Problem as error:
         raise DataError(f"{source}: data.query: {duck.problem(error)}") from None

@@ -292,3 +292,30 @@ def test_rows_without_a_target_are_left_out_and_predicted(tmp_path, monkeypatch,
     assert "t.csv: missing targets: 6 in 'y'" in refused.output
     Path("none.csv").write_bytes(as_csv(["x", "w", "y"], [row for row in rows if not row["y"]]))
     assert "no row has a value in 'y'" in mlp("evaluate", "runs/t", "none.csv", code=3).output
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("task", "query"),
+    [
+        ("regression", "SELECT x, ln(y) AS y FROM data"),
+        ("regression", 'SELECT x, "Y" - 1 AS y FROM data ORDER BY x'),
+        ("classification", "SELECT x, lower(y) AS y FROM data"),
+    ],
+)
+def test_a_query_may_name_the_target_that_a_new_table_has_not(tmp_path, monkeypatch, task, query, form):
+    import duckdb
+
+    monkeypatch.chdir(tmp_path)
+    rows = [{"x": str(n), "y": ["1.5", "2.5"][n % 2]} for n in range(40)]
+    Path("t.csv").write_bytes(as_csv(["x", "y"], rows))
+    if form == "parquet":
+        duckdb.sql(f"COPY (SELECT x, y{'::VARCHAR' * (task == 'classification')} AS y FROM 't.csv') TO 't.parquet'")
+        duckdb.sql("COPY (SELECT x FROM 't.csv') TO 'new.parquet'")
+    Path("new.csv").write_bytes(as_csv(["x"], rows))
+    data = f"query: '{query}'"
+    Path("c.yaml").write_text(CONFIG.format(path=f"t.{form}", target="y", by="", data=data, task=task))
+    mlp("train", "c.yaml")
+    assert mlp("predict", "runs/c", f"new.{form}").stdout == mlp("predict", "runs/c", f"t.{form}").stdout
+    none = mlp("predict", "runs/c", f"new.{form}", "--set", "data.query=SELECT x FROM data WHERE y IS NOT NULL", code=3)
+    assert f"new.{form}: 0 rows: data.query leaves none" in none.output
