@@ -22,9 +22,8 @@ from mlp.experiments.config.load import (
 from mlp.experiments.config.yaml_text import WORDS, Tree, parse_yaml
 from mlp.experiments.profile import Profile, kinds_in_words, look_at
 from mlp.tables import Reading
-from mlp.tables.category import FEW_ROWS, MOSTLY
-from mlp.tables.cells import to_days
-from mlp.tables.columns import to_number
+from mlp.tables.category import mostly_distinct
+from mlp.tables.cells import is_value, to_days, to_number
 from mlp.tables.table import Texts
 from mlp.text import few, listed, quoted, visible
 from mlp.types import Array
@@ -119,11 +118,6 @@ def label_counts(column: Texts, there: Array) -> dict[str, int]:
     return {label: count for label, count in zip(column.levels, counts, strict=True) if count}
 
 
-def is_value(text: str) -> bool:
-    """Whether a name looks like a cell, so that a row of names may be taken for one of cells."""
-    return to_number(text) is not None or to_days(text) is not None
-
-
 def guessed_task(path: str, counts: dict[str, dict[str, int]]) -> str:
     """A regression where all targets are dates, or numbers that are not few whole ones.
 
@@ -153,7 +147,7 @@ def target_words(path: str, counts: dict[str, dict[str, int]], task: str) -> str
         rows = sum(labels.values())
         if len(labels) == 1:
             raise DataError(f"{path}: target {quoted(name)} is always {quoted(*labels)}: nothing to learn")
-        if rows > FEW_ROWS and len(labels) > MOSTLY * rows:
+        if mostly_distinct(len(labels), rows):
             raise DataError(
                 f"{path}: target {quoted(name)} has {len(labels):,} different texts in {rows:,} rows: it looks like a "
                 "name of the rows; numbers are predicted by --task regression"
@@ -191,7 +185,7 @@ def column_lines(found: Sequence[Profile], unusable: Sequence[str], rows: int) -
         elif each.levels > MANY_LEVELS:
             section = f"{{kind: category, min_count: {max(2, each.often // 2)}}}"
             lines.append(line(f"    {name}: {section}", f"{each.levels:,} levels; rare ones go together"))
-        elif present > FEW_ROWS and each.levels > MOSTLY * TRAINING * present:
+        elif mostly_distinct(each.levels, present, TRAINING):
             words = f"{each.levels} levels in {present} rows; those of one row go together"
             lines.append(line(f"    {name}: {{kind: category, min_count: 2}}", words))
         elif each.mixed:

@@ -9,9 +9,9 @@ import numpy as np
 
 from mlp.errors import DataError
 from mlp.tables import Reading, Table, column_names, read_table
-from mlp.tables.category import FEW_ROWS, MOSTLY
+from mlp.tables.category import mostly_distinct
+from mlp.tables.cells import to_number
 from mlp.tables.coding import Coding
-from mlp.tables.columns import to_number
 from mlp.tables.table import Texts, slices
 from mlp.text import few, listed, quoted
 from mlp.types import Array, Examples
@@ -159,7 +159,7 @@ def useless_text(column: Texts, counts: Array, present: int) -> str | None:
     if len(levels) > ENOUGH and 0 < wrong <= (1 - NEARLY) * present:
         cells = f"cell{'s' * (wrong > 1)} no number ({listed([levels[code] for code in others])})"
         return f"{wrong} {cells}: correct or list in data.missing_values"
-    if present > FEW_ROWS and len(levels) > MOSTLY * present:
+    if mostly_distinct(len(levels), present):
         if all(to_number(text.replace(",", "")) is not None for text in levels):
             return f"numbers written as {quoted(levels[0])}: data.decimal, or a query, can make numbers of them"
         return f"{len(levels):,} different texts in {present:,} rows: a name of the rows"

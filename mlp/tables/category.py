@@ -44,7 +44,7 @@ class Category:
         if not present:
             raise DataError(f"column {quoted(name)} has no value in the {len(column)} training rows; {ignore}")
         kept = np.flatnonzero(counts >= max(min_count, 1))
-        if min_count == 1 and present > FEW_ROWS and distinct > MOSTLY * present:
+        if min_count == 1 and mostly_distinct(distinct, present):
             raise DataError(
                 f"column {quoted(name)} has {distinct:,} distinct texts in {present:,} training rows, so that it looks "
                 f"like a name of the rows; {ignore}, {{{name}: {{min_count: 20}}}} puts rare ones together"
@@ -114,6 +114,14 @@ class Category:
 
     def header(self) -> dict[str, Any]:
         return {"levels": list(self.levels), "gaps": self.gaps, "rare": self.rare}
+
+
+def mostly_distinct(distinct: int, present: int, part: float = 1.0) -> bool:
+    """Tell whether so many distinct texts among the cells that are present are names of the rows, not levels.
+
+    Where only a `part` of the rows is for training, fewer are enough: most of them may be in it.
+    """
+    return present > FEW_ROWS and distinct > MOSTLY * part * present
 
 
 def check_levels(key: str, levels: Sequence[str]) -> tuple[str, ...]:

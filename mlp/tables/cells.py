@@ -22,7 +22,7 @@ SEPARATED = re.compile(r"[-+]?(\d+,\d+|\d{1,3}(,\d{3})+(\.\d+)?)")  # by a decim
 WHOLE = re.compile(r"[-+]?[0-9]{16,}")
 LEADING_ZEROS = re.compile(r"[-+]?0[0-9]+")
 DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)(?:Z|\+00(?::?00)?)?)?")
-DAY = np.timedelta64(1, "D")
+EPOCH, DAY = np.datetime64("1970-01-01"), np.timedelta64(1, "D")  # dates are days since then
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,12 @@ def to_days(cell: str) -> float | None:
         time = np.datetime64(match[1] if match[2] is None else f"{match[1]}T{match[2]}")
     except ValueError:
         return None
-    return float((time - np.datetime64("1970-01-01")) / DAY)
+    return float((time - EPOCH) / DAY)
+
+
+def is_value(text: str, decimal: str = ".") -> bool:
+    """Tell whether a name looks like a cell, so that a row of names may be taken for one of cells."""
+    return to_number(text, decimal) is not None or to_days(text) is not None
 
 
 def to_truth(cell: str) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mlp.errors import DataError
+from mlp.tables.cells import to_number
 from mlp.tables.table import examples, slices
 from mlp.text import listed
 from mlp.types import Array, Examples
@@ -161,15 +161,6 @@ def distinct_labels(name: str, written: Array) -> tuple[str, ...]:
             f"than {MOST_CLASSES:,}; is it an identifier of the rows, or a quantity (task: regression)?"
         )
     return tuple(labels)
-
-
-def to_number(text: str) -> float | None:
-    """The text as a finite number, or None."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and "_" not in text else None
 
 
 def label_codes(name: str, labels: Sequence[str], written: Array, where: str) -> Array:

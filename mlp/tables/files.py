@@ -53,10 +53,12 @@ def read_files(
         if inputs is not None and numbered and list(inputs) != [names[j] for j in of_X]:
             asked = dict(zip(of_X, map(kinds.get, inputs), strict=True))
         asked |= dict.fromkeys(of_Y, "category" if labels else "target")
-        columns = found.columns(asked, strict=strict)
         beside = {name: names.index(name) for name in others}
         as_others = {"text": "category", "number": "quantity", None: None}
-        beside_columns = found.columns({beside[name]: as_others[kind] for name, kind in others.items()})
+        asked_beside = {beside[name]: as_others[kind] for name, kind in others.items()}
+        columns = found.columns(asked_beside | asked, strict=strict)
+        twice = {j: kind for j, kind in asked_beside.items() if kind != asked.get(j, kind)}
+        beside_columns = {j: columns[j] for j in asked_beside} | found.columns(twice)
         gaps = {j: are_missing(columns[j]) for j in of_Y}
         for j in of_Y:
             check_target(names[j], columns[j], gaps[j], partial(found.place, j), reading)

@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 
 from mlp.errors import DataError
+from mlp.tables.cells import DAY, EPOCH
 from mlp.tables.reading import Reading
 from mlp.tables.table import Rows, Table, Texts
 from mlp.text import listed, quoted
 from mlp.types import Array
-
-EPOCH = np.datetime64("1970-01-01")
-DAY = np.timedelta64(1, "D")
 
 
 def table_of(data: Any, kinds: Mapping[str, str], reading: Reading, source: str) -> Table:

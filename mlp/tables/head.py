@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlp.errors import DataError
-from mlp.tables.cells import to_days, to_number
+from mlp.tables.cells import is_value, to_number
 from mlp.tables.reading import Reading
 from mlp.text import listed, quoted
 
@@ -146,7 +146,7 @@ def is_numbered(where: str, first: Sequence[str], reading: Reading, wanted: Sequ
         return not reading.header
     if set(wanted) <= set(first) and not all(name.isdigit() for name in wanted):
         return False
-    values = [cell for cell in first if to_number(cell, reading.decimal) is not None or to_days(cell) is not None]
+    values = [cell for cell in first if is_value(cell, reading.decimal)]
     if values:
         raise DataError(
             f"{where}: cannot tell whether the first row is a header: {len(values)} of its {len(first)} cells are "

@@ -12,8 +12,8 @@ import numpy as np
 
 from mlp.experiments.config import schema
 from mlp.tables import Table
+from mlp.tables.cells import to_number
 from mlp.tables.coding import Coding
-from mlp.tables.columns import to_number
 from mlp.tables.table import examples, slices
 from mlp.tables.target import Target
 from mlp.text import few, listed, quoted
