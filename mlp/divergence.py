@@ -52,7 +52,7 @@ def finite(array: Array) -> bool:
 
 @np.errstate(all="ignore")
 def first_place(network: Network, loss: Loss, theta_bar: Array, batch: Batch) -> str:
-    """Where the first number that is not finite came up: on the way up from X, in the loss, or on the way down.
+    """The place of the first number that is not finite: on the way up from X, in the loss, or on the way down.
 
     Where all bars are finite it is their squares that overflowed, and the layer with the largest bar is named.
     """

@@ -22,7 +22,7 @@ from mlp.types import Array
 
 
 class Loss(Protocol):
-    """What `train` asks of a loss; F and Y are K x B, columns are examples."""
+    """The interface that `train` asks of a loss; F and Y are K x B, columns are examples."""
 
     @property
     def name(self) -> str: ...
@@ -38,7 +38,7 @@ class Loss(Protocol):
 
 
 class NamedLoss(Loss, Protocol):
-    """What a config asks of a loss besides: what the loss says of itself.
+    """The facts that a config asks of a loss besides.
 
     `task` is classification or regression, `target` the kind of target that the loss needs (see `mlp.tables.targets`),
     `unit` the unit of its cost. `chance` is the cost of knowing nothing, in words `chance_words`; a loss before
@@ -263,8 +263,10 @@ def check_costs(loss: Loss) -> None:
 
 
 def offers(loss: Loss, method: str, *others: str) -> bool:
-    """Whether a loss has a method, and one that is no older than the `others`: where a class or the instance overrides
-    `cost`, what its bases say of the same number is not of this cost."""
+    """Tell whether a loss has a method, and one that is no older than the `others`.
+
+    Where a class or the instance overrides `cost`, what its bases say of the same number is not of this cost.
+    """
     for own in (vars(loss), *map(vars, type(loss).__mro__)):
         if method in own:
             return True

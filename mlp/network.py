@@ -12,7 +12,7 @@ from mlp.types import Array
 
 
 class LayerLike(Protocol):
-    """What a `Network` asks of a layer; `Layer` is one, and yours can be another.
+    """The interface that a `Network` asks of a layer; `Layer` is one, and yours can be another.
 
     `forward(H_in)` returns values with at least a field `H`. `backward(values, H_bar, *, out=None, input_bar=True)`
     returns bars: `H_in_bar` (it may be None where `input_bar` is False), and `<name>_bar` for each name in
@@ -46,7 +46,7 @@ class Bars(list[Any]):
 
 
 class Place(NamedTuple):
-    """Where a parameter lies in theta."""
+    """The place of a parameter in theta."""
 
     layer: LayerLike
     name: str
@@ -236,7 +236,7 @@ class Network(Stack):
         return Views(vector, [{name: of[id(layer), name] for name in layer.parameters} for layer in self.layers])
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy, or a pickle, takes along: all but theta, which it lays out anew."""
+        """The state that a copy, or a pickle, takes along: all but theta, which it lays out anew."""
         return {name: value for name, value in vars(self).items() if name not in ("vector", "places", "own")}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
@@ -245,7 +245,7 @@ class Network(Stack):
 
 
 def fits(array: Array, view: Array) -> bool:
-    """Whether the array can be copied into the view: it has its shape, and both are real or both complex."""
+    """Tell whether the array can be copied into the view: it has its shape, and both are real or both complex."""
     return array.shape == view.shape and np.iscomplexobj(array) == np.iscomplexobj(view)
 
 
@@ -277,7 +277,7 @@ def arrays_in(things: Any) -> Iterator[Array]:
 
 
 class Stored(NamedTuple):
-    """How many arrays, and how many bytes they take."""
+    """The number of arrays, and of the bytes that they take."""
 
     arrays: int
     bytes: int

@@ -20,7 +20,7 @@ STEPS_BETWEEN_SWEEPS = 128  # in which a velocity falls from TINY, but not to su
 
 
 class Optimizer(Protocol):
-    """What `train` asks of an optimizer."""
+    """The interface that `train` asks of an optimizer."""
 
     learning_rate: float
 

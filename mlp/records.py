@@ -13,7 +13,7 @@ from mlp.types import Array
 
 
 class MinibatchRecord(NamedTuple):
-    """What one minibatch came to: its mean cost, without the L2 penalty, and the norm of the gradient (before
+    """The outcome of one minibatch: its mean cost, without the L2 penalty, and the norm of the gradient (before
     clipping); minibatches count from 1, and `minibatches` are in the epoch."""
 
     epoch: int
@@ -26,7 +26,7 @@ class MinibatchRecord(NamedTuple):
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch came to.
+    """The outcome of one epoch.
 
     Losses are those of the data alone, without the L2 penalty, so that they compare. `metrics` has keys such as
     "valid_accuracy". `learning_rate` is that of the epoch's last step; `gradient_norm` is the mean over its steps of
@@ -73,7 +73,7 @@ class UnfinishedEpoch:
 
 @dataclass
 class Progress:
-    """How far a run has come: what `train` needs, beside network, optimizer and rng, to go on where it stopped.
+    """The progress of a run: what `train` needs, beside network, optimizer and rng, to go on where it stopped.
 
     `epoch` epochs are done, and some minibatches of the next one if there is one `unfinished`. The best epoch is the
     one with the lowest validation loss, or training loss where there is no validation set.
@@ -99,5 +99,5 @@ class Progress:
             self.best_epoch, self.best_loss, self.best_theta = self.epoch, loss, theta.copy()
 
     def out_of(self, patience: int | None) -> bool:
-        """Whether so many epochs have brought no lower loss."""
+        """Tell whether so many epochs have brought no lower loss."""
         return patience is not None and self.epoch - self.best_epoch >= patience

@@ -253,7 +253,7 @@ def symbol(node: Node, accent: str = "") -> str:
 
 
 def is_number(node: Node) -> bool:
-    """Whether the node is a number that was written in an expression, such as the 2 in `2 * x`."""
+    """Tell whether the node is a number that was written in an expression, such as the 2 in `2 * x`."""
     return node.operation is None and node.shape == () and node.name == f"{node.value:g}"
 
 

@@ -27,7 +27,7 @@ Suspects = Mapping[str, Any]
 
 
 def close(X: Any, Y: Any, within: float = CLOSE) -> bool:
-    """Whether two arrays are equal up to rounding, relative to the norm, and not both 0."""
+    """Tell whether two arrays are equal up to rounding, relative to the norm, and not both 0."""
     if np.shape(X) != np.shape(Y):
         return False
     size = max(float(np.linalg.norm(X)), float(np.linalg.norm(Y)))
@@ -90,7 +90,7 @@ def line(found: Array, wanted: Array, bar: Array) -> str:
 
 
 def is_dense(layer: Any) -> bool:
-    """Whether it looks like the note's layer, H = g(W H_in + b 1^T)."""
+    """Tell whether it looks like the note's layer, H = g(W H_in + b 1^T)."""
     return all(hasattr(layer, name) for name in ("W", "b", "g")) and np.ndim(layer.W) == 2 and callable(layer.g)
 
 

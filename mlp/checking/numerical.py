@@ -70,7 +70,7 @@ class Derivative:
         return self.exact(v) if self.method == COMPLEX else self.central(v)
 
     def trusts_complex(self, directions: Iterable[Array]) -> bool:
-        """Whether central differences say the same, as far as they can see."""
+        """Tell whether central differences say the same, as far as they can see."""
         for v in directions:
             exact = self.exact(v).value
             if not np.isfinite(exact):

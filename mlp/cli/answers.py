@@ -117,7 +117,7 @@ def predict(
 
 
 def reading_of(model: Model, overrides: tuple[str, ...]) -> Reading:
-    """How a table is written: as the training rows, but for what --set says."""
+    """The form of a table: that of the training rows, but for what --set says."""
     from mlp.experiments.config.load import reading_with
 
     return reading_with(model.config, overrides)

@@ -105,7 +105,7 @@ def follow(records: Iterable[EpochRecord], done: int, epochs: int, *, quiet: boo
 
 
 def where(run: Run) -> str:
-    """How far a run is: "in epoch 3, after minibatch 17"."""
+    """The progress of a run: "in epoch 3, after minibatch 17"."""
     unfinished = run.progress.unfinished
     if unfinished is None or unfinished.minibatches == 0:
         return f"after epoch {run.progress.epoch}"
@@ -121,7 +121,7 @@ def why_finished(run: Run) -> str:
 
 
 def way_on(run: Run) -> str:
-    """How a run that stopped goes on, if it can."""
+    """The command by which a run that stopped goes on, if it can."""
     from mlp.experiments import checkpoint
 
     if run.lost:

@@ -43,7 +43,7 @@ def init(table: str, targets: tuple[str, ...], task: str | None, overrides: tupl
 
 
 def is_table(source: str) -> bool:
-    """Whether a file is a table by its ending, and not a config."""
+    """Tell whether a file is a table by its ending, and not a config."""
     return Path(source).suffix.lower() in ENDINGS and not Path(source).is_dir()
 
 

@@ -206,7 +206,7 @@ def split_table(split: schema.Split, table: Table, rng: np.random.Generator) -> 
 
 
 def file_state(path: str) -> list[tuple[int, int, int]]:
-    """What changes when a file, or one of several that a pattern names, is replaced or written to, comes or goes.
+    """Facts that change when a file, or one of several that a pattern names, is replaced or written to, comes or goes.
 
     Raises DataError when one cannot be read, or is a pipe, which a resume could not read again.
     """

@@ -34,7 +34,7 @@ class Unfinished(Section):
 
 
 class CheckpointHeader(Section):
-    """What last.npz says beside its arrays: how far the run is, the generator's state, and the config."""
+    """The header of last.npz beside its arrays: how far the run is, the generator's state, and the config."""
 
     epoch: Annotated[int, Field(ge=0, le=10**9)]
     best_epoch: Annotated[int, Field(ge=0, le=10**9)]
@@ -54,7 +54,7 @@ class CheckpointHeader(Section):
 
 
 def checkpoint_bytes(experiment: Experiment, progress: Progress) -> bytes:
-    """What last.npz holds: theta, the best epoch's theta, the optimizer's arrays, the generator, the sums of an
+    """The content of last.npz: theta, the best epoch's theta, the optimizer's arrays, the generator, the sums of an
     unfinished epoch, and the config that they belong to.
 
     The generator's state is the one from before it shuffled an unfinished epoch, so that the order need not be kept.

@@ -110,7 +110,7 @@ class Experiment:
         return choose_threads(B * max(W.size for W in self.model.network.parameters().values()))
 
     def environment(self) -> dict[str, Any]:
-        """What this run computes with, for run.json."""
+        """The environment that this run computes in, for run.json."""
         with self.threads().limit():
             return environment(ranks=self.processes, mpi=self.mpi)
 

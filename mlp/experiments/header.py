@@ -94,7 +94,7 @@ class Inputs(Section):
 
 
 class ModelHeader(Section):
-    """What a model file says beside its arrays."""
+    """The header of a model file beside its arrays."""
 
     layers: Layers
     loss: str

@@ -101,7 +101,7 @@ def draft(path: str, targets: Sequence[str], task: str | None, overrides: Sequen
 def reading_of(
     path: str, targets: Sequence[str], task: str, overrides: Sequence[str]
 ) -> tuple[Reading, dict[str, Any]]:
-    """How the table is written, and the keys of `data` that say it."""
+    """The form of the table, and the keys of `data` that say it."""
     data: dict[str, Any] = {"path": path, "target": list(targets)}
     tree = Tree("mlp init", {"data": data, "task": task, "network": {"layers": []}, "training": {"epochs": 1}})
     check_reading_keys(overrides)
@@ -113,7 +113,7 @@ def reading_of(
 
 
 def label_counts(column: Texts, there: Array) -> dict[str, int]:
-    """How many of the rows that are there have each text."""
+    """The number of the rows that are there with each text."""
     counts = np.bincount(column.codes[there], minlength=len(column.levels)).tolist()
     return {label: count for label, count in zip(column.levels, counts, strict=True) if count}
 
@@ -140,7 +140,7 @@ def guessed_task(path: str, counts: dict[str, dict[str, int]]) -> str:
 
 
 def target_words(path: str, counts: dict[str, dict[str, int]], task: str) -> str:
-    """What the target holds. Raises DataError for a label alone, and for labels that are mostly different."""
+    """A comment on the target. Raises DataError for a label alone, and for labels that are mostly different."""
     if task == "regression":
         return few([f"{len(labels):,} different numbers" for labels in counts.values()])
     for name, labels in counts.items():
@@ -168,7 +168,7 @@ def key_lines(keys: dict[str, Any], missing: int) -> list[str]:
 
 
 def column_lines(found: Sequence[Profile], unusable: Sequence[str], rows: int) -> list[str]:
-    """What is not as it looks: columns to leave out, with the reason, and texts that need more than their kind."""
+    """Lines on columns that are left out, with the reason, and on texts that need more than their kind."""
     useless = [each for each in found if each.useless]
     together = len(useless) > MOST_LINES
     excluded = [*unusable, *(each.name for each in useless if together)]

@@ -41,7 +41,7 @@ MALLOC_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_T
 
 
 def environment(*, ranks: int = 1, mpi: str | None = None) -> dict[str, Any]:
-    """What the last bits of a result depend on beside config and data.
+    """The facts on which the last bits of a result depend beside config and data.
 
     One config and one data file give the same bits wherever all of this is the same. The BLAS kernel is the one that
     was chosen for this processor, which no version number shows. Several processes sum bars in an order that their
@@ -86,7 +86,7 @@ def blas() -> dict[str, Any]:
 
 
 def loaded_blas() -> list[dict[str, Any]]:
-    """What threadpoolctl says of each BLAS library that is loaded."""
+    """The facts of threadpoolctl on each BLAS library that is loaded."""
     return [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
 
 

@@ -38,7 +38,7 @@ MOST_CONFUSED = 1000  # of a confusion matrix: a million counts
 
 @dataclass(frozen=True)
 class Model:
-    """What `model.npz` holds: `predict` takes inputs as they are in a table, and returns predictions in its terms.
+    """The content of `model.npz`: `predict` takes inputs as they are in a table, and returns predictions in its terms.
 
     `coding` is that of the input columns. `epoch` is the one that the weights are from and `config` the complete config
     of the run, as plain data.
@@ -127,7 +127,7 @@ class Model:
 
     @property
     def reading(self) -> Reading:
-        """How the files of its training rows were written."""
+        """The form of the files of its training rows."""
         return Reading() if self.config is None else Config.model_validate(self.config).reading()
 
     def read(
@@ -161,7 +161,7 @@ class Model:
         return replace(table, kinds=dict(zip(self.inputs, table.kinds.values(), strict=True)))
 
     def news(self, table: Table) -> list[str]:
-        """What the rows hold that the training rows did not, a sentence each."""
+        """Sentences on what the rows hold that the training rows did not."""
         return [*table.notes, *self.coding.news(table), *self.coding.far_off(table.X)]
 
     def save(self, path: Path) -> None:

@@ -93,7 +93,7 @@ def coded_profiles(coding: Coding, Z: Examples) -> list[Profile]:
 
 
 def gaps_in(coding: Coding, Z: Examples) -> dict[str, int]:
-    """How many of the coded rows have no value, by column."""
+    """The number of coded rows without a value, by column."""
     columns: list[int | None] = []
     place = len(coding.fill)
     for gaps in coding.gaps.tolist():
@@ -125,7 +125,7 @@ def number_profile(name: str, kind: str, column: Array) -> Profile:
 
 
 def all_different(numbers: Array) -> bool:
-    """Whether these are whole numbers and no two of them are equal."""
+    """Tell whether these are whole numbers and no two of them are equal."""
     room = numbers.max() - numbers.min() >= len(numbers) - 1
     return bool(room and (numbers == np.floor(numbers)).all() and len(np.unique(numbers)) == len(numbers))
 
@@ -186,7 +186,7 @@ def number_text(value: float, kind: str) -> str:
 
 
 def kinds_in_words(found: Sequence[Profile]) -> list[str]:
-    """Which columns are of which kind, a line for each kind."""
+    """The columns of each kind, a line for each."""
     words: Mapping[str, str] = {
         "number": "numbers",
         "boolean": "true or false",

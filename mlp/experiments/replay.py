@@ -56,7 +56,7 @@ class Replay:
             self.difference = self.difference or compare_file(self.folder / name, kind, content)
 
     def compare_row(self, record: EpochRecord) -> str | None:
-        """How an epoch's row differs from the one in metrics.csv, if it does."""
+        """The difference of an epoch's row from the one in metrics.csv, if any."""
         row = cells(record)
         header = as_line(row, header=True)
         if self.lines[:1] != [header]:
@@ -72,7 +72,7 @@ class Replay:
 
 
 def compare_file(path: Path, kind: str, content: bytes) -> str | None:
-    """How a file differs from what it would be now, if it does: by which arrays, or by its header.
+    """The difference of a file from what it would be now, if any: by which arrays, or by its header.
 
     The bytes between these are not compared: other versions of Python write another container.
     """

@@ -126,7 +126,7 @@ def continue_run(run: Run, *, argv: Sequence[str]) -> list[str]:
 
 
 def changes_since(facts: Mapping[str, Any], now: Sequence[str]) -> list[str]:
-    """What of the environment has changed since the run started: `now`, and in the resumes before."""
+    """The changes of the environment since the run started: `now`, and in the resumes before."""
     before = {change: None for each in facts["resumed"] for change in each["changed"] if change not in now}
     return [*now, *(f"{change} for a part of it" for change in before)]
 

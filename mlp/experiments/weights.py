@@ -14,7 +14,7 @@ from mlp.types import Array
 
 
 def weighted(config: schema.Config) -> bool:
-    """Whether a config asks for weights."""
+    """Tell whether a config asks for weights."""
     return config.data.weight is not None or (config.loss is not None and config.loss.class_weight is not None)
 
 

@@ -19,7 +19,7 @@ from mlp.types import Array, Count
 
 
 class LayerValues(NamedTuple):
-    """What `Layer.forward` computed: `H_in` is K_in x B, `A` and `H` are K_out x B."""
+    """The values that `Layer.forward` computed: `H_in` is K_in x B, `A` and `H` are K_out x B."""
 
     H_in: Array
     A: Array

@@ -22,7 +22,7 @@ from mlp.types import Array
 
 
 class CouplingValues(NamedTuple):
-    """What `Coupling.forward` computed: `m` holds the values of the layers of m, `H` is K x B."""
+    """The values that `Coupling.forward` computed: `m` holds the values of the layers of m, `H` is K x B."""
 
     m: list[Any]
     H: Array

@@ -16,7 +16,7 @@ Entry = NewType("Entry", dict[str, Any])
 
 
 class Maker(NamedTuple):
-    """What the layers of one network are made with."""
+    """The generator and the type of numbers that the layers of one network are made with."""
 
     rng: np.random.Generator
     dtype: Any

@@ -70,7 +70,7 @@ class Ranks:
         raise SystemExit(code)
 
     def library(self) -> str | None:
-        """What computes the sums, with its version: their last bits depend on it."""
+        """The library that computes the sums, with its version: their last bits depend on it."""
         return None
 
 

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def everywhere(ranks: Ranks, function: Callable[[], T]) -> T:
-    """What a function returns on this rank, when it has succeeded on all.
+    """The value of a function on this rank, when it has succeeded on all.
 
     Otherwise the lowest rank where it failed raises its error, tells it, and so ends all; the others wait for that.
     """

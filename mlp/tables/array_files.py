@@ -107,7 +107,7 @@ def other(source: str, column: Array, kind: str | None) -> Array | Texts:
 
 
 def load(path: Path, names: Sequence[str]) -> dict[str, Array]:
-    """What NumPy finds in the file: the arrays with these names, or the one array of a `.npy` file under ""."""
+    """The arrays with these names in a file, or the one array of a `.npy` file under ""."""
     name = ""
     with open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of headers that Python 2 wrote, or that damage made

@@ -56,12 +56,12 @@ class Category:
 
     @property
     def codes(self) -> int:
-        """How many codes there are."""
+        """The number of codes."""
         return len(self.levels) + self.rare
 
     @property
     def size(self) -> int:
-        """How many coded columns there are."""
+        """The number of coded columns."""
         return {1: 0, 2: 1}.get(self.codes, self.codes) + self.gaps
 
     def code(self, column: Texts) -> Array:
@@ -99,7 +99,7 @@ class Category:
         return [f"{name}={text}" for text in [*kept, *(["(missing)"] if self.gaps else [])]]
 
     def news(self, name: str, column: Texts, codes: Array) -> Iterator[str]:
-        """What rows hold that the training rows did not, a sentence each."""
+        """Sentences on what rows hold that the training rows did not."""
         if (unseen := codes == UNSEEN).any():
             texts = [column.levels[code] for code in np.unique(column.codes[unseen]).tolist()]
             yield (

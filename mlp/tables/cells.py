@@ -74,7 +74,7 @@ def to_truth(cell: str) -> float | None:
 
 
 def otherwise(name: str, kind: str | None) -> str:
-    """What to write for a column of this kind where some cells are no numbers."""
+    """The advice for a column of this kind where some cells are no numbers."""
     return "task: classification takes texts" if kind == "target" else f"data.columns: {{{name}: category}} takes texts"
 
 

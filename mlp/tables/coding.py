@@ -29,7 +29,7 @@ CLIPPED = 3.0  # the largest size of a number that is clipped
 
 @dataclass(frozen=True)
 class ColumnOptions:
-    """How one column is coded where it is not as all others; None is as all others."""
+    """The options of one column where it is not as all others; None is as all others."""
 
     missing: Missing | None = None
     min_count: int = 1
@@ -105,7 +105,7 @@ class Coding:
 
     @cached_property
     def size(self) -> int:
-        """How many coded columns there are: the inputs of the network."""
+        """The number of coded columns, which is that of the inputs of the network."""
         return len(self.fill) + int(self.gaps.sum()) + sum(category.size for category in self.categories.values())
 
     def encode(self, table: Table) -> Examples:
@@ -145,7 +145,7 @@ class Coding:
 
     @property
     def scaled(self) -> Array:
-        """Which numbers are standardized."""
+        """The numbers that are standardized."""
         return (self.scaler.mean != 0) | (self.scaler.std != 1)
 
     def decode(self, Z: Array) -> tuple[Array, dict[str, Array]]:
@@ -163,7 +163,7 @@ class Coding:
         return X, codes
 
     def stretch(self, X: Array) -> Array:
-        """How many times a small error of a clipped number is larger in what `decode` makes of it: dz/dc, N x D.
+        """The factor by which `decode` makes a small error of a clipped number larger: dz/dc, N x D.
 
         With c = z / sqrt(1 + (z/3)^2) it is (1 + (z/3)^2)^(3/2).
         """
@@ -173,7 +173,7 @@ class Coding:
         return np.where(self.scaled & ~np.isnan(z), (1 + (z / CLIPPED) ** 2) ** 1.5, 1.0)
 
     def news(self, table: Table) -> Iterator[str]:
-        """What rows hold that the training rows did not, a sentence each: gaps and texts."""
+        """Sentences on what rows hold that the training rows did not: gaps and texts."""
         missing = np.zeros(len(self.fill), np.int64)
         for rows in slices(table.X):
             missing += np.isnan(table.X[rows]).sum(axis=0)
@@ -249,7 +249,7 @@ def present(X: Examples, rows: slice) -> Array:
 
 
 def zeros_and_ones(X: Examples) -> Array:
-    """Which columns of X hold both 0 and 1, and no other number."""
+    """The columns of X that hold both 0 and 1, and no other number."""
     found = np.zeros((3, X.shape[1]), bool)
     for rows in slices(X):
         piece = X[rows]
@@ -259,7 +259,7 @@ def zeros_and_ones(X: Examples) -> Array:
 
 
 def gaps_by_column(tables: Sequence[Table]) -> dict[str, int]:
-    """How many cells of each input column are missing, for those that have such cells."""
+    """The number of missing cells of each input column, for those that have such cells."""
     counts: dict[str, int] = {}
     for table in tables:
         X = np.zeros(len(table.numbers), np.int64)

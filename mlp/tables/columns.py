@@ -22,7 +22,9 @@ FAR_OFF = 16.0  # standard deviations from 0 to a mean; single precision is then
 
 
 class Measured(NamedTuple):
-    """What each of D columns holds, over the cells that are not missing: float64 but for the count of `missing`.
+    """Mean, standard deviation and range of each of D columns, over the cells that are not missing.
+
+    All are float64 but for the count of `missing`.
 
     `std` is that of the population, and 1 where the column is constant; `mean` is then the constant itself.
     """

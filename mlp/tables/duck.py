@@ -39,7 +39,7 @@ def literals(files: Sequence[Path]) -> str:
 
 
 def problem(error: Exception) -> str:
-    """What DuckDB says, in a line."""
+    """The message of DuckDB, in a line."""
     return " ".join(str(error).split("\n\n")[0].split("\n")[0].split())
 
 
@@ -90,7 +90,7 @@ def fetch(connection: duckdb.DuckDBPyConnection, relation: str, columns: Sequenc
 
 
 def rejected(connection: duckdb.DuckDBPyConnection) -> tuple[bool, dict[int, int]]:
-    """Whether the last scan left out rows for their form, and how many cells of each column were not of its type."""
+    """Tell whether the last scan left out rows for their form, and count the cells of each column of another type."""
     found = connection.execute(
         "SELECT error_type = 'CAST', column_name, count(*) FROM reject_errors GROUP BY ALL"
     ).fetchall()
@@ -117,7 +117,7 @@ def texts(column: Any) -> list[str | None]:
 
 
 def at_once(known: Mapping[int, Sized]) -> int:
-    """How many columns of text to scan at once, where the length of some is known."""
+    """The number of columns of text to scan at once, where the length of some is known."""
     rows = next((len(column) for column in known.values()), None)
     return AT_ONCE if rows is None else max(AT_ONCE, CELLS // max(1, rows))
 

@@ -98,7 +98,7 @@ def text_of(cell: Any, reading: Reading) -> str | None:
 
 
 def is_nothing(cell: Any) -> bool:
-    """Whether a cell is None, nan, NaT or pandas' NA, which is not even equal to itself."""
+    """Tell whether a cell is None, nan, NaT or pandas' NA, which is not even equal to itself."""
     if cell is None:
         return True
     equal = cell == cell

@@ -30,7 +30,7 @@ SEP = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Head:
-    """How a text is laid out: `skip` lines, then a header unless the columns are `numbered`, then rows.
+    """The layout of a text: `skip` lines, then a header unless the columns are `numbered`, then rows.
 
     `rows` are the first of them, cells without the blanks around them; `closed` says that a delimiter ends each row.
     """
@@ -141,7 +141,7 @@ def check_delimiter(where: str, first: Sequence[str], delimiter: str) -> None:
 
 
 def is_numbered(where: str, first: Sequence[str], reading: Reading, wanted: Sequence[str]) -> bool:
-    """Whether the first row is an example; refused where that is not certain."""
+    """Tell whether the first row is an example; refused where that is not certain."""
     if reading.header is not None:
         return not reading.header
     if set(wanted) <= set(first) and not all(name.isdigit() for name in wanted):

@@ -44,4 +44,4 @@ class Reading:
 
 
 KEYS = tuple(field.name for field in fields(Reading) if field.name not in ("as_written", "unknown"))
-"""What a person says of a new table's form; the others follow from what its columns are to the model."""
+"""The keys that say how a new table is written; the others follow from what its columns are to the model."""

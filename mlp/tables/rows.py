@@ -84,7 +84,7 @@ def rewrite(source: str, path: Path, head: Head, out: Path) -> None:
 
 
 def first_place(files: Sequence[tuple[str, Path, Head]], column: int, is_it: Callable[[str], bool]) -> tuple[str, str]:
-    """Where the first cell of a column is of which `is_it` is true, as file:line, and the cell."""
+    """Find the first cell of a column of which `is_it` is true, as file:line, and the cell."""
     for source, path, head in files:
         with closing(rows(source, path, head)) as found:
             for line, row in found:

@@ -81,7 +81,7 @@ def split_ordered(values: Array, valid: float, test: float, *, column: str) -> t
 
 
 def nearest_cuts(sizes: Array, n: int, first: float, second: float) -> tuple[int, int]:
-    """How many of the groups with these sizes, from the first on, come nearest to n first and n (first + second)."""
+    """The numbers of groups that, from the first on, come nearest to n first and n (first + second) rows."""
     ends = np.concatenate([[0], np.cumsum(sizes)])
     a, b = (int(np.abs(ends - n * share).argmin()) for share in (first, first + second))
     if first > 0 and a == 0:

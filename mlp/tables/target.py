@@ -38,7 +38,7 @@ class Target(ABC):
 
     @property
     def size(self) -> int:
-        """How many outputs the network has."""
+        """The number of outputs of the network."""
         return len(self.names)
 
     @property
@@ -76,7 +76,7 @@ class Target(ABC):
 
     @abstractmethod
     def predictions(self, P: Array) -> dict[str, Array]:
-        """What P says, as columns for people, by name."""
+        """The content of P as columns for people, by name."""
 
     @abstractmethod
     def metrics(self) -> dict[str, Metric]:
@@ -84,14 +84,14 @@ class Target(ABC):
 
     @abstractmethod
     def column_scores(self, decided: Array, true: Array) -> dict[str, float]:
-        """How good what was decided is, for each column; 1 is perfect. Both are as `decide` returns them."""
+        """The quality of the decisions, for each column; 1 is perfect. Both are as `decide` returns them."""
 
     @abstractmethod
     def baseline(self, true: Array) -> dict[str, float]:
         """The column scores of the best prediction that is the same for all rows."""
 
     def evidence(self, P: Array, Y: Array) -> list[Array]:
-        """What `reports` needs of a batch: for each column of the target a matrix with one column for each example."""
+        """The numbers that `reports` needs of a batch: for each column of the target a matrix, a column an example."""
         return []
 
     def reports(self, evidence: list[Array]) -> dict[str, Report]:
@@ -111,7 +111,7 @@ class Target(ABC):
 
 @dataclass(frozen=True)
 class Report:
-    """What is said of predictions for one column: scores by name, those of each class, and the constant to beat.
+    """A report on the predictions for one column: scores by name, those of each class, and the constant to beat.
 
     `always` is the best prediction that is the same for all of these rows, in words, and its scores.
     """

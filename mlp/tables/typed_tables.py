@@ -140,7 +140,7 @@ class TypedTable:
         return Column(own if kind in (None, "quantity", "target") else kind, values, tuple(notes))
 
     def place(self, j: int, is_it: Callable[[str], bool]) -> tuple[str, str]:
-        """Where the first such cell of a column is: these files have no lines."""
+        """The place of the first such cell of a column: these files have no lines."""
         return self.source, ""
 
     def relation(self) -> str:
@@ -155,7 +155,7 @@ def query_table(
     reading: Reading,
     notes: Mapping[str, tuple[str, ...]] | None = None,
 ) -> TypedTable:
-    """What `reading.query` makes of a relation with these names, its table `data`.
+    """The table that `reading.query` makes of a relation with these names, its table `data`.
 
     Raises DataError for anything but one SELECT.
     """

@@ -74,7 +74,7 @@ def odd_labels(target: Target, counts: Mapping[str, Mapping[str, Sequence[int]]]
 
 
 def constant_columns(X: Examples) -> Array:
-    """Which columns of X hold one value alone."""
+    """The columns of X that hold one value alone."""
     return np.isin(np.arange(X.shape[1]), telling(X, np.zeros(len(X), int), np.arange(X.shape[1])))
 
 
@@ -137,7 +137,7 @@ def agreeing(X: Examples, left: Array, expected: Callable[[slice, Array], Array]
 
 
 def new_in(tables: Mapping[str, Table], coding: Coding) -> Iterator[str]:
-    """What the validation and test rows hold that the training rows did not."""
+    """Notes on contents of validation and test rows that the training rows did not have."""
     for name, table in tables.items():
         if name != "train":
             yield from (f"in the {name} rows, {each}" for each in coding.news(table))

@@ -148,7 +148,7 @@ def apply_override(tree: Tree, override: str) -> str:
 
 
 def reading_with(config: Any, overrides: Sequence[str]) -> Reading:
-    """How a new table is written: as `config`, which a model keeps, says of the training rows, but for `overrides`."""
+    """The form of a new table: that of the training rows by `config`, which a model keeps, but for `overrides`."""
     check_reading_keys(overrides)
     if config is None:
         return Reading()

@@ -100,7 +100,7 @@ NAMES: tuple[tuple[str, ...], ...] = (
 
 
 class Split(Section):
-    """Which rows are for training: fractions of all, drawn or in order, or the parts that a `column` names."""
+    """The rows that are for training: fractions of all, drawn or in order, or the parts that a `column` names."""
 
     valid: Fraction = 0.0
     test: Fraction = 0.0
@@ -196,5 +196,5 @@ class Config(Section):
         return Reading(**keys | {"missing_values": missing, "as_written": tuple(texts)})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """How it is sent to another process: as plain values, because sections that were derived cannot be pickled."""
+        """Pickle it for another process as plain values, because sections that were derived cannot be pickled."""
         return Config.model_validate, (self.model_dump(),)

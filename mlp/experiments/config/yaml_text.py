@@ -102,7 +102,7 @@ class Reader:
             yield event
 
     def value(self, event: Any, path: KeyPath) -> Any:
-        """What the event begins, all of it."""
+        """The whole node that the event begins."""
         place = self.place(event)
         self.check(event, place, path)
         self.tree.values.setdefault(path, place)
@@ -157,7 +157,7 @@ def at(source: str, mark: Any) -> str:
 
 
 def plain_value(text: str, place: str) -> Any:
-    """What an unquoted scalar means: 010 is ten, 1e-3 a number; off, no and 1_000 are text."""
+    """The meaning of an unquoted scalar: 010 is ten, 1e-3 a number; off, no and 1_000 are text."""
     if text in WORDS:
         return WORDS[text]
     if INT.fullmatch(text):

@@ -103,7 +103,7 @@ class FolderLock:
             self.problem = f"{folder}: cannot be locked here ({error.strerror}): let no second process write to it"
 
     def held(self) -> bool:
-        """Whether the directory is still where it was when it was locked, and not deleted, moved or replaced."""
+        """Tell whether the directory is still where it was when it was locked, and not deleted, moved or replaced."""
         try:
             return os.path.samestat(self.place, os.stat(self.folder))
         except OSError:
@@ -120,7 +120,7 @@ class FolderLock:
 
 
 def locked(folder: Path) -> bool | None:
-    """Whether a process is writing to the directory at this moment; None where that cannot be known."""
+    """Tell whether a process is writing to the directory at this moment; None where that cannot be known."""
     if not (folder / LOCK).exists():  # a copy without it: to ask would make one
         return None
     try:
@@ -153,7 +153,7 @@ class Resumed(Part):
 
 
 class RunRecord(Part):
-    """What is read again from run.json."""
+    """The facts that are read again from run.json."""
 
     status: Literal["running", "finished", "interrupted", "diverged", "failed"]
     epochs_done: int
