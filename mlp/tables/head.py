@@ -67,7 +67,7 @@ def look(source: str, path: Path, reading: Reading, wanted: Sequence[str]) -> He
     if lines[0].startswith("#") and len(records) > 1 and len(records[1]) != len(first):
         raise DataError(f"{where}: looks like a comment; data.skip_lines: {skip + 1} leaves it out")
     numbered = is_numbered(where, first, reading, wanted)
-    closed = len(first) > 1 and not first[-1]
+    closed = len(first) > 1 and all(len(record) < len(first) or not record[-1] for record in records)
     cells = first[:-1] if closed else first
     names = tuple(str(j) for j in range(len(cells))) if numbered else tuple(cells)
     return Head(delimiter, names, numbered, skip, closed, tuple(map(tuple, records if numbered else records[1:])))

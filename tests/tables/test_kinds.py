@@ -203,3 +203,10 @@ def test_a_row_that_is_too_long_is_told_where_a_delimiter_ends_each_row(tmp_path
     (tmp_path / "t.csv").write_text("x,y,\n" + "1,2,\n" * 5000 + "3,4,5\n")
     with pytest.raises(DataError, match=r"t\.csv:5002: 3 cells, but the header has 2"):
         read_table(tmp_path / "t.csv", targets=["y"])
+
+
+def test_a_last_column_without_a_name_is_a_column_and_a_delimiter_at_the_end_is_none(tmp_path):
+    for header, row in (("a,y,", "1,p,7"), ("a,y,", "1,p,"), ("a,y,", "1,p")):
+        (tmp_path / "t.csv").write_text(f"{header}\n{row}\n{row}\n")
+        table = read_table(tmp_path / "t.csv", inputs=["a"], targets=["y"], labels=True)
+        assert (table.X.tolist(), table.Y.tolist()) == ([[1], [1]], [["p"], ["p"]])
