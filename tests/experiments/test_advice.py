@@ -73,11 +73,13 @@ def numbers(n=40, **columns):
 
 # The shipped configs
 
+TOLD = {"penguins": ["2 of 344 rows have no value in 'body_mass_g', and are left out"]}  # facts about the table
+
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_shipped_configs_are_silent_before_and_after_training(path):
     run, progress = prepare(load_config(path)), Progress()
-    assert run.notes == []
+    assert list(run.notes) == TOLD.get(path.stem, [])
     for _ in run.epochs(progress):
         pass
     assert closing_advice(run, run.best_model(progress)) == []
