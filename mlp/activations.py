@@ -66,6 +66,18 @@ def softplus_value(A: Array) -> Array:
     return np.maximum(A, 0) + np.log1p(exp_minus_abs(A))
 
 
+SELU_SCALE = 1.0507009873554805
+SELU_ALPHA = 1.6732632423543772
+
+
+def selu_value(A: Array) -> Array:
+    return np.where(A > 0, SELU_SCALE * A, SELU_SCALE * SELU_ALPHA * np.expm1(np.minimum(A, 0)))
+
+
+def selu_slope(A: Array, H: Array) -> Array:
+    return np.where(A > 0, A.dtype.type(SELU_SCALE), H + SELU_SCALE * SELU_ALPHA)
+
+
 def softsign_slope(A: Array, H: Array) -> Array:
     R = 1 / (1 - minus_abs(A))
     return R * R
@@ -74,6 +86,21 @@ def softsign_slope(A: Array, H: Array) -> Array:
 def silu_slope(A: Array, H: Array) -> Array:
     S = logistic_value(A)
     return S + H * (1 - S)
+
+
+def tanh_of_softplus(A: Array) -> Array:
+    """tanh(log(1 + exp(a))), by e = exp(-|a|).
+
+    It is (1 + 2e) / (1 + 2e (1 + e)) where a > 0, else e (e + 2) / (e (e + 2) + 2).
+    """
+    E = exp_minus_abs(A)
+    above, below = 2 * E, E * (E + 2)
+    return np.where(A > 0, 1 + above, below) / np.where(A > 0, 1 + above * (1 + E), below + 2)
+
+
+def mish_slope(A: Array, H: Array) -> Array:
+    T = tanh_of_softplus(A)
+    return T + A * (1 - T * T) * logistic_value(A)
 
 
 GELU_SCALE = 2 * math.sqrt(2 / math.pi)
@@ -122,6 +149,10 @@ elu = Activation(
     scheme="he_normal",
 )
 
+# g(a) = s a where a > 0, else s alpha (exp(a) - 1),  g' = s or h + s alpha
+# Klambauer et al. 2017: with these s and alpha, mean 0 and variance 1 pass through (theirs: 1.0507 and 1.6733).
+selu = Activation("selu", value=selu_value, slope=selu_slope, scheme="lecun_normal")
+
 # g(a) = log(1 + exp(a)),  g' = 1 / (1 + exp(-a)) = 1 - exp(-h)  (Dugas et al. 2001)
 softplus = Activation("softplus", value=softplus_value, slope=lambda A, H: -np.expm1(-H), scheme="he_normal")
 
@@ -130,6 +161,9 @@ softsign = Activation("softsign", value=lambda A: A / (1 - minus_abs(A)), slope=
 
 # g(a) = a s,  s = logistic(a),  g' = s + h (1 - s)  (Elfwing, Uchibe and Doya 2018)
 silu = Activation("silu", value=lambda A: A * logistic_value(A), slope=silu_slope, scheme="he_normal")
+
+# g(a) = a t,  t = tanh(log(1 + exp(a))),  g' = t + a (1 - t^2) logistic(a)  (Misra 2020)
+mish = Activation("mish", value=lambda A: A * tanh_of_softplus(A), slope=mish_slope, scheme="he_normal")
 
 # g(a) = a s,  s = logistic(v),  v = 2 sqrt(2/pi) (a + 0.044715 a^3),  g' = s + h (1 - s) dv/da
 # The tanh form of Hendrycks and Gimpel 2016 (1/2 (1 + tanh(v/2)) is logistic(v)): analytic, and needs no erf.
@@ -144,9 +178,11 @@ ACTIVATIONS: dict[str, Activation] = {
         relu,
         leaky_relu,
         elu,
+        selu,
         softplus,
         softsign,
         silu,
+        mish,
         gelu,
     )
 }

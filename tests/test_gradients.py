@@ -7,7 +7,7 @@ from numerical import central_differences, complex_step, relative_error
 from mlp import ACTIVATIONS, L2Penalty, Layer, Network
 from mlp.losses import LOSSES
 
-PIECEWISE = ("relu", "leaky_relu", "elu", "softsign")
+PIECEWISE = ("relu", "leaky_relu", "elu", "selu", "softsign")
 SIZES = {1: [4, 3], 2: [4, 5, 3], 3: [4, 6, 5, 3]}  # K_0, ..., K_L: all different
 BATCHES = [7, 1, 3, 4, 5]  # all different from the sizes; one example; B == K_out, K_in, a hidden K
 

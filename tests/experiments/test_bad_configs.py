@@ -31,7 +31,7 @@ NAMES = {
     "LAYERS": LAYERS,
     "OPTIMIZER": OPTIMIZER,
     "TASK": TASK,
-    "ACTIVATIONS": "identity, logistic, tanh, relu, leaky_relu, elu, softplus, softsign, silu, gelu",
+    "ACTIVATIONS": "identity, logistic, tanh, relu, leaky_relu, elu, selu, softplus, softsign, silu, mish, gelu",
     "SCHEMES": "glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, zeros",
 }
 HUGE = "123456789012345678901234567890"

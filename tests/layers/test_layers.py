@@ -145,8 +145,9 @@ def test_layers_of_no_size_are_refused():
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_the_default_scheme_follows_the_activation(name):
-    relatives_of_relu = {"relu", "leaky_relu", "elu", "softplus", "silu", "gelu"}
+    relatives_of_relu = {"relu", "leaky_relu", "elu", "softplus", "silu", "mish", "gelu"}
     expected = "he_normal" if name in relatives_of_relu else "glorot_uniform"
+    expected = "lecun_normal" if name == "selu" else expected
     default = Layer.initialize(5, 4, name, rng=np.random.default_rng(3))
     named = Layer.initialize(5, 4, name, rng=np.random.default_rng(3), scheme=expected)
     assert np.array_equal(default.W, named.W)
