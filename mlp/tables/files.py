@@ -46,7 +46,7 @@ def read_files(
         names, numbered = list(found.names), found.numbered
         left_out = {*exclude, *(name for name, kind in kinds.items() if kind == "ignore")}
         if inputs is None:
-            check_there(source, names, [*left_out, *kinds], "data.exclude or data.columns")
+            check_there(source, [*names, *found.queried], [*left_out, *kinds], "data.exclude or data.columns")
         check_there(source, names, list(others), "asked for besides")
         of_X, of_Y = choose_names(source, names, inputs, targets, {*left_out, *others}, numbered=numbered)
         asked: dict[int, str | None] = {j: kinds.get(names[j]) for j in of_X}

@@ -36,6 +36,8 @@ class TextTable:
     not take a file as it is: Python's csv module then goes through its rows, and finds what is wrong.
     """
 
+    queried = ()
+
     def __init__(
         self, files: Sequence[tuple[str, Path]], reading: Reading, wanted: Sequence[str], folder: Path
     ) -> None:

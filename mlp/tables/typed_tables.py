@@ -32,6 +32,8 @@ class TypedTable:
     """The columns of a `relation` in SQL, with the kinds that their types say."""
 
     numbered = False
+    queried: tuple[str, ...] = ()
+    """The names of the columns that the query was asked of."""
 
     def __init__(
         self,
@@ -170,4 +172,6 @@ def query_table(
         connection.execute(f"CREATE TEMP TABLE answer AS ({query}\n)")
     except duck.Problem as error:
         raise DataError(f"{source}: data.query: {duck.problem(error)}") from None
-    return TypedTable(source, connection, "answer", reading, notes)
+    table = TypedTable(source, connection, "answer", reading, notes)
+    table.queried = tuple(names)
+    return table

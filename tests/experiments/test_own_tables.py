@@ -319,3 +319,25 @@ def test_a_query_may_name_the_target_that_a_new_table_has_not(tmp_path, monkeypa
     assert mlp("predict", "runs/c", f"new.{form}").stdout == mlp("predict", "runs/c", f"t.{form}").stdout
     none = mlp("predict", "runs/c", f"new.{form}", "--set", "data.query=SELECT x FROM data WHERE y IS NOT NULL", code=3)
     assert f"new.{form}: 0 rows: data.query leaves none" in none.output
+
+
+def test_a_column_that_a_query_renames_may_be_a_category_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"zip": ["01", "1"][n % 2], "label": ["01", "1"][n % 2]} for n in range(40)]
+    Path("t.csv").write_bytes(as_csv(["zip", "label"], rows))
+    Path("new.csv").write_bytes(as_csv(["zip"], rows))
+    data = (
+        "columns: {zip: category, code: category, label: category}, query: 'SELECT zip AS code, label AS y FROM data'"
+    )
+    text = CONFIG.format(path="t.csv", target="y", by="", data=data, task="classification")
+    Path("c.yaml").write_text(text)
+    mlp("train", "c.yaml")
+    model = load_model(Path("runs/c"))
+    assert model.coding.categories["code"].levels == ("01", "1")
+    assert model.target.labels == {"y": ("01", "1")}
+    refused = mlp("predict", "runs/c", "new.csv", code=3)
+    assert 'Referenced column "label" not found' in refused.output
+    found = mlp("predict", "runs/c", "new.csv", "--set", "data.query=SELECT zip AS code FROM data")
+    assert len(answers(found.stdout)) == 40
+    Path("c.yaml").write_text(text.replace("{zip:", "{zpi:"))
+    assert "no column 'zpi' (data.exclude or data.columns)" in mlp("train", "c.yaml", code=3).output
