@@ -210,3 +210,10 @@ def test_a_last_column_without_a_name_is_a_column_and_a_delimiter_at_the_end_is_
         (tmp_path / "t.csv").write_text(f"{header}\n{row}\n{row}\n")
         table = read_table(tmp_path / "t.csv", inputs=["a"], targets=["y"], labels=True)
         assert (table.X.tolist(), table.Y.tolist()) == ([[1], [1]], [["p"], ["p"]])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16"])
+def test_utf_16_is_read_with_and_without_its_mark_where_the_key_is_set(tmp_path, encoding):
+    (tmp_path / "t.csv").write_bytes("a,y\n1,é\n2,q\n".encode(encoding))
+    table = read_table(tmp_path / "t.csv", targets=["y"], labels=True, reading=Reading(encoding="utf-16"))
+    assert (table.X.tolist(), table.Y.tolist()) == ([[1], [2]], [["é"], ["q"]])
