@@ -46,7 +46,7 @@ def read_files(
         names, numbered = list(found.names), found.numbered
         left_out = {*exclude, *(name for name, kind in kinds.items() if kind == "ignore")}
         if inputs is None:
-            check_there(source, [*names, *found.queried], [*left_out, *kinds], "data.exclude or data.columns")
+            check_there(source, [*names, *found.notes], [*left_out, *kinds], "data.exclude or data.columns")
         check_there(source, names, list(others), "asked for besides")
         of_X, of_Y = choose_names(source, names, inputs, targets, {*left_out, *others}, numbered=numbered)
         asked: dict[int, str | None] = {j: kinds.get(names[j]) for j in of_X}
@@ -59,15 +59,16 @@ def read_files(
         columns = found.columns(asked_beside | asked, strict=strict)
         twice = {j: kind for j, kind in asked_beside.items() if kind != asked.get(j, kind)}
         beside_columns = {j: columns[j] for j in asked_beside} | found.columns(twice)
-        gaps = {j: are_missing(columns[j]) for j in of_Y}
-        for j in of_Y:
-            check_target(names[j], columns[j], gaps[j], partial(found.place, j), reading)
+        missing = [are_missing(columns[j]) for j in of_Y]
+        for j, cells in zip(of_Y, missing, strict=True):
+            check_target(names[j], columns[j], cells, partial(found.place, j), reading)
+        gaps = np.any(missing, axis=0)
     numbers = [j for j in of_X if not isinstance(columns[j].values, Texts)]
     N = len(columns[of_X[0]].values)
     if N == 0:
         why = "data.query leaves none" if reading.query else "there is a header but no example below it"
         raise DataError(f"{source}: 0 rows: {why}")
-    if of_Y and np.any([*gaps.values()], axis=0).all():
+    if gaps.all():
         raise DataError(f"{source}: no row has a value in {listed([names[j] for j in of_Y])}")
     noted = [*(columns[j] for j in of_X), *beside_columns.values()]
     notes = tuple(dict.fromkeys(note for column in noted for note in column.notes))
@@ -86,7 +87,7 @@ def read_files(
         {name: beside_columns[j].values for name, j in beside.items()},
         notes,
     )
-    return without(table, np.any([*gaps.values()], axis=0)) if gaps else table
+    return without(table, gaps)
 
 
 def without(table: Table, gaps: Array) -> Table:
@@ -111,7 +112,8 @@ def opened(
     suffix = Path(first.stem).suffix if first.suffix in (".gz", ".zst") else first.suffix  # of t.json.gz, .json
     if suffix in READERS:
         table = TypedTable.of(source, [file for file in files if isinstance(file, Path)], suffix, reading)
-        return query_table(source, table.connection, table.relation(), table.names, reading) if reading.query else table
+        unnoted: dict[str, tuple[str, ...]] = dict.fromkeys(table.names, ())
+        return query_table(source, table.connection, table.relation(), unnoted, reading) if reading.query else table
     names = [str(file) if isinstance(file, Path) else source for file in files]
     paths = [stack.enter_context(plain_text(name, file, reading)) for name, file in zip(names, files, strict=True)]
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -121,7 +123,7 @@ def opened(
     kinds = {j: "category" if name in reading.as_written else None for j, name in enumerate(text.names)}
     columns = text.columns(kinds, strict=False)
     notes = {text.names[j]: column.notes for j, column in columns.items()}
-    return query_table(source, duck.connect(text.paths), text.relation(columns), text.names, reading, notes)
+    return query_table(source, duck.connect(text.paths), text.relation(columns), notes, reading)
 
 
 def check_there(source: str, names: Sequence[str], some: Sequence[str], what: str) -> None:

@@ -36,7 +36,7 @@ class TextTable:
     not take a file as it is: Python's csv module then goes through its rows, and finds what is wrong.
     """
 
-    queried = ()
+    notes: Mapping[str, tuple[str, ...]] = {}  # none from before: each column has its own
 
     def __init__(
         self, files: Sequence[tuple[str, Path]], reading: Reading, wanted: Sequence[str], folder: Path

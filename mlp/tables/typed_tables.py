@@ -29,11 +29,12 @@ RENAMED = re.compile(r"(.+)_[0-9]+")  # as DuckDB does where a name is there alr
 
 
 class TypedTable:
-    """The columns of a `relation` in SQL, with the kinds that their types say."""
+    """The columns of a `relation` in SQL, with the kinds that their types say.
+
+    `notes` has the columns that a query was asked of, with the notes on each.
+    """
 
     numbered = False
-    queried: tuple[str, ...] = ()
-    """The names of the columns that the query was asked of."""
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class TypedTable:
         notes: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.source, self.connection, self.reading, self.from_ = source, connection, reading, relation
-        self.notes = notes or {}  # of the columns from which those of the same names were made
+        self.notes = notes or {}
         try:
             described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         except duck.Problem as error:
@@ -153,17 +154,16 @@ def query_table(
     source: str,
     connection: Any,
     relation: str,
-    names: Sequence[str],
+    notes: Mapping[str, tuple[str, ...]],
     reading: Reading,
-    notes: Mapping[str, tuple[str, ...]] | None = None,
 ) -> TypedTable:
-    """The table that `reading.query` makes of a relation with these names, its table `data`.
+    """The table that `reading.query` makes of a relation with the columns in `notes`, its table `data`.
 
     Raises DataError for anything but one SELECT.
     """
     assert reading.query is not None
     query = duck.one_select(source, reading.query)
-    there = {name.lower() for name in names}
+    there = {name.lower() for name in notes}
     absent = [name for name in reading.unknown if name.lower() not in there]
     types = ["VARCHAR" if name in reading.as_written else "DOUBLE" for name in absent]
     nulls = [f"CAST(NULL AS {kind}) AS {duck.identifier(name)}" for kind, name in zip(types, absent, strict=True)]
@@ -172,6 +172,4 @@ def query_table(
         connection.execute(f"CREATE TEMP TABLE answer AS ({query}\n)")
     except duck.Problem as error:
         raise DataError(f"{source}: data.query: {duck.problem(error)}") from None
-    table = TypedTable(source, connection, "answer", reading, notes)
-    table.queried = tuple(names)
-    return table
+    return TypedTable(source, connection, "answer", reading, notes)
