@@ -19,7 +19,7 @@ from mlp.experiments.experiment import Experiment
 from mlp.experiments.model import Model
 from mlp.experiments.storage.files import irregular
 from mlp.experiments.weights import row_weights, weighted
-from mlp.layers.table import Maker
+from mlp.layers.table import Columns, Maker
 from mlp.losses import LOSSES, NamedLoss, losses_for
 from mlp.network import Network
 from mlp.tables import Table, files_of, read_table
@@ -58,8 +58,12 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
     if config.network.inputs not in (None, coding.size):
         message = f"is {config.network.inputs}, but {train.source} has {coding.size} input columns"
         raise ConfigError(loaded.tree.located(("network", "inputs"), message))
+    try:
+        network = make_network(config.network, coding.size, target.size, weight_rng, columns_of(coding))
+    except ValueError as error:
+        raise ConfigError(loaded.tree.located(("network", "layers"), str(error))) from None
     model = Model(
-        network=make_network(config.network, coding.size, target.size, weight_rng),
+        network=network,
         loss=loss,
         coding=coding,
         target=target,
@@ -95,11 +99,26 @@ def generators(config: schema.Config) -> list[np.random.Generator]:
     return [np.random.default_rng(seed) for seed in np.random.SeedSequence(config.training.seed).spawn(3)]
 
 
-def make_network(section: schema.NetworkSection, n_in: int, n_out: int, rng: np.random.Generator) -> Network:
-    """The hidden layers of the config and a linear output layer above them, in single precision."""
+def make_network(
+    section: schema.NetworkSection, n_in: int, n_out: int, rng: np.random.Generator, columns: Columns | None = None
+) -> Network:
+    """The hidden layers of the config and a linear output layer above them, in single precision.
+
+    Raises ValueError where layers do not fit the columns, or each other.
+    """
     entries = section.model_dump()["layers"]
     output = {"units": n_out, "activation": "identity", **section.output.model_dump()}
-    return Network(list(Maker(rng, np.float32).layers([*entries, output], n_in)))
+    return Network(list(Maker(rng, np.float32, columns).layers([*entries, output], n_in)))
+
+
+def columns_of(coding: Coding) -> Columns:
+    """The inputs of the network that are standardized numbers, and those of each category of more than two levels."""
+    categories, start = [], len(coding.fill) + int(coding.gaps.sum())
+    for category in coding.categories.values():
+        if category.codes > 2:
+            categories.append(tuple(range(start, start + category.size)))
+        start += category.size
+    return Columns(tuple(np.flatnonzero(coding.scaled).tolist()), tuple(categories))
 
 
 def portable(config: schema.Config) -> dict[str, Any]:

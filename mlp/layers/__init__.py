@@ -6,10 +6,39 @@ constructors: `from_config(n_in, maker, <the keys of the mapping>)`, whose annot
 """
 
 from mlp.layers.dense import Layer, LayerBars, LayerValues
+from mlp.layers.embedding import Embedding
+from mlp.layers.gain import Gain
+from mlp.layers.layer_norm import LayerNorm
+from mlp.layers.mix import Mix
+from mlp.layers.periodic import Periodic
 from mlp.layers.recompute import Recompute
+from mlp.layers.residual import Residual
 from mlp.layers.reversible import Coupling, Reversible
 from mlp.layers.table import LAYERS
 
-LAYERS |= {"units": Layer, "recompute": Recompute}
+LAYERS |= {
+    "units": Layer,
+    "gain": Gain,
+    "mix": Mix,
+    "layer_norm": LayerNorm,
+    "periodic": Periodic,
+    "embedding": Embedding,
+    "residual": Residual,
+    "recompute": Recompute,
+}
 
-__all__ = ["LAYERS", "Coupling", "Layer", "LayerBars", "LayerValues", "Recompute", "Reversible"]
+__all__ = [
+    "LAYERS",
+    "Coupling",
+    "Embedding",
+    "Gain",
+    "Layer",
+    "LayerBars",
+    "LayerNorm",
+    "LayerValues",
+    "Mix",
+    "Periodic",
+    "Recompute",
+    "Residual",
+    "Reversible",
+]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlp.layers.table import from_header
 from mlp.network import Stack
 from mlp.types import Array
 
@@ -66,3 +67,13 @@ class Around:
 def sizes(layers: Sequence[Any]) -> tuple[int | None, int | None]:
     """The inputs of the lowest layer and the outputs of the highest, where these layers fix them."""
     return getattr(layers[0], "n_in", None), getattr(layers[-1], "n_out", None)
+
+
+def layers_of(headers: Sequence[Mapping[str, Any]], arrays: Mapping[str, Array], letter: str) -> list[Any]:
+    """The inner layers of these headers: W of the first is among the arrays as `m1_W`, for the letter m."""
+    made = []
+    for number, header in enumerate(headers, 1):
+        start = f"{letter}{number}_"
+        own = {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+        made.append(from_header(header, own))
+    return made

@@ -87,9 +87,10 @@ class Layer:
         *,
         rng: np.random.Generator,
         scheme: Scheme | None = None,
+        bias: Scheme = "zeros",
         dtype: Any = np.float32,
     ) -> Layer:
-        """A new layer with random W (K_out x K_in) drawn from `rng` by `scheme` and b = 0.
+        """A new layer with random W (K_out x K_in) drawn from `rng` by `scheme`, then b by `bias`.
 
         The schemes are in `initial_weights`; None takes the one that suits the activation (`Activation.scheme`:
         he_normal for relu and its relatives, glorot_uniform otherwise). Weights are drawn in float64 and then rounded
@@ -99,7 +100,8 @@ class Layer:
             raise ValueError(f"a layer needs at least one input and one unit, got {n_in} and {n_out}")
         g = find_activation(activation)
         W = initial_weights(n_in, n_out, g.scheme if scheme is None else scheme, rng)
-        return cls(W.astype(dtype), np.zeros((n_out, 1), dtype), g)
+        b = initial_weights(1, n_out, bias, rng)
+        return cls(W.astype(dtype), b.astype(dtype), g)
 
     def forward(self, H_in: Array) -> LayerValues:
         """A = W H_in + b 1^T and H = g(A), for H_in of shape K_in x B.
@@ -149,9 +151,12 @@ class Layer:
         units: Count,
         activation: ActivationName = "relu",
         initialization: Scheme | None = None,
+        bias: Scheme = "zeros",
     ) -> Layer:
-        """The layer of a config's entry `{units: 64, activation: relu, initialization: he_normal}`."""
-        return cls.initialize(n_in, units, activation, rng=maker.rng, scheme=initialization, dtype=maker.dtype)
+        """The layer of a config's entry `{units: 64, activation: relu, initialization: he_normal, bias: zeros}`."""
+        return cls.initialize(
+            n_in, units, activation, rng=maker.rng, scheme=initialization, bias=bias, dtype=maker.dtype
+        )
 
     def header(self) -> dict[str, Any]:
         """The layer without its arrays, for a model file."""

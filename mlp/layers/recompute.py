@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from mlp.layers.around import Around, sizes
-from mlp.layers.table import Entry, Maker, from_header, header_of
+from mlp.layers.around import Around, layers_of, sizes
+from mlp.layers.table import Entry, Maker, header_of
 from mlp.network import Stack
 from mlp.types import Array
 
@@ -60,9 +60,4 @@ class Recompute(Around):
     @classmethod
     def from_header(cls, arrays: Mapping[str, Array], /, layers: list[Entry]) -> Recompute:
         """The layers of a header with these arrays."""
-        made = []
-        for number, header in enumerate(layers, 1):
-            start = f"r{number}_"
-            own = {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
-            made.append(from_header(header, own))
-        return cls(made)
+        return cls(layers_of(layers, arrays, "r"))

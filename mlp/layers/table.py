@@ -15,18 +15,43 @@ Entry = NewType("Entry", dict[str, Any])
 """A layer in a config: a mapping with the key that stands in LAYERS, such as `{units: 64, activation: relu}`."""
 
 
+class Columns(NamedTuple):
+    """The inputs of a layer that are columns of a table: which are numbers, and which belong to each category."""
+
+    numbers: tuple[int, ...]
+    categories: tuple[tuple[int, ...], ...]
+
+    def among(self, kept: Sequence[int]) -> Columns:
+        """The same where of all inputs these are kept, and stand in front; a category stays as a whole, or goes."""
+        place = {old: new for new, old in enumerate(kept)}
+        return Columns(
+            tuple(place[number] for number in self.numbers if number in place),
+            tuple(tuple(place[row] for row in rows) for rows in self.categories if set(rows) <= place.keys()),
+        )
+
+
 class Maker(NamedTuple):
-    """The generator and the type of numbers that the layers of one network are made with."""
+    """The means to make the layers of one network: the generator, the type of numbers, and the columns below, if any.
+
+    A layer above which the inputs are still columns of the table has `columns_above(columns)`.
+    """
 
     rng: np.random.Generator
     dtype: Any
+    columns: Columns | None = None
 
-    def layers(self, entries: Sequence[Mapping[str, Any]], n_in: int | None) -> Iterator[Any]:
-        """The layers of a config, lowest first, on `n_in` inputs."""
-        for entry in entries:
-            layer = LAYERS[kind_of(entry)].from_config(n_in, self, **entry)
+    def layers(self, entries: Sequence[Mapping[str, Any]], n_in: int) -> Iterator[Any]:
+        """The layers of a config, lowest first, on `n_in` inputs. Raises ValueError for one that does not fit."""
+        columns = self.columns
+        for number, entry in enumerate(entries, 1):
+            try:
+                layer = LAYERS[kind_of(entry)].from_config(n_in, self._replace(columns=columns), **entry)
+            except ValueError as error:
+                raise ValueError(f"layer {number}: {error}") from None
             yield layer
-            n_in = getattr(layer, "n_out", None) or n_in
+            n_in = layer.n_out
+            above = getattr(layer, "columns_above", None)
+            columns = above(columns) if above is not None and columns is not None else None
 
 
 def kind_of(entry: Mapping[str, Any]) -> str:

@@ -269,7 +269,7 @@ LAYERS => layers: 32 => 7:3: network.layers: => expected a list & got 32
 LAYERS => layers: null => 7:3: network.layers: => expected a list & null
 LAYERS => layers: [{}] => 7:12: network.layers.0.units: => required key is missing
 LAYERS => layers: [{unit: 3}] => 7:13: network.layers.0.unit: => did you mean 'units'?
-LAYERS => layers: [{width: 3, b: 0}] => 7:12: network.layers.0: => one of the keys units, recompute & 'width', 'b'
+LAYERS => layers: [{width: 3, b: 0}] => 7:12: network.layers.0: => one of the keys units, gain, mix, layer_norm, periodic, embedding, residual, recompute & 'width', 'b'
 LAYERS => layers: [{units: 0}] => 7:13: network.layers.0.units: => must be >= 1 & got 0
 LAYERS => layers: [{units: -3}] => 7:13: network.layers.0.units: => must be >= 1 & got -3
 LAYERS => layers: [{units: 2.5}] => 7:13: network.layers.0.units: => whole number & got 2.5

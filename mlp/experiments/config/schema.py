@@ -149,6 +149,7 @@ class Data(Section):
 
 class OutputLayer(Section):
     initialization: sections.Initialization | None = None
+    bias: sections.Initialization = "zeros"
 
 
 class NetworkSection(Section):

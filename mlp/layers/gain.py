@@ -1,0 +1,79 @@
+"""Multiply each input by a factor of its own that is learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from mlp.layers.dense import float_array
+from mlp.layers.rows import check_rows, column
+from mlp.layers.table import Columns, Maker
+from mlp.types import Array, Count
+
+
+class GainValues(NamedTuple):
+    """The values that `Gain.forward` computed, both K x B."""
+
+    H_in: Array
+    H: Array
+
+
+class GainBars(NamedTuple):
+    """dc/ds, K x 1, and dc/dH_in, K x B."""
+
+    s_bar: Array
+    H_in_bar: Array
+
+
+class Gain:
+    """H = s * H_in: one factor an input, the same for all examples.
+
+    As the lowest layer it learns which columns of a table matter (the scaling layer of Holzmueller, Grinsztajn and
+    Steinwart 2024). s is K x 1 and is copied. Raises ValueError for any other shape.
+    """
+
+    parameters: ClassVar[tuple[str, ...]] = ("s",)
+    penalized: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, s: Any) -> None:
+        self.s = column(float_array(s, "s"), "s")
+
+    @property
+    def n_in(self) -> int:
+        return len(self.s)
+
+    n_out = n_in
+
+    def __repr__(self) -> str:
+        return f"Gain({self.n_in}, {self.s.dtype})"
+
+    def forward(self, H_in: Array) -> GainValues:
+        """H = s * H_in. Raises ValueError when H_in is not K x B."""
+        check_rows(H_in, self.n_in)
+        return GainValues(H_in, self.s * H_in)
+
+    def backward(self, values: GainValues, H_bar: Array, *, input_bar: bool = True) -> GainBars:
+        """s_bar = (H_bar * H_in) 1, a sum over the minibatch, and H_in_bar = s * H_bar."""
+        return GainBars((H_bar * values.H_in).sum(axis=1, keepdims=True), self.s * H_bar)
+
+    def columns_above(self, columns: Columns) -> Columns:
+        """The same columns."""
+        return columns
+
+    @classmethod
+    def from_config(cls, n_in: int, maker: Maker, /, gain: Literal[True]) -> Gain:
+        """The layer of a config's entry `{gain: true}`: all factors are 1."""
+        return cls(np.ones((n_in, 1), maker.dtype))
+
+    def header(self) -> dict[str, Any]:
+        """The layer without its arrays, for a model file."""
+        return {"size": self.n_in}
+
+    @classmethod
+    def from_header(cls, arrays: Mapping[str, Array], /, size: Count) -> Gain:
+        """The layer with this array. Raises ValueError when it has another size."""
+        layer = cls(arrays["s"])
+        check_rows(layer.s, size)
+        return layer
