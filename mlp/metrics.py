@@ -19,6 +19,8 @@ class Share:
     It adds up: of a large data set `evaluate` counts the right `entries` batch by batch, and keeps no predictions.
     """
 
+    highest_is_best = True
+
     def __init__(self, entries: Callable[[Array, Array], Array]) -> None:
         self.entries = entries
         update_wrapper(self, entries)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mlp.network import Network
 from mlp.types import Array, Fraction, Positive, check_ranges
 
 BLOCK = 2**16  # elements: the arrays of a step, so many of each at a time, stay in the processor's cache
@@ -19,13 +20,17 @@ TINY = 1e-30  # what is smaller is taken for 0: epsilon^2 of Adam and rounding e
 STEPS_BETWEEN_SWEEPS = 128  # in which a velocity falls from TINY, but not to subnormal numbers, at the usual momentum
 
 
+Rate = float | Array
+"""The learning rate of a step: one number, or a vector of theta's size, where parameters have rates of their own."""
+
+
 class Optimizer(Protocol):
     """The interface that `train` asks of an optimizer."""
 
     learning_rate: float
 
-    def step(self, theta: Array, theta_bar: Array, eta: float) -> None:
-        """Change theta in place, once, by the bars of one minibatch. `eta` is the learning rate of this step."""
+    def step(self, theta: Array, theta_bar: Array, eta: Any) -> None:
+        """Change theta in place, once, by the bars of one minibatch; `eta` is the `Rate` of this step."""
 
 
 class Base:
@@ -104,7 +109,7 @@ class SGD(Base):
         self.vectors = ("velocity",) if momentum else ()
         self.velocity: Array = np.empty(0)
 
-    def step(self, theta: Array, theta_bar: Array, eta: float) -> None:
+    def step(self, theta: Array, theta_bar: Array, eta: Rate) -> None:
         self.begin(theta)
         for part in blocks(theta.size):
             g = theta_bar[part]
@@ -113,7 +118,7 @@ class SGD(Base):
                 v *= self.momentum
                 v += g  # v <- mu v + theta_bar
                 g = g + self.momentum * v if self.nesterov else v
-            theta[part] -= eta * g  # theta <- theta - eta v
+            theta[part] -= of_part(eta, part) * g  # theta <- theta - eta v
 
 
 class Adam(Base):
@@ -148,7 +153,7 @@ class Adam(Base):
         self.first: Array = np.empty(0)
         self.second: Array = np.empty(0)
 
-    def step(self, theta: Array, theta_bar: Array, eta: float) -> None:
+    def step(self, theta: Array, theta_bar: Array, eta: Rate) -> None:
         self.begin(theta)
         root = math.sqrt(1 - self.beta2**self.steps)
         rate, epsilon = eta * root / (1 - self.beta1**self.steps), self.epsilon * root
@@ -158,7 +163,8 @@ class Adam(Base):
             m += (1 - self.beta1) * g  # m <- beta1 m + (1 - beta1) theta_bar
             s *= self.beta2
             s += (1 - self.beta2) * (g * g)  # s <- beta2 s + (1 - beta2) theta_bar^2
-            theta[part] -= rate * (m / (np.sqrt(s) + epsilon))  # theta <- theta - eta m_hat / (sqrt(s_hat) + epsilon)
+            # theta <- theta - eta m_hat / (sqrt(s_hat) + epsilon)
+            theta[part] -= of_part(rate, part) * (m / (np.sqrt(s) + epsilon))
 
 
 OPTIMIZERS: dict[str, Any] = {"sgd": SGD, "adam": Adam}
@@ -167,6 +173,30 @@ OPTIMIZERS: dict[str, Any] = {"sgd": SGD, "adam": Adam}
 def blocks(size: int) -> list[slice]:
     """Slices of at most BLOCK elements that cover a vector."""
     return [slice(start, start + BLOCK) for start in range(0, size, BLOCK)]
+
+
+def of_part(rate: Rate, part: slice) -> Rate:
+    return rate[part] if isinstance(rate, np.ndarray) else rate
+
+
+def rates_of(network: Network, factors: Mapping[str, float]) -> Array | None:
+    """The factors of the learning rate as a vector of theta's size; None where there are none.
+
+    A key is the name of a parameter in the network, "W1", or in its layers, "b" for all biases; the former counts more.
+    Raises ValueError for a name that no parameter has.
+    """
+    if not factors:
+        return None
+    found, unused = np.ones_like(network.theta), set(factors)
+    for name, place in network.places.items():
+        own = place.name.rpartition("_")[2]  # of a layer inside another, r1_W
+        for key in (own, name):
+            if key in factors:
+                found[place.part] = factors[key]
+                unused.discard(key)
+    if unused:
+        raise ValueError(f"no parameter is called {min(unused)}: there are {', '.join(network.places)}")
+    return found
 
 
 def flush(array: Array) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from mlp.network import Network
 from mlp.types import Array, Range
 
@@ -42,7 +44,8 @@ class WeightDecay:
         Range(least=0).check("weight_decay", strength)
         self.strength = strength
 
-    def apply(self, network: Network, eta: float) -> None:
+    def apply(self, network: Network, eta: Any) -> None:
+        """`eta` is a number, or a vector of theta's size."""
         if self.strength:
             weights = network.theta[: network.n_weights]
-            weights *= 1 - eta * self.strength
+            weights *= 1 - (eta[: len(weights)] if isinstance(eta, np.ndarray) else eta) * self.strength

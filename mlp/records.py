@@ -76,12 +76,14 @@ class Progress:
     """The progress of a run: what `train` needs, beside network, optimizer and rng, to go on where it stopped.
 
     `epoch` epochs are done, and some minibatches of the next one if there is one `unfinished`. The best epoch is the
-    one with the lowest validation loss, or training loss where there is no validation set.
+    one with the lowest monitored value: that of the validation set, or of training where there is none. Of several the
+    first is `best_since`, and `best_epoch` is that one or the last.
     """
 
     epoch: int = 0
     best_epoch: int = 0
-    best_loss: float = math.inf
+    best_since: int = 0
+    best_value: float = math.inf
     best_theta: Array | None = None
     unfinished: UnfinishedEpoch | None = None
 
@@ -92,12 +94,16 @@ class Progress:
         rng.bit_generator.state = self.unfinished.rng_state
         return self.unfinished
 
-    def finish_epoch(self, loss: float, theta: Array) -> None:
-        """Count the epoch, and remember its theta if its loss is the lowest so far."""
+    def finish_epoch(self, value: float, theta: Array, ties: str = "first") -> None:
+        """Count the epoch, and remember its theta if its value is the lowest so far, or ties with it."""
         self.epoch, self.unfinished = self.epoch + 1, None
-        if loss < self.best_loss:
-            self.best_epoch, self.best_loss, self.best_theta = self.epoch, loss, theta.copy()
+        value = math.inf if math.isnan(value) else value  # R^2 where the targets are constant
+        lower = self.best_epoch == 0 or value < self.best_value
+        if lower:
+            self.best_since, self.best_value = self.epoch, value
+        if lower or (ties == "last" and value == self.best_value):
+            self.best_epoch, self.best_theta = self.epoch, theta.copy()
 
     def out_of(self, patience: int | None) -> bool:
-        """Tell whether so many epochs have brought no lower loss."""
-        return patience is not None and self.epoch - self.best_epoch >= patience
+        """Tell whether so many epochs have brought no lower value."""
+        return patience is not None and self.epoch - self.best_since >= patience

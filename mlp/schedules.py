@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from mlp.types import Positive, Range, check_ranges
+from mlp.types import Fraction, Positive, Range, check_ranges
 
 Schedule = Callable[[float], float]
 
@@ -42,10 +42,46 @@ def cosine(epochs: Positive, floor: Annotated[float, Range(least=0, most=1)] = 0
     return lambda t: floor + (1 - floor) * (1 + math.cos(math.pi * min(t / epochs, 1.0))) / 2
 
 
+def cycles(epochs: Positive, count: Annotated[int, Range(least=1, most=20)] = 4) -> Schedule:
+    """factor(t) = (1 - cos(2 pi log2(1 + (2^n - 1) t / epochs))) / 2 with n = count, and 0 from t = epochs on.
+
+    Each cycle is twice as long as the one before and rises from 0 to 1 and back (Holzmüller, Grinsztajn and Steinwart
+    2024, where n = 4 is "coslog4"), so that early epochs find what late ones make precise.
+    """
+    check_ranges(cycles, {"epochs": epochs, "count": count})
+    stretch = 2.0**count - 1
+    return lambda t: (1 - math.cos(2 * math.pi * math.log2(1 + stretch * min(t / epochs, 1.0)))) / 2
+
+
+def one_cycle(
+    epochs: Positive, rise: Annotated[float, Range(above=0, below=1)] = 0.3, start: Fraction = 0.04
+) -> Schedule:
+    """factor(t) from `start` up to 1 until t = rise * epochs, then down to 0, both along half a cosine.
+
+    The superconvergence policy (Smith and Topin 2019, sec. 3), with cosines in the place of straight lines.
+    """
+    check_ranges(one_cycle, {"epochs": epochs, "rise": rise, "start": start})
+    top = rise * epochs
+
+    def factor(t: float) -> float:
+        if t < top:
+            return start + (1 - start) * (1 - math.cos(math.pi * t / top)) / 2
+        return (1 + math.cos(math.pi * min((t - top) / (epochs - top), 1.0))) / 2
+
+    return factor
+
+
 def warm_up(schedule: Schedule, epochs: Positive) -> Schedule:
     """factor(t) = (t / epochs) schedule(t) while t < epochs, then schedule(t): a linear start (Goyal et al. 2017)."""
     check_ranges(warm_up, {"epochs": epochs})
     return lambda t: min(t / epochs, 1.0) * schedule(t)
 
 
-SCHEDULES: dict[str, Any] = {"constant": constant, "step": step, "exponential": exponential, "cosine": cosine}
+SCHEDULES: dict[str, Any] = {
+    "constant": constant,
+    "step": step,
+    "exponential": exponential,
+    "cosine": cosine,
+    "cycles": cycles,
+    "one_cycle": one_cycle,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Annotated
 
@@ -12,14 +12,15 @@ import numpy as np
 
 from mlp.divergence import check_losses, check_parameters, check_step
 from mlp.evaluation import evaluate
-from mlp.losses import Loss, check_costs, cost_and_seed
+from mlp.losses.loss import Loss, check_costs, check_label_smoothing, cost_and_seed
 from mlp.minibatches import Alone, Workers, minibatch
+from mlp.monitor import Monitor
 from mlp.network import Network
-from mlp.optimizers import Optimizer, clip_gradient, gradient_norm
+from mlp.optimizers import Optimizer, clip_gradient, gradient_norm, rates_of
 from mlp.penalties import L2Penalty, WeightDecay
 from mlp.records import EpochRecord, MinibatchRecord, Progress
 from mlp.schedules import Schedule, constant
-from mlp.types import Array, Count, Data, Metrics, NonNegative, OneOf, Positive, check_data, check_ranges
+from mlp.types import Array, Count, Data, Fraction, Metrics, NonNegative, OneOf, Positive, check_data, check_ranges
 
 
 @dataclass
@@ -34,7 +35,10 @@ class Training:
     - `metrics` maps names to functions of predictions and targets (both K x N), computed on the validation set;
     - `l2` is the strength of the L2 penalty, `weight_decay` that of decoupled decay (see `mlp.penalties`);
     - `schedule` is a factor on `optimizer.learning_rate` at every step, `clip` a limit of the gradient's global norm;
-    - `patience` stops after so many epochs without a lower validation loss, and puts the best epoch's weights back;
+    - `rate_factors` has factors of the learning rate for parameters, by their names (see `mlp.optimizers.rates_of`);
+    - `label_smoothing` is the share of an even target in those that are trained on (see `mlp.losses.smoothed`);
+    - `monitor` says by what an epoch is the best: the loss, a metric, or that it is the last (see `mlp.monitor`);
+    - `patience` stops after so many epochs without a better one, and puts the best epoch's weights back;
     - `train_loss`: "running" is the mean cost of the examples as they were trained on, for free; "epoch_end" evaluates
       the training set, and the metrics on it, after the epoch;
     - `progress` is updated before each yield: with it, the network, optimizer and rng of an interrupted run, training
@@ -59,6 +63,9 @@ class Training:
     weight_decay: NonNegative = 0.0
     schedule: Schedule = field(default_factory=constant)
     clip: Positive | None = None
+    rate_factors: Mapping[str, float] = field(default_factory=dict)
+    label_smoothing: Fraction = 0.0
+    monitor: Monitor = field(default_factory=Monitor)
     patience: Count | None = None
     train_loss: Annotated[str, OneOf(("running", "epoch_end"))] = "running"
     progress: Progress = field(default_factory=Progress)
@@ -72,8 +79,15 @@ class Training:
             check_costs(self.loss)
         if self.patience is not None and self.valid is None:
             raise ValueError("early stopping (patience) needs a validation set (valid)")
+        check_label_smoothing(self.loss, self.label_smoothing)
+        self.monitor.check(self.metrics, self.valid, self.train_loss)
         self.penalty, self.decay = L2Penalty(self.l2), WeightDecay(self.weight_decay)
-        self.bars = self.network.views(np.empty_like(self.network.theta))  # written into by every minibatch
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """Make what has the size of theta: the bars, written into by every minibatch, and the factors of the rate."""
+        self.bars = self.network.views(np.empty_like(self.network.theta))
+        self.factors = rates_of(self.network, self.rate_factors)
 
     def __iter__(self) -> Iterator[EpochRecord]:
         return (record for record in self.minibatches() if isinstance(record, EpochRecord))
@@ -110,11 +124,11 @@ class Training:
         """One minibatch in the note's equations: its mean cost, and the norm of its gradient."""
         network, theta = self.network, self.network.theta
         if theta.shape != self.bars.vector.shape or theta.dtype != self.bars.vector.dtype:  # by another layout
-            self.bars = network.views(np.empty_like(theta))
+            self.lay_out()
         theta_bar = self.bars.vector
         X, Y, w = minibatch(self.data, self.workers.share(rows), theta_bar.dtype)  # rows become columns, H^(0) = X
         values = network.forward(X)  # A = W H + b 1^T,  H = g(A)
-        c, F_bar = cost_and_seed(self.loss, values[-1].H, Y, w)  # c = L(F, Y), and dc/dF where backpropagation starts
+        c, F_bar = cost_and_seed(self.loss, values[-1].H, Y, w, self.label_smoothing)  # c = L(F, Y), and dc/dF
         network.backward(values, F_bar, out=self.bars)  # W_bar and b_bar of every layer: one reverse sweep
         c = self.workers.sum(theta_bar, float(c), len(rows))  # over all processes; alone it is c
         self.penalty.add_to(network, theta_bar)  # W_bar <- W_bar + lambda W
@@ -122,8 +136,9 @@ class Training:
         if math.isfinite(c) and math.isfinite(norm):
             if self.clip is not None:
                 clip_gradient(theta_bar, self.clip, norm)
-            self.decay.apply(network, eta)
-            self.optimizer.step(network.theta, theta_bar, eta)  # theta <- theta - eta theta_bar
+            rate = eta if self.factors is None else eta * self.factors
+            self.decay.apply(network, rate)
+            self.optimizer.step(network.theta, theta_bar, rate)  # theta <- theta - eta theta_bar
         return c, norm
 
     def eta(self, t: float) -> float:
@@ -143,7 +158,8 @@ class Training:
         scores = self.workers.agree(self.network, scores, epoch)
         check_parameters(self.network, epoch, rate)
         check_losses(scores, self.data, self.valid, epoch, rate)
-        self.progress.finish_epoch(scores.get("valid_loss", scores["train_loss"]), self.network.theta)
+        value = self.monitor.value(epoch, scores, self.metrics)
+        self.progress.finish_epoch(value, self.network.theta, self.monitor.ties)
         done.seconds += time.perf_counter() - started
         return EpochRecord.of(epoch, scores, rate, done)
 

@@ -173,7 +173,7 @@ def test_early_stopping_puts_the_best_weights_back():
     losses = [record.valid_loss for record in records]
     best = int(np.argmin(losses)) + 1
     assert len(records) == best + 5 < 500
-    assert (progress.best_epoch, progress.best_loss, progress.epoch) == (best, min(losses), best + 5)
+    assert (progress.best_epoch, progress.best_value, progress.epoch) == (best, min(losses), best + 5)
     assert same(kept[best], network.parameters())
     assert not same(kept[best + 5], network.parameters())
 

@@ -10,7 +10,7 @@ import numpy as np
 from mlp.checking.bar import EXACT, Problem, check_bar, identity
 from mlp.checking.copies import fingerprint, float64, two_columns
 from mlp.checking.results import Result, held
-from mlp.losses import cost_and_seed, offers
+from mlp.losses.loss import cost_and_seed, offers
 from mlp.types import Array
 
 WRONG_AXIS = "the softmax is taken over the wrong axis, the examples instead of the classes"

@@ -13,7 +13,7 @@ from mlp.checking.bar import EXACT, identity
 from mlp.checking.copies import copy_of, float64, weight_names
 from mlp.checking.guesses import DECAY_ON_B
 from mlp.checking.results import ALL, FAIL, INCONCLUSIVE, PASS, Result, folded, held
-from mlp.losses import offers
+from mlp.losses.loss import offers
 from mlp.types import Array
 
 SHORT = "the last, short minibatch is divided by the full B"

@@ -11,7 +11,7 @@ from mlp.checking.bar import EXACT, identity
 from mlp.checking.copies import copy_of, float64
 from mlp.checking.results import INCONCLUSIVE, Result
 from mlp.checking.training import Watch
-from mlp.losses import offers
+from mlp.losses.loss import offers
 from mlp.types import Array
 
 IGNORED = "the weights are left out"

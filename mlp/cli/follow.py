@@ -54,10 +54,12 @@ def show_outcome(run: Run, *, quiet: bool) -> None:
     if not quiet:
         for note in closing_advice(run.experiment, run.experiment.best_model(run.progress)):
             message(f"note: {note}")
-    monitored = "validation" if "valid" in run.experiment.splits else "training"
+    monitor, metrics = run.experiment.monitor, run.experiment.model.target.metrics()
+    part = "validation" if "valid" in run.experiment.splits else "training"
+    score = f"{part} {monitor.by} {report.number(monitor.sign(metrics) * run.progress.best_value)}"
     result(
         f"best epoch {run.progress.best_epoch} of {run.progress.epoch} "
-        f"({monitored} loss {report.number(run.progress.best_loss)}); its model: {run.model_path}"
+        f"({'the last' if monitor.by == 'epoch' else score}); its model: {run.model_path}"
     )
     result(report.describe_scores(run.facts["scores"]))
     if not quiet:
@@ -115,6 +117,8 @@ def where(run: Run) -> str:
 def why_finished(run: Run) -> str:
     """Why there is nothing left to do: "all 40 epochs are done; to go on: ..."."""
     epochs, progress = run.experiment.loaded.config.training.epochs, run.progress
+    if progress.epoch >= epochs and getattr(run.experiment.loaded.config.training.schedule, "epochs", 0) is None:
+        return f"all {epochs} epochs are done, and its schedule with them; for more train a new run"
     if progress.epoch >= epochs:
         return f"all {epochs} epochs are done; to go on: mlp resume {run.folder} --set training.epochs={2 * epochs}"
     return f"it stopped early: {run.experiment.patience} epochs without a better one than {progress.best_epoch}"

@@ -22,6 +22,7 @@ from mlp.experiments.weights import row_weights, weighted
 from mlp.layers.table import Columns, Maker
 from mlp.losses import LOSSES, NamedLoss, losses_for
 from mlp.network import Network
+from mlp.optimizers import rates_of
 from mlp.tables import Table, files_of, read_table
 from mlp.tables.coding import Coding, ColumnOptions, gaps_by_column
 from mlp.tables.splitting import split_by_parts, split_groups, split_ordered, split_rows
@@ -71,6 +72,13 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
     )
     splits = {name: (*model.encode(table, name), *weights[name]) for name, table in tables.items()}
     experiment = Experiment(loaded, model, splits, config.optimizer.make(), shuffle_rng, sha256)
+    try:
+        key: tuple[str, ...] = ("training", "monitor")
+        experiment.monitor.check(target.metrics(), splits.get("valid"), config.training.train_loss)
+        key = ("optimizer", "rate_factors")
+        rates_of(network, config.optimizer.rate_factors)
+    except ValueError as error:
+        raise ConfigError(loaded.tree.located(key, str(error))) from None
     return replace(experiment, notes=opening_advice(experiment, tables)) if advise else experiment
 
 

@@ -21,7 +21,6 @@ from mlp.text import shown
 
 KIND = "mlp checkpoint"
 NAME = "last.npz"
-HARMLESS = ("training.epochs",)  # changes no bit of the epochs that are done
 
 
 class Unfinished(Section):
@@ -38,16 +37,19 @@ class CheckpointHeader(Section):
 
     epoch: Annotated[int, Field(ge=0, le=10**9)]
     best_epoch: Annotated[int, Field(ge=0, le=10**9)]
-    best_loss: float | None
+    best_since: Annotated[int, Field(ge=0, le=10**9)]
+    best_value: float | None
     unfinished: Unfinished | None
     rng: dict[str, Any]
     config: Config
 
     def progress(self) -> Progress:
         """The same as training takes it. Raises ValueError when no run can be so far."""
-        if self.best_epoch > self.epoch or len({self.epoch == 0, self.best_epoch == 0, self.best_loss is None}) > 1:
-            raise ValueError(f"epoch {self.epoch}, best_epoch {self.best_epoch} and best_loss {self.best_loss}")
-        progress = Progress(self.epoch, self.best_epoch, math.inf if self.best_loss is None else self.best_loss)
+        none = {self.epoch == 0, self.best_epoch == 0, self.best_since == 0}
+        if not self.best_since <= self.best_epoch <= self.epoch or len(none) > 1:
+            raise ValueError(f"epoch {self.epoch}, best_epoch {self.best_epoch} and best_since {self.best_since}")
+        value = math.inf if self.best_value is None else self.best_value
+        progress = Progress(self.epoch, self.best_epoch, self.best_since, value)
         if self.unfinished is not None:
             progress.unfinished = UnfinishedEpoch(self.rng, **self.unfinished.model_dump())
         return progress
@@ -68,7 +70,8 @@ def checkpoint_bytes(experiment: Experiment, progress: Progress) -> bytes:
     header = {
         "epoch": progress.epoch,
         "best_epoch": progress.best_epoch,
-        "best_loss": progress.best_loss if progress.best_epoch else None,
+        "best_since": progress.best_since,
+        "best_value": progress.best_value if math.isfinite(progress.best_value) else None,
         "unfinished": {name: value for name, value in sums.items() if name != "rng_state"} or None,
         "rng": experiment.rng.bit_generator.state if part is None else part.rng_state,
         "config": experiment.model.config,
@@ -103,10 +106,13 @@ def load_checkpoint(folder: Path, experiment: Experiment) -> Progress:
 def check_unchanged(folder: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raises ConfigError, with a line for each key, when config.yaml is not what the run was trained with."""
     before, after = flat(then), flat(now)
+    epochs, schedule = "training.epochs", "training.schedule.epochs"
+    follows = schedule in after and after[schedule] is None
+    reason = {epochs: "; its schedule follows them, so the epochs that are done would be others: train a new run"}
     changed = [
-        f"{key}: {shown(after.get(key))}, was {shown(before.get(key))}"
+        f"{key}: {shown(after.get(key))}, was {shown(before.get(key))}{reason.get(key, '')}"
         for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key) and key not in HARMLESS
+        if before.get(key) != after.get(key) and (follows or key != epochs)
     ]
     if changed:
         raise ConfigError(

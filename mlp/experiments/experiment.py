@@ -14,6 +14,7 @@ from mlp.experiments.config.load import LoadedConfig
 from mlp.experiments.machine import Threads, Waiting, choose_threads, environment, keep_freed_memory
 from mlp.experiments.model import Model
 from mlp.minibatches import Alone, Workers
+from mlp.monitor import Monitor
 from mlp.optimizers import SGD, Adam
 from mlp.records import EpochRecord, MinibatchRecord, Progress
 from mlp.schedules import warm_up
@@ -71,6 +72,12 @@ class Experiment:
         early_stopping = self.loaded.config.training.early_stopping
         return None if early_stopping is None else early_stopping.patience
 
+    @property
+    def monitor(self) -> Monitor:
+        """What says which epoch is the best; "error" is the first metric of the target."""
+        training, metrics = self.loaded.config.training, self.model.target.metrics()
+        return Monitor(next(iter(metrics)) if training.monitor == "error" else training.monitor, training.ties)
+
     def epochs(self, progress: Progress) -> Iterator[EpochRecord]:
         """Train as the config says, from where `progress` is (see `mlp.train`)."""
         return (record for record in self.minibatches(progress) if isinstance(record, EpochRecord))
@@ -78,7 +85,8 @@ class Experiment:
     def minibatches(self, progress: Progress) -> Iterator[EpochRecord | MinibatchRecord]:
         """The same training in smaller steps."""
         keep_freed_memory()
-        config, schedule = self.loaded.config, self.loaded.config.training.schedule
+        config, section = self.loaded.config, self.loaded.config.training.schedule
+        schedule = section.make(epochs=config.training.epochs)
         training = train(
             self.model.network,
             self.model.loss,
@@ -91,8 +99,11 @@ class Experiment:
             metrics=self.model.target.metrics(),
             l2=config.training.l2,
             weight_decay=config.optimizer.weight_decay,
-            schedule=warm_up(schedule.make(), schedule.warm_up) if schedule.warm_up else schedule.make(),
+            schedule=warm_up(schedule, section.warm_up) if section.warm_up else schedule,
             clip=config.training.clip,
+            rate_factors=config.optimizer.rate_factors,
+            label_smoothing=config.loss.label_smoothing if config.loss else 0.0,
+            monitor=self.monitor,
             patience=self.patience,
             train_loss=config.training.train_loss,
             progress=self.begin(progress),

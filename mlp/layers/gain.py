@@ -30,7 +30,7 @@ class GainBars(NamedTuple):
 class Gain:
     """H = s * H_in: one factor an input, the same for all examples.
 
-    As the lowest layer it learns which columns of a table matter (the scaling layer of Holzmueller, Grinsztajn and
+    As the lowest layer it learns which columns of a table matter (the scaling layer of Holzmüller, Grinsztajn and
     Steinwart 2024). s is K x 1 and is copied. Raises ValueError for any other shape.
     """
 

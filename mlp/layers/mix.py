@@ -33,7 +33,7 @@ class Mix:
     """H = (1 - a) A + a f(A) with a share `a` for each unit: a parametric activation.
 
     A is the input: the layer stands above one of units whose activation is the identity. At a = 1, where it starts, it
-    is f (Holzmueller, Grinsztajn and Steinwart 2024, after He, Zhang, Ren and Sun 2015). `a` is K x 1 and is copied.
+    is f (Holzmüller, Grinsztajn and Steinwart 2024, after He, Zhang, Ren and Sun 2015). `a` is K x 1 and is copied.
 
     Raises ValueError for any other shape, or an unknown activation.
     """

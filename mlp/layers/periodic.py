@@ -36,7 +36,7 @@ class PeriodicBars(NamedTuple):
 class Periodic:
     """E_j = (x_j, V_j cos(2 pi w_j x_j + b_j) + c_j) for the number x_j of each of D columns; other columns stay.
 
-    The densely connected periodic embedding of Holzmueller, Grinsztajn and Steinwart 2024 (PBLD), after Gorishniy,
+    The densely connected periodic embedding of Holzmüller, Grinsztajn and Steinwart 2024 (PBLD), after Gorishniy,
     Rubachev and Babenko 2022, eq. 2. A number becomes itself and M others by F frequencies: w and b are D x F, V is
     D x M x F and c is D x M. Of K inputs the D `columns` are embedded. H has the other K - D first, then the D
     numbers, then what stands below each of them: K + D M outputs.

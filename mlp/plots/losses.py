@@ -92,7 +92,8 @@ def draw_run(
     else:
         axes.plot(epochs, train, "-", color=colour, lw=1.4, label=f"{prefix}training{ending}", **sparse)
     shown = valid if has_valid else train
-    best = min(range(len(rows)), key=shown.__getitem__)
+    lowest = min(range(len(rows)), key=shown.__getitem__)
+    best = epochs.index(facts["best_epoch"]) if facts.get("best_epoch") in epochs else lowest
     axes.plot(
         epochs[best],
         shown[best],

@@ -8,7 +8,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -243,9 +242,9 @@ class RegressionTarget(Target):
         found: dict[str, Metric] = {}
         for k, (column, std) in enumerate(zip(self.names, self.scaler.std.tolist(), strict=True)):
             suffix = "" if self.size == 1 else f"_{column}"
-            found[f"rmse{suffix}"] = partial(score_of_row, rmse, k, std)
-            found[f"mae{suffix}"] = partial(score_of_row, mae, k, std)
-            found[f"r2{suffix}"] = partial(score_of_row, r2, k, 1.0)
+            found[f"rmse{suffix}"] = RowScore(rmse, k, std)
+            found[f"mae{suffix}"] = RowScore(mae, k, std)
+            found[f"r2{suffix}"] = RowScore(r2, k, 1.0, highest_is_best=True)
         return found
 
     def evidence(self, P: Array, Y: Array) -> list[Array]:
@@ -285,9 +284,17 @@ def class_report(labels: Sequence[str], true: Array, decided: Array, chance: Arr
     return Report(scores, (labels[commonest], {"accuracy": float(rows[commonest] / rows.sum())}), classes)
 
 
-def score_of_row(function: Metric, k: int, unit: float, P: Array, Y: Array) -> float:
+@dataclass(frozen=True)
+class RowScore:
     """A metric of output k, times its unit."""
-    return unit * function(P[[k]].astype(np.float64), Y[[k]].astype(np.float64))
+
+    function: Metric
+    k: int
+    unit: float
+    highest_is_best: bool = False
+
+    def __call__(self, P: Array, Y: Array) -> float:
+        return self.unit * self.function(P[[self.k]].astype(np.float64), Y[[self.k]].astype(np.float64))
 
 
 TARGETS: dict[str, type[Target]] = {

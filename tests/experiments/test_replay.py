@@ -115,7 +115,7 @@ def test_an_array_that_differs_in_one_bit_is_named(run, name, kind, array):
 
 def test_a_header_that_differs_is_told(run):
     header, arrays = archives.read_arrays(run / "last.npz", "mlp checkpoint")
-    header["best_loss"] += 1e-9
+    header["best_value"] += 1e-9
     (run / "last.npz").write_bytes(archives.archive_bytes("mlp checkpoint", header, arrays))
     differs("all epochs are the same, but last.npz is not: its header")
 

@@ -47,7 +47,7 @@ def test_losses_are_weighted_and_rows_are_counted(experiment):
         assert own == scores[split]
         assert confusion["answer"].sum() == len(X)
         assert scores[split]["accuracy"] == model.score((X, Y), split)[0]["accuracy"]
-    assert scores["valid"]["loss"] == progress.best_loss
+    assert scores["valid"]["loss"] == progress.best_value
     assert not [note for note in closing_advice(experiment, model) if "no more advice" in note]
 
 

@@ -207,6 +207,13 @@ def contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("data", "target"), f"{len(data.target)} target columns need loss: {several} (two classes each)"
     if config.loss and config.loss.class_weight is not None and (task == "regression" or len(data.target) > 1):
         yield ("loss", "class_weight"), "needs one target column of classes"
+    if config.loss and config.loss.label_smoothing and task == "regression":
+        yield ("loss", "label_smoothing"), "is for classes"
+    if config.training.early_stopping is not None and config.training.monitor == "epoch":
+        yield (
+            ("training", "early_stopping"),
+            "needs a loss or a metric as training.monitor, not epoch",
+        )
     valid = data.split.valid > 0 or data.valid_path is not None or data.split.column is not None
     if config.training.early_stopping is not None and not valid:
         yield ("training", "early_stopping"), "needs a validation set (data.split.valid or data.valid_path)"

@@ -80,8 +80,10 @@ else:
     )
     LossName = translated(Annotated[str, types.OneOf(LOSSES)], {})
     AnyLayer = sections.AnyLayer
-    Optimizer = sections.named(OPTIMIZERS, weight_decay=(NonNegative, 0.0))
-    Schedule = sections.named(SCHEDULES, warm_up=(NonNegative, 0.0))
+    Optimizer = sections.named(
+        OPTIMIZERS, weight_decay=(NonNegative, 0.0), rate_factors=(dict[str, Positive], Field({}))
+    )
+    Schedule = sections.named(SCHEDULES, follows=["epochs"], warm_up=(NonNegative, 0.0))
 
 
 NAMES: tuple[tuple[str, ...], ...] = (
@@ -170,12 +172,15 @@ class Training(Section):
     seed: Annotated[int, Field(ge=0, lt=2**128)] | None = None
     schedule: Schedule = Field({"name": "constant"}, validate_default=True)
     early_stopping: EarlyStopping | None = None
+    monitor: Text = "loss"
+    ties: Literal["first", "last"] = "first"
     train_loss: Literal["running", "epoch_end"] = "running"
 
 
 class LossSection(Section):
     name: LossName
     class_weight: Annotated[Any, BeforeValidator(check_class_weight)] = None
+    label_smoothing: Fraction = 0.0
 
 
 class Config(Section):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
 
@@ -39,13 +39,16 @@ class Made(Kind):
 
     makes: ClassVar[Any]
     arguments: ClassVar[set[str]]
+    followed: ClassVar[Mapping[str, Any]]
 
-    def make(self) -> Any:
-        return self.makes(**self.model_dump(include=self.arguments))
+    def make(self, **others: Any) -> Any:
+        """What it makes; `others` are taken for those arguments that are left to whoever makes it."""
+        arguments = self.model_dump(include=self.arguments)
+        return self.makes(**{name: others.get(name) if value is None else value for name, value in arguments.items()})
 
     @model_validator(mode="after")
     def can_be_made(self) -> Self:
-        self.make()
+        self.make(**dict.fromkeys(self.followed, 1))
         return self
 
 
@@ -88,17 +91,19 @@ def check_choice(mark: OneOf, value: object) -> object:
     return value
 
 
-def named(table: Mapping[str, Any], **shared: Any) -> Any:
+def named(table: Mapping[str, Any], follows: Sequence[str] = (), **shared: Any) -> Any:
     """The kinds of section that say by the key `name` which row of the table they are.
 
-    Each has the keys of its row, and those that all of them `shared`.
+    Each has the keys of its row, and those that all of them `shared`. An argument that follows another key of the
+    config may be null, which it is at first.
     """
     kinds = []
     for row, makes in table.items():
         arguments = keys_of(makes, {})
-        keys: dict[str, Any] = {"name": (Literal[row], ...), **arguments, **shared}
+        followed = {name: (arguments[name][0] | None, None) for name in follows if name in arguments}
+        keys: dict[str, Any] = {"name": (Literal[row], ...), **arguments, **followed, **shared}
         kind = create_model(row, __base__=Made, **keys)
-        kind.row, kind.makes, kind.arguments = row, staticmethod(makes), set(arguments)
+        kind.row, kind.makes, kind.arguments, kind.followed = row, staticmethod(makes), set(arguments), followed
         kinds.append(kind)
     return Annotated[Union[tuple(kinds)], Field(discriminator="name")]  # noqa: UP007
 

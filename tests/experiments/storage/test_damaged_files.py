@@ -271,7 +271,7 @@ def test_a_header_without_one_of_its_keys_is_refused(run, refused, key):
     assert key in line
 
 
-@pytest.mark.parametrize("key", ["epoch", "best_epoch", "best_loss", "rng"])
+@pytest.mark.parametrize("key", ["epoch", "best_epoch", "best_since", "rng"])
 @pytest.mark.parametrize("value", ["missing", "x"])
 def test_the_state_of_a_run_that_does_not_fit_is_refused(run, refused, key, value):
     header, arrays = contents(run / "last.npz")
