@@ -100,7 +100,13 @@ def report(rows: list[dict[str, Any]]) -> str:
             for key, words in (("error", "errors"), ("log_loss", "log loss")):
                 found = summary(rows, base, key)
                 lines.append(f"{words} / {base}, wins-losses")
-                lines.append(" " * 27 + "".join("{:>14}".format(f"{found[n][0]:.3f} {found[n][1]}-{found[n][2]}") if n in found else " " * 14 for n in names))
+                lines.append(
+                    " " * 27
+                    + "".join(
+                        "{:>14}".format(f"{found[n][0]:.3f} {found[n][1]}-{found[n][2]}") if n in found else " " * 14
+                        for n in names
+                    )
+                )
     seconds = [sum(row["seconds"] for row in rows if row["entrant"] == name) for name in names]
     lines.append(f"{'seconds in all':<27}" + "".join(f"{each:>14.0f}" for each in seconds))
     return "\n".join(lines)
@@ -133,7 +139,9 @@ def main(
     else:
         problems = list(chain(from_sklearn(), from_data(), made()))
     problems = [problem for problem in problems if not names or problem.name in names]
-    chosen = list(entrants) or (["recipe", *(name for name in ALL if name not in ENTRANTS)] if ablation else list(ENTRANTS))
+    chosen = list(entrants) or (
+        ["recipe", *(name for name in ALL if name not in ENTRANTS)] if ablation else list(ENTRANTS)
+    )
     jobs = [(problem, split, name, rows) for problem in problems for split in range(splits) for name in chosen]
     found = []
     with multiprocessing.Pool(processes) as pool:

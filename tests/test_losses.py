@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from numerical import complex_step, relative_error
 
 from mlp import LogisticCrossEntropy, SoftmaxCrossEntropy, SquaredError
-from mlp.losses import LOSSES
+from mlp.losses import LOSSES, mean_cost
+from mlp.losses.loss import check_label_smoothing, cost_and_seed
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -60,3 +62,24 @@ def test_targets_that_would_broadcast_are_refused(loss, shape):
 def test_softmax_of_one_output_is_refused():
     with pytest.raises(ValueError, match="LogisticCrossEntropy"):
         SoftmaxCrossEntropy().cost(np.zeros((1, 4)), np.zeros((1, 4)))
+
+
+@pytest.mark.parametrize("w", [None, np.array([0.5, 2, 1, 3, 0])])
+@pytest.mark.parametrize(
+    ("name", "K", "u"), [("softmax_cross_entropy", 3, 1 / 3), ("logistic_cross_entropy", 2, 1 / 2)]
+)
+def test_label_smoothing_is_the_seed_of_other_targets_and_keeps_the_cost(name, K, u, w):
+    rng, loss = np.random.default_rng(0), LOSSES[name]
+    F, Y = rng.normal(size=(K, 5)), np.eye(K)[:, rng.integers(K, size=5)]
+    c, F_bar = cost_and_seed(loss, F, Y, w, 0.1)
+    assert c == cost_and_seed(loss, F, Y, w)[0]
+    Y_smooth = 0.9 * Y + 0.1 * u
+    F = F.astype(complex)
+    wanted = complex_step(lambda: mean_cost(loss, F, Y_smooth, w), F)
+    assert relative_error(F_bar, wanted) < 1e-12
+
+
+def test_label_smoothing_needs_a_cross_entropy():
+    check_label_smoothing(LOSSES["squared_error"], 0.0)
+    with pytest.raises(ValueError, match="for cross-entropies, and the loss is 'squared_error'"):
+        check_label_smoothing(LOSSES["squared_error"], 0.1)

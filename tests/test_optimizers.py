@@ -207,6 +207,10 @@ def test_the_vectors_of_dead_units_become_zero_and_not_subnormal(make):
         (lambda: s.exponential(-1), "decay"),
         (lambda: s.cosine(0), "epochs"),
         (lambda: s.cosine(5, 2), "floor"),
+        (lambda: s.cycles(0), "epochs"),
+        (lambda: s.cycles(5, 0), "count"),
+        (lambda: s.one_cycle(5, rise=1.0), "rise"),
+        (lambda: s.one_cycle(5, start=1.0), "start"),
         (lambda: s.warm_up(s.constant(), 0), "epochs"),
     ],
 )
@@ -229,6 +233,14 @@ def test_schedules():
     assert [s.step(10, 0.5)(t) for t in (0, 9.99, 10, 19.99, 20)] == [1, 1, 0.5, 0.5, 0.25]
     np.testing.assert_allclose([s.exponential(0.9)(t) for t in (0, 1, 2.5)], [1, 0.9, 0.9**2.5])
     np.testing.assert_allclose([s.cosine(10)(t) for t in (0, 2.5, 5, 10, 11)], [1, 0.5 + math.sqrt(0.125), 0.5, 0, 0])
+    # log2(1 + 15 t / 30) is 1/2, 1, 3/2, ..., 4 at peaks and valleys, each twice as far apart as those before
+    peaks, valleys = [(2 ** (k - 0.5) - 1) * 2 for k in (1, 2, 3, 4)], [(2**k - 1) * 2 for k in (0, 1, 2, 3, 4)]
+    np.testing.assert_allclose([s.cycles(30)(t) for t in peaks], 1)
+    np.testing.assert_allclose([s.cycles(30)(t) for t in (*valleys, 31, 99)], 0, atol=1e-15)
+    np.testing.assert_allclose([s.cycles(8, 1)(t) for t in (0, 8 * (math.sqrt(2) - 1), 8)], [0, 1, 0], atol=1e-15)
+    np.testing.assert_allclose(
+        [s.one_cycle(10)(t) for t in (0, 1.5, 3, 6.5, 10, 11)], [0.04, 0.52, 1, 0.5, 0, 0], atol=1e-15
+    )
     np.testing.assert_allclose([s.cosine(10, 0.2)(t) for t in (0, 5, 10, 99)], [1, 0.6, 0.2, 0.2])
     warm = s.warm_up(s.step(10, 0.5), 4)
     np.testing.assert_allclose([warm(t) for t in (0, 1, 4, 9, 10)], [0, 0.25, 1, 1, 0.5])

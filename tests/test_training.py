@@ -27,7 +27,10 @@ from mlp import (
     evaluate,
     train,
 )
+from mlp.layers import Residual
 from mlp.metrics import accuracy
+from mlp.monitor import Monitor
+from mlp.optimizers import rates_of
 from mlp.schedules import cosine, warm_up
 
 
@@ -176,6 +179,87 @@ def test_early_stopping_puts_the_best_weights_back():
     assert (progress.best_epoch, progress.best_value, progress.epoch) == (best, min(losses), best + 5)
     assert same(kept[best], network.parameters())
     assert not same(kept[best + 5], network.parameters())
+
+
+def best_by(monitor, **options):
+    """The records of a training with this monitor, and its progress."""
+    progress = Progress()
+    options = {"valid": some_data(11, seed=2), "metrics": {"accuracy": accuracy}, "epochs": 40} | options
+    loop = train(
+        a_network(), LOSS, SGD(0.3), some_data(), rng=np.random.default_rng(0), monitor=monitor, progress=progress,
+        **options,
+    )  # fmt: skip
+    return list(loop), progress
+
+
+def test_the_best_epoch_is_the_first_or_the_last_with_the_best_metric():
+    for ties in ("first", "last"):
+        records, progress = best_by(Monitor("accuracy", ties))
+        scores = [record.metrics["valid_accuracy"] for record in records]
+        best = [record.epoch for record in records if record.metrics["valid_accuracy"] == max(scores)]
+        assert len(best) > 1
+        assert (progress.best_since, progress.best_epoch) == (best[0], best[0 if ties == "first" else -1])
+        assert progress.best_value == -max(scores)
+    records, progress = best_by(Monitor("accuracy"), valid=None, train_loss="epoch_end")
+    assert progress.best_value == -max(record.metrics["train_accuracy"] for record in records)
+
+
+def test_the_last_epoch_may_be_the_best():
+    records, progress = best_by(Monitor("epoch"))
+    assert (progress.best_epoch, len(records)) == (40, 40)
+
+
+def test_patience_counts_from_the_first_of_equal_epochs():
+    constant = {"accuracy": lambda P, Y: 0.5}
+    records, progress = best_by(Monitor("accuracy", "last"), metrics=constant, patience=4)
+    assert (len(records), progress.best_since, progress.best_epoch) == (5, 1, 5)
+
+
+def test_a_metric_that_is_no_number_is_never_the_best():
+    values = iter([math.nan, math.nan, 3.0, math.nan, 2.0, *[math.nan] * 35])
+    _, progress = best_by(Monitor("m"), metrics={"m": lambda P, Y: next(values)})
+    assert (progress.best_epoch, progress.best_value) == (5, 2.0)
+
+
+def test_a_monitor_of_what_is_not_measured_is_refused():
+    with pytest.raises(ValueError, match="one of loss, epoch, accuracy, got 'acuracy'"):
+        best_by(Monitor("acuracy"))
+    with pytest.raises(ValueError, match="a metric needs a validation set"):
+        best_by(Monitor("accuracy"), valid=None)
+    with pytest.raises(ValueError, match="ties must be one of first, last"):
+        Monitor("loss", "both")
+
+
+@pytest.mark.parametrize("make", [lambda: SGD(0.1), lambda: SGD(0.1, 0.9, True), lambda: Adam(0.01)])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_a_factor_of_the_rate_acts_on_its_parameters_alone(make, weight_decay):
+    """One step with factors moves each parameter by its factor times the way that it goes without."""
+    ways = []
+    for factors in ({}, {"b": 3.0, "W1": 0.5}):
+        network = a_network()
+        before = parameters(network)
+        list(
+            train(
+                network, LOSS, make(), some_data(), rng=np.random.default_rng(0), epochs=1, batch_size=23,
+                rate_factors=factors, weight_decay=weight_decay,
+            )
+        )  # fmt: skip
+        ways.append({name: W - before[name] for name, W in network.parameters().items()})
+    for name, factor in {"W1": 0.5, "b1": 3, "W2": 1, "b2": 3}.items():
+        np.testing.assert_allclose(ways[1][name], factor * ways[0][name], rtol=1e-2 * weight_decay + 1e-9, atol=1e-12)
+
+
+def test_factors_reach_layers_inside_others_and_unknown_names_are_refused():
+    rng = np.random.default_rng(0)
+    inner = [Layer.initialize(5, 5, "tanh", rng=rng, dtype=np.float64)]
+    network = Network([Layer.initialize(2, 5, "tanh", rng=rng, dtype=np.float64), Residual(inner)])
+    found = network.named(rates_of(network, {"b": 2.0, "r1_W2": 4.0}))
+    assert {name: set(part.ravel().tolist()) for name, part in found.items()} == {
+        "W1": {1.0}, "b1": {2.0}, "r1_W2": {4.0}, "r1_b2": {2.0}
+    }  # fmt: skip
+    assert rates_of(network, {}) is None
+    with pytest.raises(ValueError, match="no parameter is called s: there are W1, b1, r1_W2, r1_b2"):
+        rates_of(network, {"s": 2.0})
 
 
 def test_without_patience_the_last_weights_stay_and_progress_has_the_best():

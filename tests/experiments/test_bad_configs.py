@@ -269,7 +269,7 @@ LAYERS => layers: 32 => 7:3: network.layers: => expected a list & got 32
 LAYERS => layers: null => 7:3: network.layers: => expected a list & null
 LAYERS => layers: [{}] => 7:12: network.layers.0.units: => required key is missing
 LAYERS => layers: [{unit: 3}] => 7:13: network.layers.0.unit: => did you mean 'units'?
-LAYERS => layers: [{width: 3, b: 0}] => 7:12: network.layers.0: => one of the keys units, gain, mix, layer_norm, periodic, embedding, residual, recompute & 'width', 'b'
+LAYERS => layers: [{width: 3, b: 0}] => 7:12: network.layers.0: => one of the keys units, gain & 'width', 'b'
 LAYERS => layers: [{units: 0}] => 7:13: network.layers.0.units: => must be >= 1 & got 0
 LAYERS => layers: [{units: -3}] => 7:13: network.layers.0.units: => must be >= 1 & got -3
 LAYERS => layers: [{units: 2.5}] => 7:13: network.layers.0.units: => whole number & got 2.5
@@ -321,6 +321,18 @@ OPTIMIZER => {name: adam, beta2: -0.5} => 9:25: optimizer.beta2: => must be >= 0
 OPTIMIZER => {name: adam, epsilon: 0} => 9:25: optimizer.epsilon: => must be > 0 & got 0
 seed: 0 => seed: 0, l2: -1 => 10:47: training.l2: => must be >= 0 & got -1
 seed: 0 => seed: 0, clip: 0 => 10:47: training.clip: => must be > 0 & got 0
+seed: 0 => seed: 0, early_stopping: {patience: 2}, monitor: epoch => 10:47: training.early_stopping: => not epoch
+seed: 0 => seed: 0, monitor: acuracy => 10:47: training.monitor: => one of loss, epoch, accuracy & acuracy
+seed: 0 => seed: 0, monitor: accuracy => 10:47: training.monitor: => a metric needs a validation set
+seed: 0 => seed: 0, ties: both => 10:47: training.ties: => 'first', 'last' & both
+OPTIMIZER => {name: sgd, rate_factors: {s: 2}} => 9:24: optimizer.rate_factors: => no parameter is called s & W1, b1
+OPTIMIZER => {name: sgd, rate_factors: {b: 0}} => 9:39: optimizer.rate_factors.b: => must be > 0 & got 0
+TASK => task: classification / loss: {name: squared_error, label_smoothing: 0.1} => 6:1: loss: => squared_error does not fit
+TASK => task: classification / loss: {name: softmax_cross_entropy, label_smoothing: 1} => 6:37: loss.label_smoothing: => must be < 1
+LAYERS => layers: [{periodic: 2}, {periodic: 2}] => 7:3: network.layers: => layer 2: periodic embeds numbers
+LAYERS => layers: [{units: 2}, {embedding: 2}] => 7:3: network.layers: => layer 2: embedding is for categories
+LAYERS => layers: [{gain: false}] => 7:13: network.layers.0.gain: => expected true & got false
+LAYERS => layers: [{units: 2, bias: one}] => 7:23: network.layers.0.bias: => expected one of SCHEMES
 seed: 0 => seed: 0, early_stopping: {patience: 0} => 10:64: training.early_stopping.patience: => must be >= 1
 seed: 0 => seed: 0, schedule: {name: cosine, epochs: 2, floor: 2} => 10:83: training.schedule.floor: => must be <= 1
 valid: 0.25 => valid: 1 => 4:11: data.split.valid: => must be < 1 & got 1

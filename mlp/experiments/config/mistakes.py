@@ -61,6 +61,8 @@ def mistake(details: Any) -> tuple[KeyPath, str]:
             return path, f"expected one of the keys {rows}, got {listed(list(value))}"
         case "union_tag_invalid":
             return (*path, "name"), unknown_name(value["name"], context["expected_tags"])
+        case "literal_error" if context["expected"] == "True":
+            return path, f"expected true, or no such layer{got}"
         case "literal_error":
             return path, unknown_name(value, context["expected"])
         case "value_error":  # of the object that the section describes: "nesterov=True needs a momentum above 0"

@@ -51,6 +51,7 @@ def fitted(problem: Problem, frame: pd.DataFrame, change: Callable[[Tree], None]
         tree = yaml.safe_load(text)
         tree["data"] |= {"path": "table.csv", "split": {"column": "part"}}
         change(tree)
+        fitting(tree)
         tree["training"]["seed"] = seed
         (Path(folder) / "config.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
         experiment = prepare(load_config(Path(folder) / "config.yaml"), advise=False)
@@ -177,6 +178,16 @@ def without(*kinds: str) -> Callable[[Tree], None]:
     return change
 
 
+NAMES = {"gain": "s", "mix": "a", "periodic": "wVc", "units": "Wb"}
+
+
+def fitting(tree: Tree) -> None:
+    """Leave out factors of the rate for parameters that no layer has."""
+    factors = tree["optimizer"].get("rate_factors", {})
+    there = {name for layer in tree["network"]["layers"] for kind in layer for name in NAMES.get(kind, "")}
+    tree["optimizer"]["rate_factors"] = {name: factor for name, factor in factors.items() if name in there}
+
+
 def setting(**changes: Any) -> Callable[[Tree], None]:
     """The recipe with other values at dotted keys, where two underscores are a dot."""
 
@@ -191,7 +202,53 @@ def setting(**changes: Any) -> Callable[[Tree], None]:
     return change
 
 
-ABLATION: Mapping[str, Callable[[Tree], None]] = {}
+def both(*changes: Callable[[Tree], None]) -> Callable[[Tree], None]:
+    def change(tree: Tree) -> None:
+        for each in changes:
+            each(tree)
+
+    return change
+
+
+def relu(tree: Tree) -> None:
+    """Plain relu layers."""
+    layers = tree["network"]["layers"]
+    tree["network"]["layers"] = [
+        {"units": layer["units"]} if "units" in layer else layer for layer in layers if "mix" not in layer
+    ]
+
+
+def smoothing(tree: Tree) -> None:
+    if tree["task"] == "classification":
+        tree["loss"] = {"name": "softmax_cross_entropy", "label_smoothing": 0.1}
+
+
+def old(tree: Tree) -> None:
+    n = 0.6 * 3000
+    tree["network"] = {"layers": [{"units": 128}, {"units": 64}]}
+    tree["optimizer"] = {"name": "adam", "learning_rate": 3e-3}
+    tree["training"] = {"epochs": 100, "batch_size": 32, "l2": 1e-3, "seed": 0, "schedule": {"name": "cosine"}}
+
+
+ABLATION: Mapping[str, Callable[[Tree], None]] = {
+    "periodic": without("periodic"),
+    "gain": without("gain"),
+    "cycles": setting(training__schedule={"name": "cosine"}),
+    "constant": setting(training__schedule={"name": "constant"}),
+    "beta2": setting(optimizer__beta2=0.999),
+    "monitor": setting(training__monitor="loss", training__ties="first"),
+    "lastepoch": setting(training__monitor="epoch"),
+    "smoothing": smoothing,
+    "decay": setting(optimizer__weight_decay=0.02),
+    "decay2": setting(optimizer__weight_decay=0.2),
+    "rates": setting(optimizer__rate_factors={}),
+    "gain6": setting(optimizer__rate_factors={"s": 10, "b": 1.6, "a": 1.6, "w": 1.6, "V": 1.6, "c": 1.6}),
+    "lr3": setting(optimizer__learning_rate=0.8e-3),
+    "lr*3": setting(optimizer__learning_rate=1e-2),
+    "relu": relu,
+    "long": setting(training__epochs=200),
+    "old": old,
+}
 
 ENTRANTS: dict[str, Callable[..., Answers]] = {
     "plain": with_mlp(plain),

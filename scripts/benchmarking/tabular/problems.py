@@ -43,7 +43,9 @@ def from_data() -> Iterator[Problem]:
     """Tables of this project (sources and licences: data/README.md)."""
     for name, target in (("titanic", "survived"), ("penguins", "species")):
         frame = pd.read_csv(DATA / f"{name}.csv").dropna(subset=[target])
-        yield Problem(name, frame.drop(columns=["name", "ticket", "cabin", "rownames"], errors="ignore"), target, "classification")
+        yield Problem(
+            name, frame.drop(columns=["name", "ticket", "cabin", "rownames"], errors="ignore"), target, "classification"
+        )
 
 
 def made() -> Iterator[Problem]:
@@ -104,12 +106,12 @@ MADE: dict[str, Callable[[np.random.Generator, int], tuple[Any, Any, str]]] = {
 def from_folder(folder: Path, targets: Path) -> Iterator[Problem]:
     """The tables of a folder that a YAML list names.
 
-    An entry is `{file: a.csv, target: y, task: regression}`, with `header: false` where columns go by their numbers, and
+    An entry is `{file: a.csv, target: y, task: regression}`, with `header: false` where the columns are `column 0` and so on, and
     `exclude: [...]` for columns to leave out.
     """
     for entry in yaml.safe_load(targets.read_text(encoding="utf-8")):
         header = 0 if entry.get("header", True) else None
         frame = pd.read_csv(folder / entry["file"], header=header, sep=entry.get("delimiter", ","))
-        frame = frame.rename(columns=str).drop(columns=list(map(str, entry.get("exclude", []))))
+        frame = frame.rename(columns=str if header == 0 else "column {}".format).drop(columns=entry.get("exclude", []))
         target = str(entry["target"])
         yield Problem(entry["file"].partition(".")[0], frame.dropna(subset=[target]), target, entry["task"])
