@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from mlp.cli.console import Failure, check_output, message, result
+from mlp.cli.several import average_of, is_run, members_of, scores_of_several, show_several
 from mlp.text import one_line
 
 if TYPE_CHECKING:
@@ -30,8 +33,7 @@ strict_option = click.option(
 
 
 @click.command()
-@run_argument
-@click.argument("data", required=False)
+@click.argument("paths", nargs=-1, required=True, metavar="RUN... [DATA]")
 @click.option(
     "--split",
     type=click.Choice(["train", "valid", "test"]),
@@ -41,17 +43,25 @@ strict_option = click.option(
 @strict_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def evaluate(
-    run: Path, data: str | None, split: str | None, overrides: tuple[str, ...], strict: bool, as_json: bool
+    paths: tuple[str, ...], split: str | None, overrides: tuple[str, ...], strict: bool, as_json: bool
 ) -> None:
     """Score RUN on its test rows, or on DATA.
 
-    Prints loss, metrics and, for classes, the confusion matrix of the best epoch's model.
+    Prints loss, metrics and, for classes, the confusion matrix of the best epoch's model. Of several runs it prints the
+    scores of each, their mean and deviation, and those of their average.
     """
     from mlp.cli import report
-    from mlp.experiments.model import load_model
+    from mlp.experiments.average import load
     from mlp.experiments.start import own_rows
 
-    model = load_model(run)
+    *more, last = paths
+    data = last if more and not is_run(last) else None
+    runs = [Path(path) for path in (more if data is not None else paths)]
+    if len(runs) == 1 and data is None:
+        runs = members_of(runs[0]) or runs
+    if len(runs) > 1:
+        return evaluate_several(runs, data, split, overrides, strict, as_json)
+    run, model = runs[0], load(runs[0])
     if data is not None:
         if split is not None:
             raise Failure("--split is for the run's own data; leave it out, or leave out DATA", 2)
@@ -70,7 +80,8 @@ def evaluate(
         found = {"model": str(run), "data": data, "split": split, "rows": len(examples[0]), "epoch": model.epoch}
         click.echo(report.scores_json(found | scores, model.target.labels, confusion, reports))
         return
-    result(f"{run}, epoch {model.epoch}: {len(examples[0])} rows of {source}")
+    what = f"epoch {model.epoch}" if model.epoch else "an average"
+    result(f"{run}, {what}: {len(examples[0])} rows of {source}")
     result(report.describe_scores({source: scores}))
     for name, counts in confusion.items():
         result("\n" + report.describe_confusion(name, model.target.labels[name], counts))
@@ -79,30 +90,29 @@ def evaluate(
 
 
 @click.command()
-@run_argument
+@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
 @click.argument("data")
 @click.option("--out", type=FILE, help="A CSV file.  [default: standard output, as -]")
 @click.option("--keep", multiple=True, metavar="COLUMN,...", help="Put these columns of DATA beside the answers.")
 @reading_option
 @strict_option
 def predict(
-    run: Path, data: str, out: Path | None, keep: tuple[str, ...], overrides: tuple[str, ...], strict: bool
+    runs: tuple[Path, ...], data: str, out: Path | None, keep: tuple[str, ...], overrides: tuple[str, ...], strict: bool
 ) -> None:
-    """Predictions of RUN for the rows of DATA, as CSV.
+    """Predictions of RUN, or the average of those of several, for the rows of DATA, as CSV.
 
     DATA is a table, or "-" for standard input. It needs the input columns, in any order, and no target. For classes
     there is a column with the label and one with the probability of each class; quantities are in their own units.
     """
     from mlp.cli.report import predictions_csv, written
-    from mlp.experiments.model import load_model
     from mlp.experiments.storage.files import write_file
 
     out = None if str(out) == "-" else out
     if out is not None:
         from mlp.experiments.run import FILES
 
-        check_output(out, [Path(data), run, *(run / name for name in FILES)])
-    model = load_model(run)
+        check_output(out, [Path(data), *runs, *(run / name for run in runs for name in FILES)])
+    model = average_of(runs)
     kept = [name for names in keep for name in names.split(",")]
     table = model.read(data, with_targets=False, keep=kept, reading=reading_of(model, overrides))
     answers = model.predict(table, source=table.source)
@@ -114,6 +124,28 @@ def predict(
         click.echo(content, nl=False)
     else:
         write_file(out, content)
+
+
+def evaluate_several(
+    runs: Sequence[Path], data: str | None, split: str | None, overrides: tuple[str, ...], strict: bool, as_json: bool
+) -> None:
+    """Score several runs and their average, on the same rows."""
+    from mlp.experiments.storage.run_folder import without_nan
+
+    average = average_of(runs)
+    table = None
+    if data is not None:
+        if split is not None:
+            raise Failure("--split is for the runs' own data; leave it out, or leave out DATA", 2)
+        table = average.read(data, with_targets=True, reading=reading_of(average, overrides))
+        tell_news(average, table, strict)
+    elif overrides:
+        raise Failure("--set says how DATA is written; name DATA, or leave it out", 2)
+    if as_json:
+        scores, split, rows = scores_of_several(runs, average, table, split)
+        click.echo(json.dumps(without_nan({"data": data, "split": split, "rows": rows, "scores": scores})))
+        return
+    show_several(runs, average, table, split)
 
 
 def reading_of(model: Model, overrides: tuple[str, ...]) -> Reading:

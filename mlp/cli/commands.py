@@ -59,6 +59,8 @@ plot_option = click.option("--plot/--no-plot", default=True, help="Draw loss.png
 @click.option(
     "--replay", type=PATH, metavar="RUN", help="Train a finished RUN again, write nothing, and say if it is identical."
 )
+@click.option("--folds", type=click.IntRange(2, 1000), help="Train as many runs, each validated on another part.")
+@click.option("--seeds", type=click.IntRange(2, 1000), help="Train as many runs, each from another seed.")
 @plot_option
 @quiet_option
 @click.pass_obj
@@ -68,6 +70,8 @@ def train(
     overrides: tuple[str, ...],
     out: Path | None,
     replay: Path | None,
+    folds: int | None,
+    seeds: int | None,
     plot: bool,
     quiet: bool,
 ) -> None:
@@ -75,6 +79,8 @@ def train(
 
     CONFIG is a YAML file, or "-" for standard input. Ctrl-C or SIGTERM stops after the minibatch under way and saves
     everything; a second one stops at once. "mpiexec -n 4 mlp train CONFIG" trains with four processes.
+
+    --folds and --seeds make a directory of runs, whose model is their average: of probabilities, or of numbers.
     """
     from mlp.cli import report
     from mlp.experiments.config.load import load_config
@@ -93,6 +99,14 @@ def train(
         raise click.UsageError("Missing argument 'CONFIG'.")
     if config == "-" and ranks.size > 1:
         raise click.UsageError("mpiexec may never end its standard input: name a file")
+    if folds is not None or seeds is not None:
+        from mlp.cli.members import train_members
+
+        if folds is not None and seeds is not None:
+            raise click.UsageError("--folds and --seeds are two ways to train several runs: keep one")
+        if config == "-" or ranks.size > 1:
+            raise click.UsageError("--folds and --seeds start processes of their own: name a file, without mpiexec")
+        return train_members(config, overrides, out=out, folds=folds, seeds=seeds, quiet=quiet)
     experiment = prepare_on_all(ranks, load_config(config, overrides))
     run = start_run(experiment, out=out, argv=["mlp", *sys.argv[1:]])
     if not quiet:

@@ -104,7 +104,9 @@ def column_options(data: schema.Data) -> dict[str, ColumnOptions]:
 
 def generators(config: schema.Config) -> list[np.random.Generator]:
     """Three, for splitting, initial weights and shuffling, so that another network leaves the split as it was."""
-    return [np.random.default_rng(seed) for seed in np.random.SeedSequence(config.training.seed).spawn(3)]
+    own, split = config.training.seed, config.data.split.seed
+    seeds = [np.random.SeedSequence(seed).spawn(3) for seed in (own if split is None else split, own, own)]
+    return [np.random.default_rng(each[k]) for k, each in enumerate(seeds)]
 
 
 def make_network(
@@ -218,18 +220,19 @@ def kinds_of(data: schema.Data) -> dict[str, str]:
 def split_table(split: schema.Split, table: Table, rng: np.random.Generator) -> tuple[Array, Array, Array]:
     """The rows of the training, validation and test set."""
     column = table.others.get(split.by or split.order or split.column or "")
+    fold = None if split.folds is None or split.fold is None else (split.fold, split.folds)
     if split.column is not None and isinstance(column, Texts):
         return split_by_parts(column, split.column, split.valid_part, split.test_part)
     if split.by is not None and isinstance(column, Texts):
         groups = np.where(column.codes < 0, len(column.levels), column.codes)
-        return split_groups(groups, split.valid, split.test, rng, column=quoted(split.by))
+        return split_groups(groups, split.valid, split.test, rng, column=quoted(split.by), fold=fold)
     if split.order is not None and column is not None:
         values = column.codes if isinstance(column, Texts) else column
         if missing := int(np.count_nonzero((values < 0) if isinstance(column, Texts) else np.isnan(values))):
             raise DataError(f"data.split.order: {missing} rows have no value in column {quoted(split.order)}")
         return split_ordered(values, split.valid, split.test, column=quoted(split.order))
     assert split.method is not None
-    return split_rows(len(table), split.valid, split.test, method=split.method, rng=rng, labels=table.Y)
+    return split_rows(len(table), split.valid, split.test, method=split.method, rng=rng, labels=table.Y, fold=fold)
 
 
 def file_state(path: str) -> list[tuple[int, int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -81,11 +81,7 @@ class Model:
                 P = self.loss.predict(F)
             bad += (rows.start + np.flatnonzero(~np.isfinite(P).all(axis=0))).tolist()
             yield rows, F, P
-        if bad:
-            raise DataError(
-                f"{source}: no finite answer for {len(bad)} of {len(X)} rows, the first is row {bad[0]} (from 0): "
-                "its inputs are far outside what the model was trained on"
-            )
+        beyond(bad, len(X), source)
 
     def score(self, data: Data, source: str) -> tuple[dict[str, float], dict[str, Array], dict[str, Report]]:
         """Loss and metrics for encoded (X, Y) or (X, Y, w); confusion counts and a report for each target column.
@@ -173,21 +169,35 @@ class Model:
 
         Raises FileError for a model that `load_model` would refuse: an activation of your own, for one.
         """
-        arrays = dict(self.network.parameters())
-        arrays |= self.coding.arrays() | self.target.arrays()
         try:
-            header = {
-                "layers": [header_of(layer) for layer in self.network.layers],
-                "loss": self.loss.name,
-                "inputs": self.coding.header(),
-                "target": self.target.header(),
-                "epoch": self.epoch,
-                "config": self.config,
-            }
-            model_of(header, arrays)
+            header, arrays = self.contents()
         except ValueError as error:
             raise FileError(f"this model cannot be saved: {error}") from None
         return archive_bytes(KIND, header, arrays)
+
+    def contents(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """The header and the arrays of its file. Raises ValueError when they would be refused."""
+        arrays = dict(self.network.parameters())
+        arrays |= self.coding.arrays() | self.target.arrays()
+        header = {
+            "layers": [header_of(layer) for layer in self.network.layers],
+            "loss": self.loss.name,
+            "inputs": self.coding.header(),
+            "target": self.target.header(),
+            "epoch": self.epoch,
+            "config": self.config,
+        }
+        model_of(header, arrays)
+        return header, arrays
+
+
+def beyond(bad: Sequence[int], N: int, source: str) -> None:
+    """Raises DataError where there are rows, among N, without a finite answer."""
+    if bad:
+        raise DataError(
+            f"{source}: no finite answer for {len(bad)} of {N} rows, the first is row {bad[0]} (from 0): "
+            "its inputs are far outside what the model was trained on"
+        )
 
 
 def load_model(path: Path | str) -> Model:
@@ -195,11 +205,16 @@ def load_model(path: Path | str) -> Model:
 
     The file may be a stranger's: whatever is not a whole model is a FileError.
     """
+    return read_model(path, model_of)
+
+
+def read_model(path: Path | str, make: Callable[[dict[str, Any], dict[str, Array]], Model]) -> Model:
+    """The same, where `make` makes the model of header and arrays."""
     path = Path(path)
     path = path / "model.npz" if os.path.isdir(path) else path
     header, arrays = read_arrays(path, KIND)
     try:
-        return model_of(header, arrays)
+        return make(header, arrays)
     except (ValueError, RecursionError) as error:
         raise FileError(f"{path}: does not hold a model: {error}") from None
 

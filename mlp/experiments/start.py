@@ -21,7 +21,8 @@ from mlp.experiments.storage.files import temporary_path
 from mlp.experiments.storage.metrics_csv import truncate_metrics
 from mlp.experiments.storage.run_folder import LOCK, FolderLock, empty_folder, new_folder, now, read_facts, remove
 from mlp.records import Progress
-from mlp.types import Data
+from mlp.tables import Table
+from mlp.types import Array, Data
 
 
 def start_run(experiment: Experiment, *, out: Path | None, argv: Sequence[str]) -> Run:
@@ -141,9 +142,15 @@ def prepare_again(
 
 
 def own_rows(folder: Path, model: Model, split: str | None) -> tuple[str, Data]:
-    """The rows of a run that a model of it is scored on, by default those of its last split, and which split they are.
+    """The coded rows of a run that a model of it is scored on, and which split they are (see `own_table`)."""
+    split, table, weights = own_table(folder, model, split)
+    return split, (*model.encode(table, split), *weights)
 
-    No more files are read than these rows are in, and no more rows are coded. Raises DataError when one has changed.
+
+def own_table(folder: Path, model: Model, split: str | None) -> tuple[str, Table, tuple[Array, ...]]:
+    """A split of a run, by default the last that it has: its name, the table, and weights if its rows have some.
+
+    No more files are read than these rows are in. Raises DataError when one has changed.
     """
     facts, loaded = read_facts(folder), load_config(folder / "config.yaml")
     check_unchanged(folder, model.config, portable(loaded.config))
@@ -154,7 +161,7 @@ def own_rows(folder: Path, model: Model, split: str | None) -> tuple[str, Data]:
     check_files(folder, facts, loaded.config.data, sha256)
     if (table.inputs, table.targets) != (model.inputs, model.target.names):
         raise DataError(f"{folder}: its model is not of this run: it has other input or target columns")
-    return split, (*model.encode(table, split), *weights)
+    return split, table, weights
 
 
 def check_files(folder: Path, facts: Mapping[str, Any], data: schema.Data, sha256: Mapping[str, str]) -> None:

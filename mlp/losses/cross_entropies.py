@@ -11,6 +11,8 @@ from mlp.activations import TINY, exp_minus_abs, logistic
 from mlp.losses.loss import check_shapes
 from mlp.types import Array
 
+NEAR = 1e-15  # to certainty: as close as a mean of probabilities comes to it
+
 
 class LogisticCrossEntropy:
     """c = 1/B sum_b sum_k [log(1 + exp(F_kb)) - Y_kb F_kb], F_bar = (logistic(F) - Y) / B.
@@ -62,6 +64,11 @@ class LogisticCrossEntropy:
     def predict(self, F: Array) -> Array:
         return logistic(F)
 
+    def link(self, P: Array) -> Array:
+        """The logits of these probabilities, log(P / (1 - P)), of which none is 0 or 1."""
+        P = np.clip(P, NEAR, 1 - NEAR, dtype=np.float64)
+        return np.asarray(np.log(P) - np.log1p(-P))
+
 
 class SoftmaxCrossEntropy:
     """c = -1/B sum_b sum_k Y_kb log P_kb, F_bar = (P sum_k Y_k - Y) / B, with P = exp(F) / sum_k exp(F_k).
@@ -111,6 +118,10 @@ class SoftmaxCrossEntropy:
 
     def predict(self, F: Array) -> Array:
         return softmax(F)
+
+    def link(self, P: Array) -> Array:
+        """Logits of these probabilities, log P, of which none is 0."""
+        return np.asarray(np.log(np.maximum(P, NEAR, dtype=np.float64)))
 
 
 def softmax(F: Array) -> Array:

@@ -28,7 +28,8 @@ class NamedLoss(Loss, Protocol):
 
     `task` is classification or regression, `target` the kind of target that the loss needs (see `mlp.tables.targets`),
     `unit` the unit of its cost. `chance` is the cost of knowing nothing, in words `chance_words`; a loss before
-    training of more than `far` times it means that something is not scaled.
+    training of more than `far` times it means that something is not scaled. `link` is the inverse of `predict`: outputs
+    that say P, which the mean of several predictions is scored by.
     """
 
     task: str
@@ -40,6 +41,8 @@ class NamedLoss(Loss, Protocol):
     def chance(self, Y: Array) -> float: ...
 
     def costs(self, F: Array, Y: Array) -> Array: ...
+
+    def link(self, P: Array) -> Array: ...
 
 
 def check_shapes(F: Array, Y: Array) -> None:

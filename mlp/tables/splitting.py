@@ -13,6 +13,9 @@ from mlp.types import Array
 
 SplitMethod = Literal["stratified", "shuffled", "file_order"]
 
+Fold = tuple[int, int]
+"""(2, 5) is the second of five folds: its rows are for validation, those of the others for training."""
+
 WORDS = {"train": 0, "training": 0, "valid": 1, "validation": 1, "val": 1, "dev": 1, "test": 2}
 """The texts of a column that says which set a row belongs to."""
 
@@ -25,14 +28,19 @@ def split_rows(
     method: SplitMethod,
     rng: np.random.Generator,
     labels: Array | None = None,
+    fold: Fold | None = None,
 ) -> tuple[Array, Array, Array]:
     """Row numbers of the training, validation and test set, each in file order; they are disjoint and cover 0 to n - 1.
 
     `valid` and `test` are fractions of n, rounded to whole rows. "file_order" takes training rows first, then
     validation, then test. "shuffled" draws them with `rng`. "stratified" also draws them, and gives every set the same
-    shares of each distinct row of `labels` (n x K), as nearly as whole rows allow.
+    shares of each distinct row of `labels` (n x K), as nearly as whole rows allow. With a `fold`, the rows that are not
+    for testing are cut into so many parts of one size, and validation has this one.
     """
     n_valid, n_test = round(n * valid), round(n * test)
+    if fold is not None:
+        ends = [(n - n_test) * k // fold[1] for k in (fold[0] - 1, fold[0])]
+        n_valid, valid = ends[1] - ends[0], 1 / fold[1]
     n_train = n - n_valid - n_test
     for name, fraction, count in (("valid", valid, n_valid), ("test", test, n_test), ("train", 1.0, n_train)):
         if fraction > 0 and count < 1:
@@ -46,6 +54,10 @@ def split_rows(
         if method == "stratified":
             assert labels is not None
             order = spread_classes(order, labels)
+    if fold is not None:  # its rows go behind the others for training
+        order = np.concatenate(
+            [order[: ends[0]], order[ends[1] : n - n_test], order[ends[0] : ends[1]], order[n - n_test :]]
+        )
     parts = order[:n_train], order[n_train : n_train + n_valid], order[n_train + n_valid :]
     for part in parts:
         part.sort()
@@ -53,18 +65,23 @@ def split_rows(
 
 
 def split_groups(
-    groups: Array, valid: float, test: float, rng: np.random.Generator, *, column: str
+    groups: Array, valid: float, test: float, rng: np.random.Generator, *, column: str, fold: Fold | None = None
 ) -> tuple[Array, Array, Array]:
     """The same for rows that belong together: all rows with one code in `groups` (n) are in one set.
 
     The groups are drawn in random order; test is filled first, then validation, each to the number of rows that comes
-    nearest to its fraction of n.
+    nearest to its fraction of n. With a `fold`, the groups that are not for testing are cut into so many parts.
     """
     sizes = np.bincount(groups)
     drawn = rng.permutation(np.flatnonzero(sizes))
     n_test, n_valid = nearest_cuts(sizes[drawn], len(groups), test, valid)
     part = np.zeros(len(sizes), int)
     part[drawn[:n_test]], part[drawn[n_test:n_valid]] = 2, 1
+    if fold is not None:
+        rest = drawn[n_test:]
+        middles = (np.cumsum(sizes[rest]) - sizes[rest] / 2) / sizes[rest].sum()  # of each group, between 0 and 1
+        part[rest] = (middles * fold[1]).astype(int) == fold[0] - 1
+        valid = 1 / fold[1]
     return checked(parts_of(part[groups]), valid, test, f"data.split.by: {column} has {len(drawn)} groups")
 
 

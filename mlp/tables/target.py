@@ -13,7 +13,7 @@ import numpy as np
 
 from mlp.errors import DataError
 from mlp.metrics import count_pairs
-from mlp.text import quoted
+from mlp.text import listed, quoted
 from mlp.types import Array, Examples
 
 Metric = Callable[[Array, Array], float]
@@ -77,6 +77,12 @@ class Target(ABC):
     @abstractmethod
     def predictions(self, P: Array) -> dict[str, Array]:
         """The content of P as columns for people, by name."""
+
+    def in_terms_of(self, other: Any, P: Array) -> Array:
+        """Predictions P of this target as another one of its kind has them. Raises ValueError where it cannot."""
+        if self.header() != other.header():
+            raise ValueError(f"targets {listed(self.names)} with other labels")
+        return P
 
     @abstractmethod
     def metrics(self) -> dict[str, Metric]:

@@ -237,6 +237,11 @@ class RegressionTarget(Target):
             for name, row, d in zip(self.names, self.decide(P), decimals.tolist(), strict=True)
         }
 
+    def in_terms_of(self, other: Any, P: Array) -> Array:
+        if self.names != other.names:
+            raise ValueError(f"targets {listed(self.names)} and {listed(other.names)}")
+        return np.asarray(other.scaler.transform(self.scaler.inverse(P.T), np.float64).T)
+
     def metrics(self) -> dict[str, Metric]:
         """RMSE, MAE and R^2 of each column, in its own units: standardizing divides errors by std and leaves R^2."""
         found: dict[str, Metric] = {}

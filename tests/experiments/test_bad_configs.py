@@ -323,8 +323,7 @@ seed: 0 => seed: 0, l2: -1 => 10:47: training.l2: => must be >= 0 & got -1
 seed: 0 => seed: 0, clip: 0 => 10:47: training.clip: => must be > 0 & got 0
 seed: 0 => seed: 0, early_stopping: {patience: 2}, monitor: epoch => 10:47: training.early_stopping: => not epoch
 seed: 0 => seed: 0, monitor: acuracy => 10:47: training.monitor: => one of loss, epoch, accuracy & acuracy
-seed: 0 => seed: 0, monitor: accuracy => 10:47: training.monitor: => a metric needs a validation set
-seed: 0 => seed: 0, ties: both => 10:47: training.ties: => 'first', 'last' & both
+seed: 0 => seed: 0, ties: both => 10:47: training.ties: => choose from first, last
 OPTIMIZER => {name: sgd, rate_factors: {s: 2}} => 9:24: optimizer.rate_factors: => no parameter is called s & W1, b1
 OPTIMIZER => {name: sgd, rate_factors: {b: 0}} => 9:39: optimizer.rate_factors.b: => must be > 0 & got 0
 TASK => task: classification / loss: {name: squared_error, label_smoothing: 0.1} => 6:1: loss: => squared_error does not fit

@@ -214,7 +214,8 @@ def contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
             ("training", "early_stopping"),
             "needs a loss or a metric as training.monitor, not epoch",
         )
-    valid = data.split.valid > 0 or data.valid_path is not None or data.split.column is not None
+    split = data.split
+    valid = split.valid > 0 or data.valid_path is not None or split.column is not None or split.folds is not None
     if config.training.early_stopping is not None and not valid:
         yield ("training", "early_stopping"), "needs a validation set (data.split.valid or data.valid_path)"
 
@@ -252,6 +253,17 @@ def contradictions_of_split(data: Data, task: str) -> Iterator[tuple[KeyPath, st
         yield ("data", "split"), "valid and test together must leave rows for training (sum < 1)"
     if task == "regression" and split.method == "stratified":
         yield ("data", "split", "method"), "stratified needs classes; a regression takes shuffled or file_order"
+    if (split.folds is None) != (split.fold is None):
+        given, other = ("folds", "fold") if split.fold is None else ("fold", "folds")
+        yield ("data", "split", given), f"needs data.split.{other} too; mlp train --folds 5 trains all of five"
+    elif split.folds is not None and split.fold is not None:
+        if split.fold > split.folds:
+            yield ("data", "split", "fold"), f"must be <= {split.folds} (data.split.folds), got {split.fold}"
+        if split.valid > 0 or data.valid_path is not None:
+            path: KeyPath = ("data", "valid_path") if data.valid_path is not None else ("data", "split", "valid")
+            yield path, "and data.split.folds both say which rows are for validation; keep one"
+        if split.order is not None or split.column is not None:
+            yield ("data", "split", "folds"), "are drawn; split.order and split.column say which rows are for what"
     ways = [key for key in ("method", "by", "order", "column") if getattr(split, key) is not None]
     if len(ways) > 1:
         yield ("data", "split", ways[1]), f"and data.split.{ways[0]} are two ways to split; keep one"

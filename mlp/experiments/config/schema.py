@@ -101,6 +101,9 @@ NAMES: tuple[tuple[str, ...], ...] = (
 """The keys whose values, or items, are names of columns or texts of cells: they are taken as they are written."""
 
 
+Seed = Annotated[int, Field(ge=0, lt=2**128)]
+
+
 class Split(Section):
     """The rows that are for training: fractions of all, drawn or in order, or the parts that a `column` names."""
 
@@ -112,6 +115,9 @@ class Split(Section):
     column: Text | None = None
     valid_part: Text | None = None
     test_part: Text | None = None
+    folds: Annotated[int, Field(ge=2, le=1000)] | None = None
+    fold: Count | None = None
+    seed: Seed | None = None
 
 
 class Column(Section):
@@ -169,7 +175,7 @@ class Training(Section):
     batch_size: Count = 32
     l2: NonNegative = 0.0
     clip: Positive | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**128)] | None = None
+    seed: Seed | None = None
     schedule: Schedule = Field({"name": "constant"}, validate_default=True)
     early_stopping: EarlyStopping | None = None
     monitor: Text = "loss"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from benchmarking.tabular.problems import Problem
 from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import load_config
+from mlp.experiments.config.yaml_text import parse_yaml
 from mlp.experiments.init import config_for
 from mlp.records import Progress
 
@@ -48,12 +49,12 @@ def fitted(problem: Problem, frame: pd.DataFrame, change: Callable[[Tree], None]
         frame.drop(columns="part").to_csv(path, index=False)
         text, _ = config_for(str(path), [problem.target], problem.task, ())
         frame.to_csv(path, index=False)
-        tree = yaml.safe_load(text)
+        tree = parse_yaml(text.encode(), "mlp init").data
         tree["data"] |= {"path": "table.csv", "split": {"column": "part"}}
         change(tree)
         fitting(tree)
         tree["training"]["seed"] = seed
-        (Path(folder) / "config.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
+        (Path(folder) / "config.yaml").write_text(json.dumps(tree), encoding="utf-8")
         experiment = prepare(load_config(Path(folder) / "config.yaml"), advise=False)
         progress = Progress()
         for _ in experiment.epochs(progress):
@@ -62,7 +63,10 @@ def fitted(problem: Problem, frame: pd.DataFrame, change: Callable[[Tree], None]
 
 
 def answers(problem: Problem, model: Any, frame: pd.DataFrame) -> Answers:
-    found = model.predict(frame.drop(columns=["part", problem.target], errors="ignore"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "test.csv"
+        frame.drop(columns=problem.target).to_csv(path, index=False)
+        found = model.predict(model.read(path, with_targets=False))
     if problem.task == "regression":
         return found[problem.target]
     labels = labels_of(problem)
@@ -210,12 +214,10 @@ def both(*changes: Callable[[Tree], None]) -> Callable[[Tree], None]:
     return change
 
 
-def relu(tree: Tree) -> None:
-    """Plain relu layers."""
-    layers = tree["network"]["layers"]
-    tree["network"]["layers"] = [
-        {"units": layer["units"]} if "units" in layer else layer for layer in layers if "mix" not in layer
-    ]
+def relu_units(tree: Tree) -> None:
+    for layer in tree["network"]["layers"]:
+        if "units" in layer:
+            layer["activation"] = "relu"
 
 
 def smoothing(tree: Tree) -> None:
@@ -230,24 +232,38 @@ def old(tree: Tree) -> None:
     tree["training"] = {"epochs": 100, "batch_size": 32, "l2": 1e-3, "seed": 0, "schedule": {"name": "cosine"}}
 
 
+def nomix(tree: Tree) -> None:
+    layers, found = tree["network"]["layers"], []
+    for layer in layers:
+        if "mix" in layer:
+            found[-1]["activation"] = layer["mix"]
+        else:
+            found.append(dict(layer))
+    tree["network"]["layers"] = found
+
+
+def width(*units: int) -> Callable[[Tree], None]:
+    def change(tree: Tree) -> None:
+        layers = tree["network"]["layers"]
+        hidden = [layer for layer in layers if "units" in layer]
+        rest = [layer for layer in layers if "units" not in layer]
+        tree["network"]["layers"] = rest + [{**hidden[0], "units": n} for n in units]
+
+    return change
+
+
+LESS = {"s": 10, "b": 1.6, "w": 1.6, "V": 1.6, "c": 1.6}
 ABLATION: Mapping[str, Callable[[Tree], None]] = {
-    "periodic": without("periodic"),
-    "gain": without("gain"),
-    "cycles": setting(training__schedule={"name": "cosine"}),
-    "constant": setting(training__schedule={"name": "constant"}),
-    "beta2": setting(optimizer__beta2=0.999),
-    "monitor": setting(training__monitor="loss", training__ties="first"),
-    "lastepoch": setting(training__monitor="epoch"),
-    "smoothing": smoothing,
-    "decay": setting(optimizer__weight_decay=0.02),
-    "decay2": setting(optimizer__weight_decay=0.2),
-    "rates": setting(optimizer__rate_factors={}),
-    "gain6": setting(optimizer__rate_factors={"s": 10, "b": 1.6, "a": 1.6, "w": 1.6, "V": 1.6, "c": 1.6}),
-    "lr3": setting(optimizer__learning_rate=0.8e-3),
-    "lr*3": setting(optimizer__learning_rate=1e-2),
-    "relu": relu,
-    "long": setting(training__epochs=200),
-    "old": old,
+    "mix": nomix,
+    "mix periodic": both(nomix, without("periodic")),
+    "mix 2x128": both(nomix, width(128, 128)),
+    "mix cosine": both(nomix, setting(training__schedule={"name": "cosine"})),
+    "mix lr3": both(nomix, setting(optimizer__learning_rate=0.8e-3)),
+    "mix gain10": both(nomix, setting(optimizer__rate_factors=LESS)),
+    "mix monitor": both(nomix, setting(training__monitor="loss", training__ties="first")),
+    "mix batch256": both(nomix, setting(training__batch_size=256)),
+    "mix smoothing": both(nomix, smoothing),
+    "mix relu": both(nomix, relu_units),
 }
 
 ENTRANTS: dict[str, Callable[..., Answers]] = {
