@@ -34,8 +34,10 @@ def train_members(
     from mlp.experiments.storage.files import write_file
     from mlp.experiments.storage.run_folder import empty_folder, new_folder
 
-    loaded = load_config(config, overrides)
-    for name, settings in (members := changes(loaded.config, folds, seeds)).items():
+    first = [] if folds is None else fold_settings(1, folds)
+    loaded = load_config(config, [*overrides, *first])  # with a seed, which may be drawn
+    members = members_for(loaded.config, folds, seeds)
+    for name, settings in members.items():
         prepare(load_config(config, [*overrides, *settings]), advise=name == next(iter(members)) and not quiet)
     (folder, *_) = new_folder(Path("runs") / loaded.name) if out is None else [out, *empty_folder(out)]
     if not quiet:
@@ -47,9 +49,9 @@ def train_members(
     }
     failed = run_all(commands, quiet=quiet)
     if failed:
-        undone = ", ".join(failed)
-        again = shlex.quote(str(folder / next(iter(failed))))
-        raise Failure(f"not finished: {undone}; to go on: mlp resume {again}", max(failed.values()))
+        stopped = [name for name in members if failed.get(name, 0) > 128 and (folder / name).exists()]
+        way_on = f"; to go on: mlp resume {shlex.quote(str(folder / stopped[0]))}" if stopped else ""
+        raise Failure(f"not finished: {', '.join(filter(failed.get, members))}{way_on}", max(failed.values()))
     runs = [folder / name for name in members]
     average = average_of(runs)
     write_file(folder / "model.npz", average.to_bytes())
@@ -59,13 +61,17 @@ def train_members(
         message(f"next: mlp predict {shlex.quote(str(folder))} NEW.csv")
 
 
-def changes(config: Config, folds: int | None, seeds: int | None) -> dict[str, list[str]]:
+def fold_settings(k: int, folds: int) -> list[str]:
+    return [f"data.split.folds={folds}", f"data.split.fold={k}", "data.split.valid=0"]
+
+
+def members_for(config: Config, folds: int | None, seeds: int | None) -> dict[str, list[str]]:
     """For each member its name, and what is set in its config."""
     seed, split = config.training.seed, config.data.split.seed
+    assert seed is not None  # it has been drawn
     split = seed if split is None else split
     if folds is not None:
-        own = [f"training.seed={seed}", f"data.split.folds={folds}", "data.split.valid=0"]
-        return {f"fold-{k}": [*own, f"data.split.fold={k}"] for k in range(1, folds + 1)}
+        return {f"fold-{k}": [f"training.seed={seed}", *fold_settings(k, folds)] for k in range(1, folds + 1)}
     assert seeds is not None
     return {f"seed-{seed + k}": [f"training.seed={seed + k}", f"data.split.seed={split}"] for k in range(seeds)}
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp.errors import DataError
-from mlp.tables.splitting import split_by_parts, split_groups, split_ordered
+from mlp.tables.splitting import split_by_parts, split_groups, split_ordered, split_rows
 from mlp.tables.table import Texts
 
 
@@ -83,3 +83,41 @@ def test_the_parts_that_a_column_names():
 def test_parts_that_cannot_be_are_told(cells, options, words):
     with pytest.raises(DataError, match=words):
         split_by_parts(Texts.of(cells), "part", *options)
+
+
+@pytest.mark.parametrize("method", ["stratified", "shuffled", "file_order"])
+@pytest.mark.parametrize(("n", "count", "test"), [(60, 5, 0.2), (61, 3, 0.2), (23, 4, 0.0)])
+def test_folds_share_the_test_rows_and_each_row_is_validated_once(method, n, count, test):
+    labels = np.arange(n)[:, None] % 3
+    folds = [
+        split_rows(n, 0, test, method=method, rng=np.random.default_rng(7), labels=labels, fold=(k, count))
+        for k in range(1, count + 1)
+    ]
+    whole = split_rows(n, 0, test, method=method, rng=np.random.default_rng(7), labels=labels)
+    for train, valid, tested in folds:
+        cover([train, valid, tested], n)
+        assert np.array_equal(tested, whole[2])
+    validated = [valid for _, valid, _ in folds]
+    assert sorted(np.concatenate(validated).tolist()) == whole[0].tolist()
+    assert max(map(len, validated)) - min(map(len, validated)) <= 1
+    if method == "stratified":
+        shares = [np.bincount(labels[valid, 0], minlength=3) for valid in validated]
+        assert np.ptp(shares, axis=0).max() <= 2
+
+
+def test_folds_keep_groups_together():
+    groups = np.random.default_rng(0).integers(40, size=300)
+    folds = [split_groups(groups, 0, 0.2, np.random.default_rng(7), column="g", fold=(k, 4)) for k in range(1, 5)]
+    for train, valid, test in folds:
+        cover([train, valid, test], 300)
+        assert not {*groups[train]} & {*groups[valid]}
+        assert np.array_equal(test, folds[0][2])
+        assert 30 < len(valid) < 90
+    assert sum(len(valid) for _, valid, _ in folds) == 300 - len(folds[0][2])
+
+
+def test_more_folds_than_rows_are_refused():
+    with pytest.raises(DataError, match="leaves 0 of 3 rows for valid"):
+        split_rows(3, 0, 0, method="shuffled", rng=np.random.default_rng(0), fold=(1, 5))
+    with pytest.raises(DataError, match="too few for a valid set"):
+        split_groups(np.array([0, 0, 1]), 0, 0, np.random.default_rng(0), column="g", fold=(3, 5))

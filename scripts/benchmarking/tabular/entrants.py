@@ -253,17 +253,33 @@ def width(*units: int) -> Callable[[Tree], None]:
 
 
 LESS = {"s": 10, "b": 1.6, "w": 1.6, "V": 1.6, "c": 1.6}
+MORE = {"s": 30, "b": 1.6, "w": 1.6, "V": 1.6, "c": 1.6, "a": 1.6}
+
+
+def rate(k: float) -> Callable[[Tree], None]:
+    def change(tree: Tree) -> None:
+        tree["optimizer"]["learning_rate"] = k * (2.5e-3 if tree["task"] == "classification" else 5e-3)
+
+    return change
+
+
+BASE = both(nomix, width(128, 128), setting(optimizer__rate_factors=LESS), rate(0.5))
 ABLATION: Mapping[str, Callable[[Tree], None]] = {
-    "mix": nomix,
-    "mix periodic": both(nomix, without("periodic")),
-    "mix 2x128": both(nomix, width(128, 128)),
-    "mix cosine": both(nomix, setting(training__schedule={"name": "cosine"})),
-    "mix lr3": both(nomix, setting(optimizer__learning_rate=0.8e-3)),
-    "mix gain10": both(nomix, setting(optimizer__rate_factors=LESS)),
-    "mix monitor": both(nomix, setting(training__monitor="loss", training__ties="first")),
-    "mix batch256": both(nomix, setting(training__batch_size=256)),
-    "mix smoothing": both(nomix, smoothing),
-    "mix relu": both(nomix, relu_units),
+    "base": BASE,
+    "rate1": both(BASE, rate(1.0)),
+    "rate.2": both(BASE, rate(0.2)),
+    "gain96": both(BASE, setting(optimizer__rate_factors={**LESS, "s": 96})),
+    "gain1": both(BASE, setting(optimizer__rate_factors={**LESS, "s": 1})),
+    "b1": both(BASE, setting(optimizer__rate_factors={"s": 10})),
+    "mixed": both(width(128, 128), setting(optimizer__rate_factors={**LESS, "a": 1.6}), rate(0.5)),
+    "decay.5": both(BASE, setting(optimizer__weight_decay=0.5)),
+    "l2": both(BASE, setting(training__l2=1e-3)),
+    "epochs128": both(BASE, setting(training__epochs=128)),
+    "3x128": both(BASE, width(128, 128, 128)),
+    "2x256": both(BASE, width(256, 256)),
+    "noperiodic": both(BASE, without("periodic")),
+    "cosine": both(BASE, setting(training__schedule={"name": "cosine"})),
+    "glorot": both(BASE, lambda tree: [layer.update(bias="zeros") for layer in tree["network"]["layers"] if "units" in layer] and None),
 }
 
 ENTRANTS: dict[str, Callable[..., Answers]] = {
