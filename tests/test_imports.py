@@ -24,6 +24,7 @@ TRAINER = (
     "schedules",
     "minibatches",
     "metrics",
+    "monitor",
     "evaluation",
     "records",
     "divergence",
@@ -37,6 +38,7 @@ WINGS = {  # and what each may import, besides itself and the ground
     "plots": {*TRAINER, "experiments"},
     "parallel": {*TRAINER, "tables", "experiments"},
     "cli": {*TRAINER, "tables", "checking", "experiments", "plots", "parallel"},
+    "__main__": {"cli"},
 }
 LIBRARIES = {
     "tables": {"duckdb"},

@@ -252,10 +252,6 @@ def width(*units: int) -> Callable[[Tree], None]:
     return change
 
 
-LESS = {"s": 10, "b": 1.6, "w": 1.6, "V": 1.6, "c": 1.6}
-MORE = {"s": 30, "b": 1.6, "w": 1.6, "V": 1.6, "c": 1.6, "a": 1.6}
-
-
 def rate(k: float) -> Callable[[Tree], None]:
     def change(tree: Tree) -> None:
         tree["optimizer"]["learning_rate"] = k * (2.5e-3 if tree["task"] == "classification" else 5e-3)
@@ -263,23 +259,37 @@ def rate(k: float) -> Callable[[Tree], None]:
     return change
 
 
-BASE = both(nomix, width(128, 128), setting(optimizer__rate_factors=LESS), rate(0.5))
+def zero_bias(tree: Tree) -> None:
+    for layer in tree["network"]["layers"]:
+        if "units" in layer:
+            layer["bias"] = "zeros"
+
+
+def mixed(tree: Tree) -> None:
+    found = []
+    for layer in tree["network"]["layers"]:
+        if "units" in layer:
+            found += [{**layer, "activation": "identity"}, {"mix": layer["activation"]}]
+        else:
+            found.append(layer)
+    tree["network"]["layers"] = found
+
+
+BASE = both(nomix, width(256, 256), setting(optimizer__rate_factors={}), zero_bias)
 ABLATION: Mapping[str, Callable[[Tree], None]] = {
-    "base": BASE,
-    "rate1": both(BASE, rate(1.0)),
-    "rate.2": both(BASE, rate(0.2)),
-    "gain96": both(BASE, setting(optimizer__rate_factors={**LESS, "s": 96})),
-    "gain1": both(BASE, setting(optimizer__rate_factors={**LESS, "s": 1})),
-    "b1": both(BASE, setting(optimizer__rate_factors={"s": 10})),
-    "mixed": both(width(128, 128), setting(optimizer__rate_factors={**LESS, "a": 1.6}), rate(0.5)),
-    "decay.5": both(BASE, setting(optimizer__weight_decay=0.5)),
-    "l2": both(BASE, setting(training__l2=1e-3)),
-    "epochs128": both(BASE, setting(training__epochs=128)),
+    "A": BASE,
+    "rate.5": both(BASE, rate(0.5)),
+    "rate.25": both(BASE, rate(0.25)),
+    "s10": both(BASE, setting(optimizer__rate_factors={"s": 10})),
+    "nogain": both(BASE, without("gain")),
+    "decay.1": both(BASE, setting(optimizer__weight_decay=0.1)),
+    "decay1": both(BASE, setting(optimizer__weight_decay=1.0)),
+    "mixed": both(BASE, mixed),
     "3x128": both(BASE, width(128, 128, 128)),
-    "2x256": both(BASE, width(256, 256)),
-    "noperiodic": both(BASE, without("periodic")),
+    "relu": both(BASE, relu_units),
+    "beta2": both(BASE, setting(optimizer__beta2=0.999)),
     "cosine": both(BASE, setting(training__schedule={"name": "cosine"})),
-    "glorot": both(BASE, lambda tree: [layer.update(bias="zeros") for layer in tree["network"]["layers"] if "units" in layer] and None),
+    "batch": both(BASE, setting(training__batch_size=256)),
 }
 
 ENTRANTS: dict[str, Callable[..., Answers]] = {

@@ -67,7 +67,7 @@ def steps(rng: np.random.Generator, N: int) -> tuple[Any, Any, str]:
 
 
 def interactions(rng: np.random.Generator, N: int) -> tuple[Any, Any, str]:
-    """Products and ratios of columns (after Friedman 1991, with noise)."""
+    """Products and ratios of columns with noise."""
     X = rng.uniform(size=(N, 10))
     y = 10 * np.sin(np.pi * X[:, 0] * X[:, 1]) + 20 * (X[:, 2] - 0.5) ** 2 + 10 * X[:, 3] * X[:, 4]
     return X, y + rng.normal(size=N), "regression"
