@@ -4,24 +4,21 @@
     folds     the mean of five of these        boosting  scikit-learn's HistGradientBoosting at its defaults
     sklearn_mlp, linear   scikit-learn's MLP, and logistic or ridge regression, standardized
 
-Of each table a fifth of the rows is for testing, the same for all, drawn anew for each split. `mlp` keeps a fifth of the
-others to choose an epoch by; the others are trained on all of them. The error is the share of wrong labels, or the root
-mean squared error. Ratios are taken split by split.
+Of each table a fifth of the rows is for testing, the same for all, drawn anew for each split. `mlp` keeps a fifth of
+what is left to choose an epoch by; the others are trained on all of it. The error is the share of wrong labels, or the
+root mean squared error. Ratios are taken split by split.
 
-    python scripts/tabular.py --out scripts/pictures       (an hour; `pip install -e '.[benchmark]'` first)
+    python scripts/tabular.py --out scripts/pictures     (`pip install -e '.[benchmark]'` first)
+    python scripts/tabular.py --ablation
     python scripts/tabular.py --entrant recipe --entrant boosting --splits 2
     python scripts/tabular.py --tables FOLDER --targets targets.yaml
 """
 
 from __future__ import annotations
 
-import os
-
-for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"  # one process a processor, each of one thread
-
 import csv
 import multiprocessing
+import os
 import sys
 import time
 import warnings
@@ -37,8 +34,9 @@ from benchmarking.machine import describe_machine
 from benchmarking.tabular.entrants import ABLATION, ENTRANTS, labels_of, with_mlp
 from benchmarking.tabular.problems import Problem, from_data, from_folder, from_sklearn, made
 
+ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 COLUMNS = ["table", "task", "rows", "split", "entrant", "error", "log_loss", "seconds"]
-ALL = {**ENTRANTS, **{f"without {name}": with_mlp(change) for name, change in ABLATION.items()}}
+ALL = {**ENTRANTS, **{name: with_mlp(change) for name, change in ABLATION.items()}}
 
 
 def run_one(job: tuple[Problem, int, str, int]) -> dict[str, Any]:
@@ -144,7 +142,8 @@ def main(
     )
     jobs = [(problem, split, name, rows) for problem in problems for split in range(splits) for name in chosen]
     found = []
-    with multiprocessing.Pool(processes) as pool:
+    os.environ |= ONE_THREAD  # for the processes that are started now
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for row in pool.imap(run_one, jobs):
             found.append(row)
             print(*(row[column] for column in COLUMNS), file=sys.stderr, flush=True)

@@ -74,9 +74,9 @@ class Experiment:
 
     @property
     def monitor(self) -> Monitor:
-        """What says which epoch is the best; "error" is the first metric of the target."""
-        training, metrics = self.loaded.config.training, self.model.target.metrics()
-        return Monitor(next(iter(metrics)) if training.monitor == "error" else training.monitor, training.ties)
+        """What says which epoch is the best."""
+        training = self.loaded.config.training
+        return Monitor(self.model.target.error if training.monitor == "error" else training.monitor, training.ties)
 
     def epochs(self, progress: Progress) -> Iterator[EpochRecord]:
         """Train as the config says, from where `progress` is (see `mlp.train`)."""

@@ -37,7 +37,8 @@ SMALLEST = 20  # rows below which there is nothing to split
 TRAINING = 0.6  # the smallest share of the rows that the split leaves for training
 MOST_LINES = 20  # columns that are left out with the reason for each; more are in one list
 TYPED = {".npy", ".npz", ".parquet", ".json", ".ndjson", ".jsonl"}  # files whose header is not a row of them
-MOST_STEPS, MOST_EPOCHS = 4_000, 64
+MOST_STEPS = 50_000  # of a training
+BATCHES = {1500: 64, 10_000: 128, 50_000: 256}  # below so many rows, rows of a step
 COLUMN, WIDTH = 44, 110  # where comments begin, and where a list goes on in the next line
 PLAIN = re.compile(r"(\.{0,2}/)*[A-Za-z_][A-Za-z0-9_./]*([ -][A-Za-z0-9_.]+)*")
 
@@ -94,7 +95,7 @@ def draft(path: str, targets: Sequence[str], task: str | None, overrides: Sequen
         *split_lines(rows),
         line(f"task: {task}", "classification or regression"),
         *loss_lines(counts, task),
-        *settings(rows, any(each.kind in ("number", "date") for each in useful), task),
+        *settings(rows, any(each.scaled for each in useful), task),
     ]
     return "\n".join(lines) + "\n", table.notes
 
@@ -225,7 +226,7 @@ def split_lines(rows: int) -> list[str]:
 
 
 def loss_lines(counts: dict[str, dict[str, int]], task: str) -> list[str]:
-    """The loss of several columns of classes, and weights of classes where one of them is rare."""
+    """The loss of several columns of classes, and how one of rare classes would be weighed."""
     if task == "regression":
         return []
     if len(counts) > 1:
@@ -235,45 +236,49 @@ def loss_lines(counts: dict[str, dict[str, int]], task: str) -> list[str]:
     share = count / sum(labels.values())
     if share * len(labels) * RARE >= 1 or count < LEAST:
         return []
-    words = f"{visible(rare)} is rare ({share:.1%}, below 1/{RARE * len(labels)}): all classes weigh the same"
-    return [line("loss: {name: softmax_cross_entropy, class_weight: balanced}", words)]
+    words = f"{visible(rare)} is rare ({share:.1%}): without the # all classes weigh the same"
+    return [line("# loss: {name: softmax_cross_entropy, class_weight: balanced}", words)]
 
 
 def settings(rows: int, numbers: bool, task: str) -> list[str]:
-    """Network and training of a size that suits the rows.
+    """Network and training of a size that suits the rows: 64 epochs up to 400,000 rows.
 
-    Most of it is the tuned default of Holzmüller, Grinsztajn and Steinwart (2024), "Better by default".
+    After the tuned defaults of Holzmüller, Grinsztajn and Steinwart (2024). What each part is worth: scripts/README.md.
     """
-    batch_size = 64 if rows < 1500 else 128 if rows < 10_000 else 256 if rows < 50_000 else 512
-    epochs = int(np.clip(MOST_STEPS * batch_size // rows, 16, MOST_EPOCHS))
-    activation, rate = ("selu", "2.5e-3") if task == "classification" else ("mish", "5e-3")
+    batch_size = next((size for limit, size in BATCHES.items() if rows < limit), 512)
+    epochs = int(np.clip(MOST_STEPS * batch_size // rows, 10, 64))
+    activation, rate = ("selu", "0.0025") if task == "classification" else ("mish", "0.005")
+    units = f"    - {{units: 256, activation: {activation}, initialization: lecun_normal}}"
     return [
         "network:",
-        "  layers:",
-        *([line("    - {periodic: 16}", "small differences of a number as well as large ones")] if numbers else []),
-        line("    - {gain: true}", "a factor for each column: which of them matter is learnt first"),
-        *(
-            text
-            for _ in range(3)
-            for text in (
-                "    - {units: 256, activation: identity, initialization: lecun_normal, bias: {normal: 1}}",
-                f"    - {{mix: {activation}}}",
-            )
-        ),
-        line("  output: {initialization: zeros}", "the first answers are the same for all rows"),
+        line("  layers:", "* lowest first; more and wider layers of units for many rows"),
+        *([line("    - {periodic: 16}", "small differences of a number count too")] if numbers else []),
+        line("    - {gain: true}", "a factor for each column: which of them matter"),
+        units,
+        units,
+        line("  output: {initialization: zeros}", "at first all rows have the same answer"),
         "optimizer:",
         "  name: adam",
-        line(f"  learning_rate: {rate}", "* try a third of it, and three times"),
-        "  beta2: 0.95",
-        line("  rate_factors: {s: 96, b: 1.6, a: 1.6, w: 1.6, V: 1.6, c: 1.6}", ""),
+        line(f"  learning_rate: {rate}", "* try a third of it, and three times as much"),
+        line("  beta2: 0.95", "the size of a step follows the latest gradients"),
+        line("  rate_factors: {s: 10}", "the factors of the columns learn faster"),
         "training:",
         line(f"  epochs: {epochs}", "* passes over the training rows"),
         line(f"  batch_size: {batch_size}", "rows of a step"),
         line("  schedule: {name: cycles}", "the learning rate rises and falls four times, ever more slowly"),
-        line("  monitor: error", "the epoch with the fewest mistakes on validation rows answers,"),
-        line("  ties: last", "the last of them"),
+        *(MONITOR if rows >= SMALLEST else []),
         line("  seed: 0", "split, initial weights and shuffling follow from it"),
     ]
+
+
+def line(text: str, comment: str) -> str:
+    return f"{text:<{COLUMN}} # {comment}"
+
+
+MONITOR = (
+    line("  monitor: error", "the epoch of the highest accuracy, or lowest RMSE, answers"),
+    line("  ties: last", "of equally good epochs the last one"),
+)
 
 
 def flow(value: Any) -> str:
@@ -293,7 +298,3 @@ def scalar(text: str) -> str:
         return f"'{text}'"
     shown = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in shown) + '"'
-
-
-def line(text: str, comment: str) -> str:
-    return f"{text:<{COLUMN}} # {comment}"

@@ -27,7 +27,8 @@ class Profile:
     """One column: its kind, how many cells are missing, what it holds in words, and an example.
 
     `useless` says why the column is better left out, if it is. Of a category `levels` is the number of different texts,
-    `often` how many rows have the hundredth of them, from the commonest on, and `mixed` says that some are numbers.
+    `often` how many rows have the hundredth of them, from the commonest on, and `mixed` says that some are numbers. A
+    column of numbers is `scaled` if it holds others than 0 and 1.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Profile:
     levels: int = 0
     often: int = 0
     mixed: bool = False
+    scaled: bool = False
 
 
 def look_at(path: str, reading: Reading, targets: Sequence[str] = ()) -> tuple[Table, list[Profile], list[str]]:
@@ -121,7 +123,8 @@ def number_profile(name: str, kind: str, column: Array) -> Profile:
             useless = f"counts the rows, {low} to {high}"
         elif name.lower() in IDENTIFIERS or name.lower().endswith(("_id", " id")) or name.endswith("ID"):
             useless = f"{len(there):,} different whole numbers in {len(there):,} rows, and named like an identifier"
-    return Profile(name, kind, missing, f"{low} to {high}", number_text(there[0], kind), useless)
+    scaled = bool(((there != 0) & (there != 1)).any())
+    return Profile(name, kind, missing, f"{low} to {high}", number_text(there[0], kind), useless, scaled=scaled)
 
 
 def all_different(numbers: Array) -> bool:

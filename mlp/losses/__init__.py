@@ -13,10 +13,16 @@ class with what `NamedLoss` lists, and one row in LOSSES.
 from __future__ import annotations
 
 from mlp.losses.cross_entropies import LogisticCrossEntropy, SoftmaxCrossEntropy
-from mlp.losses.errors import SquaredError
+from mlp.losses.errors import AbsoluteError, LogCosh, SquaredError
 from mlp.losses.loss import Loss, NamedLoss, cost_and_seed, mean_cost
 
-NAMED: tuple[NamedLoss, ...] = (SoftmaxCrossEntropy(), LogisticCrossEntropy(), SquaredError())
+NAMED: tuple[NamedLoss, ...] = (
+    SoftmaxCrossEntropy(),
+    LogisticCrossEntropy(),
+    SquaredError(),
+    AbsoluteError(),
+    LogCosh(),
+)
 LOSSES = {loss.name: loss for loss in NAMED}
 """By name; the first one of a task is its default."""
 
@@ -28,6 +34,8 @@ def losses_for(*, task: str | None = None, target: str | None = None) -> list[st
 
 __all__ = [
     "LOSSES",
+    "AbsoluteError",
+    "LogCosh",
     "LogisticCrossEntropy",
     "Loss",
     "NamedLoss",

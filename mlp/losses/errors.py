@@ -46,3 +46,80 @@ class SquaredError:
 
     def link(self, P: Array) -> Array:
         return P
+
+
+class Residuals:
+    """A loss c = 1/B sum_b sum_k h(F_kb - Y_kb) of the residuals, F_bar = h'(F - Y) / B: `predict` is the identity.
+
+    Raises ValueError when F and Y are not of one shape K x B.
+    """
+
+    name: str
+    task, target = "regression", "regression"
+    far = 30.0  # outputs s times too large cost about s times as much
+
+    def h(self, R: Array) -> Array:
+        """The cost of a residual, element by element."""
+        raise NotImplementedError
+
+    def slope(self, R: Array) -> Array:
+        """h'(R)."""
+        raise NotImplementedError
+
+    def chance(self, Y: Array) -> float:
+        """What the median of each target costs."""
+        Y = Y.astype(np.float64)
+        return float(self.h(np.median(Y, axis=1, keepdims=True) - Y).sum() / Y.shape[1])
+
+    def cost(self, F: Array, Y: Array) -> Any:
+        check_shapes(F, Y)
+        return self.h(F - Y).sum() / F.shape[1]
+
+    def costs(self, F: Array, Y: Array) -> Array:
+        check_shapes(F, Y)
+        return self.h(F - Y).sum(axis=0)
+
+    def seed(self, F: Array, Y: Array) -> Array:
+        check_shapes(F, Y)
+        return self.slope(F - Y) / F.shape[1]
+
+    def predict(self, F: Array) -> Array:
+        return F
+
+    def link(self, P: Array) -> Array:
+        return P
+
+
+class AbsoluteError(Residuals):
+    """h(r) = |r|, h'(r) = sign(r): predicts the median, and heeds outliers no more than other rows (Laplace noise).
+
+    At r = 0 the slope is 0, one of those that there are.
+    """
+
+    name = "absolute_error"
+    unit = "absolute error"
+    chance_words = "the mean distance of the targets from their median"
+
+    def h(self, R: Array) -> Array:
+        return np.where(R.real < 0, -R, R)
+
+    def slope(self, R: Array) -> Array:
+        return np.sign(R.real).astype(R.dtype)
+
+
+class LogCosh(Residuals):
+    """h(r) = log cosh r, h'(r) = tanh r: like r^2 / 2 for small residuals, and like |r| - log 2 for large ones.
+
+    By log cosh r = |r| + log(1 + exp(-2|r|)) - log 2, which never overflows.
+    """
+
+    name = "log_cosh"
+    unit = "log cosh of the error"
+    chance_words = "the mean log cosh of the targets' distances from their median"
+
+    def h(self, R: Array) -> Array:
+        size = np.where(R.real < 0, -R, R)
+        return size + np.log1p(np.exp(-2 * size)) - np.log(2).astype(R.real.dtype)
+
+    def slope(self, R: Array) -> Array:
+        return np.tanh(R)

@@ -78,6 +78,11 @@ class Target(ABC):
     def predictions(self, P: Array) -> dict[str, Array]:
         """The content of P as columns for people, by name."""
 
+    @property
+    def error(self) -> str:
+        """The metric that counts mistakes, which `training.monitor: error` means, or "loss"."""
+        return next(iter(self.metrics()))
+
     def in_terms_of(self, other: Any, P: Array) -> Array:
         """Predictions P of this target as another one of its kind has them. Raises ValueError where it cannot."""
         if self.header() != other.header():

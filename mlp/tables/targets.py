@@ -237,6 +237,11 @@ class RegressionTarget(Target):
             for name, row, d in zip(self.names, self.decide(P), decimals.tolist(), strict=True)
         }
 
+    @property
+    def error(self) -> str:
+        """The RMSE; of several columns, each with its own unit, the loss."""
+        return "rmse" if len(self.columns) == 1 else "loss"
+
     def in_terms_of(self, other: Any, P: Array) -> Array:
         if self.names != other.names:
             raise ValueError(f"targets {listed(self.names)} and {listed(other.names)}")

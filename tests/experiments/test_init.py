@@ -101,13 +101,15 @@ def test_gaps_are_filled_and_rows_without_a_target_left_out():
     assert "3 rows have no target" in text
 
 
-def test_a_rare_class_brings_weights():
+def test_a_rare_class_brings_weights_behind_a_comment_sign():
     columns = table()
     columns["y"] = ["bad" if k % 25 == 0 else "good" for k in range(200)]
     write(columns)
     text, config = init()
-    assert config.loss.class_weight == "balanced"
-    assert "bad is rare (4.0%, below 1/10)" in text
+    assert "bad is rare (4.0%)" in text
+    assert config.loss.class_weight is None
+    Path("d.yaml").write_text(text.replace("# loss:", "loss:"))
+    assert load_config("d.yaml").config.loss.class_weight == "balanced"
 
 
 def test_classes_of_like_size_and_those_of_a_row_or_two_bring_no_weights():

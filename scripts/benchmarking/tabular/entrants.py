@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ def with_folds(change: Callable[[Tree], None]) -> Callable[..., Answers]:
         if problem.task == "classification":  # the same shares of each class in all folds
             order = np.lexsort([np.random.default_rng(seed).random(len(whole)), whole[problem.target].astype(str)])
             fold[order] = np.arange(len(whole)) % FOLDS
-        found = []
+        found: list[Answers] = []
         for k in range(FOLDS):
             frame = whole.assign(part=np.where(fold == k, "valid", "train"))
             found.append(answers(problem, fitted(problem, frame, change, seed + k), test))
@@ -206,91 +206,41 @@ def setting(**changes: Any) -> Callable[[Tree], None]:
     return change
 
 
-def both(*changes: Callable[[Tree], None]) -> Callable[[Tree], None]:
-    def change(tree: Tree) -> None:
-        for each in changes:
-            each(tree)
-
-    return change
-
-
-def relu_units(tree: Tree) -> None:
+def relu(tree: Tree) -> None:
+    """The recipe with relu, and the initialization that suits it."""
     for layer in tree["network"]["layers"]:
         if "units" in layer:
-            layer["activation"] = "relu"
+            layer |= {"activation": "relu", "initialization": "he_normal"}
 
 
-def smoothing(tree: Tree) -> None:
-    if tree["task"] == "classification":
-        tree["loss"] = {"name": "softmax_cross_entropy", "label_smoothing": 0.1}
+def without_clip(tree: Tree) -> None:
+    """The recipe without the clip of the inputs."""
+    tree["data"].pop("clip")
 
 
-def old(tree: Tree) -> None:
-    n = 0.6 * 3000
-    tree["network"] = {"layers": [{"units": 128}, {"units": 64}]}
-    tree["optimizer"] = {"name": "adam", "learning_rate": 3e-3}
-    tree["training"] = {"epochs": 100, "batch_size": 32, "l2": 1e-3, "seed": 0, "schedule": {"name": "cosine"}}
-
-
-def nomix(tree: Tree) -> None:
-    layers, found = tree["network"]["layers"], []
-    for layer in layers:
-        if "mix" in layer:
-            found[-1]["activation"] = layer["mix"]
-        else:
-            found.append(dict(layer))
-    tree["network"]["layers"] = found
-
-
-def width(*units: int) -> Callable[[Tree], None]:
-    def change(tree: Tree) -> None:
-        layers = tree["network"]["layers"]
-        hidden = [layer for layer in layers if "units" in layer]
-        rest = [layer for layer in layers if "units" not in layer]
-        tree["network"]["layers"] = rest + [{**hidden[0], "units": n} for n in units]
-
-    return change
-
-
-def rate(k: float) -> Callable[[Tree], None]:
-    def change(tree: Tree) -> None:
-        tree["optimizer"]["learning_rate"] = k * (2.5e-3 if tree["task"] == "classification" else 5e-3)
-
-    return change
-
-
-def zero_bias(tree: Tree) -> None:
+def with_mix(tree: Tree) -> None:
+    """The recipe with parametric activations, which it does not have."""
+    layers = []
     for layer in tree["network"]["layers"]:
-        if "units" in layer:
-            layer["bias"] = "zeros"
+        layers += [layer | {"activation": "identity"}, {"mix": layer["activation"]}] if "units" in layer else [layer]
+    tree["network"]["layers"] = layers
 
 
-def mixed(tree: Tree) -> None:
-    found = []
-    for layer in tree["network"]["layers"]:
-        if "units" in layer:
-            found += [{**layer, "activation": "identity"}, {"mix": layer["activation"]}]
-        else:
-            found.append(layer)
-    tree["network"]["layers"] = found
-
-
-BASE = both(nomix, width(256, 256), setting(optimizer__rate_factors={}), zero_bias)
-ABLATION: Mapping[str, Callable[[Tree], None]] = {
-    "A": BASE,
-    "rate.5": both(BASE, rate(0.5)),
-    "rate.25": both(BASE, rate(0.25)),
-    "s10": both(BASE, setting(optimizer__rate_factors={"s": 10})),
-    "nogain": both(BASE, without("gain")),
-    "decay.1": both(BASE, setting(optimizer__weight_decay=0.1)),
-    "decay1": both(BASE, setting(optimizer__weight_decay=1.0)),
-    "mixed": both(BASE, mixed),
-    "3x128": both(BASE, width(128, 128, 128)),
-    "relu": both(BASE, relu_units),
-    "beta2": both(BASE, setting(optimizer__beta2=0.999)),
-    "cosine": both(BASE, setting(training__schedule={"name": "cosine"})),
-    "batch": both(BASE, setting(training__batch_size=256)),
+ABLATION: dict[str, Callable[[Tree], None]] = {
+    "without periodic": without("periodic"),
+    "without gain": without("gain"),
+    "gains as slow": setting(optimizer__rate_factors={}),
+    "without clip": without_clip,
+    "relu": relu,
+    "output not 0": setting(network__output={}),
+    "beta2 0.999": setting(optimizer__beta2=0.999),
+    "cosine": setting(training__schedule={"name": "cosine"}),
+    "constant rate": setting(training__schedule={"name": "constant"}),
+    "best loss": setting(training__monitor="loss", training__ties="first"),
+    "with mix": with_mix,
+    "with decay": setting(optimizer__weight_decay=0.1),
 }
+"""The recipe with one part taken out, or in."""
 
 ENTRANTS: dict[str, Callable[..., Answers]] = {
     "plain": with_mlp(plain),

@@ -42,10 +42,8 @@ def from_sklearn() -> Iterator[Problem]:
 def from_data() -> Iterator[Problem]:
     """Tables of this project (sources and licences: data/README.md)."""
     for name, target in (("titanic", "survived"), ("penguins", "species")):
-        frame = pd.read_csv(DATA / f"{name}.csv").dropna(subset=[target])
-        yield Problem(
-            name, frame.drop(columns=["name", "ticket", "cabin", "rownames"], errors="ignore"), target, "classification"
-        )
+        frame = pd.read_csv(DATA / f"{name}.csv").dropna(subset=[target]).drop(columns="name", errors="ignore")
+        yield Problem(name, frame, target, "classification")
 
 
 def made() -> Iterator[Problem]:
@@ -106,8 +104,8 @@ MADE: dict[str, Callable[[np.random.Generator, int], tuple[Any, Any, str]]] = {
 def from_folder(folder: Path, targets: Path) -> Iterator[Problem]:
     """The tables of a folder that a YAML list names.
 
-    An entry is `{file: a.csv, target: y, task: regression}`, with `header: false` where the columns are `column 0` and so on, and
-    `exclude: [...]` for columns to leave out.
+    An entry is `{file: a.csv, target: y, task: regression}`. With `header: false` the columns are called `column 0` and so
+    on; `exclude: [...]` has columns to leave out.
     """
     for entry in yaml.safe_load(targets.read_text(encoding="utf-8")):
         header = 0 if entry.get("header", True) else None
