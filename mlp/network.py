@@ -19,6 +19,7 @@ class LayerLike(Protocol):
     `parameters`, of that parameter's shape. `out` maps the names to arrays that the bars may be written into; a layer
     that does not take it has its bars copied. `penalized` lists the parameters that an L2 penalty and weight decay act
     on. A layer that fixes its sizes may have `n_in` and `n_out`, and the network then checks that neighbours fit.
+    One whose `forward(H_in, draws=None)` takes random numbers gets them in training (see `mlp.layers.dropout.Draws`).
     """
 
     parameters: Any
@@ -78,25 +79,38 @@ class Stack:
         once = [sum(other is layer for other in self.layers) == 1 for layer in self.layers]
         takes_out = ["out" in signature(layer.backward).parameters for layer in self.layers]
         self.writes_out = [a and b for a, b in zip(once, takes_out, strict=True)]  # bars straight into theta_bar
+        self.draws = [
+            "draws" in signature(layer.forward).parameters and getattr(layer, "random", True) for layer in self.layers
+        ]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}([{', '.join(map(repr, self.layers))}])"
 
-    def __call__(self, X: Array) -> Array:
+    @property
+    def random(self) -> bool:
+        """Whether a layer draws random numbers in training."""
+        return any(self.draws)
+
+    def __call__(self, X: Array, draws: Any = None) -> Array:
         """F, the K_L x B outputs for the K_0 x B inputs X; nothing else is kept."""
-        H = X
-        for layer in self.layers:
-            H = layer.forward(H).H
+        for values in self.upwards(X, draws):
+            H = values.H
         return H
 
-    def forward(self, X: Array) -> list[Any]:
-        """The values of every layer, lowest first; the last one's `H` is F."""
-        values: list[Any] = []
-        H = X
-        for layer in self.layers:
-            values.append(layer.forward(H))  # A = W H + b 1^T,  H = g(A)
-            H = values[-1].H
-        return values
+    def forward(self, X: Array, draws: Any = None) -> list[Any]:
+        """The values of every layer, lowest first; the last one's `H` is F.
+
+        Training gives random numbers, `draws`, to the layers that want some; without them nothing is random.
+        """
+        return list(self.upwards(X, draws))
+
+    def upwards(self, H: Array, draws: Any) -> Iterator[Any]:
+        """The values of one layer after the other."""
+        for layer, random in zip(self.layers, self.draws, strict=True):
+            each: Any = layer
+            values = each.forward(H, draws) if random else each.forward(H)  # A = W H + b 1^T,  H = g(A)
+            H = values.H
+            yield values
 
     def sweep(
         self, values: Sequence[Any], F_bar: Array, out: Sequence[Mapping[str, Array]], input_bar: bool
@@ -144,9 +158,10 @@ class Network(Stack):
         super().__init__(layers)
         self.lay_out()
 
-    def __call__(self, X: Array) -> Array:
+    def __call__(self, X: Array, draws: Any = None) -> Array:
         """F, the K_L x B outputs for the K_0 x B inputs X."""
-        return np.asarray(self.forward(X)[-1].H)
+        values = self.forward(X) if draws is None else self.forward(X, draws)
+        return np.asarray(values[-1].H)
 
     def backward(
         self, values: Sequence[Any], F_bar: Array, *, out: Views | None = None, input_bar: bool = False
@@ -258,40 +273,3 @@ def put_bars(bars: Any, parts: Mapping[str, Array], first: bool) -> None:
         if np.shape(bar) != part.shape:
             raise ValueError(f"{name}_bar has shape {np.shape(bar)}, but {name} has shape {part.shape}")
         part[...] = bar if first else part + bar
-
-
-def arrays_in(things: Any) -> Iterator[Array]:
-    """Every array in nested tuples, lists and objects with fields."""
-    waiting, seen = [things], set[int]()
-    while waiting:
-        thing = waiting.pop()
-        if id(thing) in seen:
-            continue
-        seen.add(id(thing))
-        if isinstance(thing, np.ndarray):
-            yield thing
-        elif isinstance(thing, (list, tuple)):
-            waiting.extend(thing)
-        elif hasattr(thing, "__dict__") and not isinstance(thing, type):
-            waiting.extend(vars(thing).values())
-
-
-class Stored(NamedTuple):
-    """The number of arrays, and of the bytes that they take."""
-
-    arrays: int
-    bytes: int
-
-
-def stored(values: Any) -> Stored:
-    """Count what `values` (of a layer, or a list of them) keep in memory.
-
-    An array that several of them hold counts once, as H of a layer and H_in of the next do; a view counts as the whole
-    array that it keeps alive.
-    """
-    arrays: dict[int, Array] = {}
-    for array in arrays_in(values):
-        while isinstance(array.base, np.ndarray):
-            array = array.base
-        arrays[id(array)] = array
-    return Stored(len(arrays), sum(array.nbytes for array in arrays.values()))

@@ -12,6 +12,7 @@ import numpy as np
 
 from mlp.divergence import check_losses, check_parameters, check_step
 from mlp.evaluation import evaluate
+from mlp.layers.dropout import Draws
 from mlp.losses.loss import Loss, check_costs, check_label_smoothing, cost_and_seed
 from mlp.minibatches import Alone, Workers, minibatch
 from mlp.monitor import Monitor
@@ -105,12 +106,14 @@ class Training:
         """One pass over the shuffled rows, or what an interrupted pass has left of them; returns whether it stopped."""
         done = self.progress.begin_epoch(self.rng)
         order = self.rng.permutation(len(self.data[0]))
+        seed = int(self.rng.integers(2**63)) if self.network.random else None
         starts = range(0, len(order), self.batch_size)
         for i in range(done.minibatches, len(starts)):
             started = time.perf_counter()
             rows = order[starts[i] : starts[i] + self.batch_size]
             eta = self.eta(self.progress.epoch + (i + 0.5) / len(starts))
-            c, norm = self.step(rows, eta)
+            draws = None if seed is None else Draws((seed, i), len(rows), self.workers.share(np.arange(len(rows))))
+            c, norm = self.step(rows, eta, draws)
             record = MinibatchRecord(self.progress.epoch + 1, i + 1, len(starts), c, norm, eta)
             check_step(self.network, self.loss, self.data, rows, self.bars.vector, record)
             done.add(record, len(rows), time.perf_counter() - started)
@@ -120,14 +123,14 @@ class Training:
         return False
 
     @np.errstate(all="ignore")  # `check_step` looks for what is not finite
-    def step(self, rows: Array, eta: float) -> tuple[float, float]:
+    def step(self, rows: Array, eta: float, draws: Draws | None) -> tuple[float, float]:
         """One minibatch in the note's equations: its mean cost, and the norm of its gradient."""
         network, theta = self.network, self.network.theta
         if theta.shape != self.bars.vector.shape or theta.dtype != self.bars.vector.dtype:  # by another layout
             self.lay_out()
         theta_bar = self.bars.vector
         X, Y, w = minibatch(self.data, self.workers.share(rows), theta_bar.dtype)  # rows become columns, H^(0) = X
-        values = network.forward(X)  # A = W H + b 1^T,  H = g(A)
+        values = network.forward(X) if draws is None else network.forward(X, draws)  # A = W H + b 1^T,  H = g(A)
         c, F_bar = cost_and_seed(self.loss, values[-1].H, Y, w, self.label_smoothing)  # c = L(F, Y), and dc/dF
         network.backward(values, F_bar, out=self.bars)  # W_bar and b_bar of every layer: one reverse sweep
         c = self.workers.sum(theta_bar, float(c), len(rows))  # over all processes; alone it is c

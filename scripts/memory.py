@@ -17,8 +17,8 @@ import click
 import numpy as np
 
 from mlp import Layer, Network, SquaredError
+from mlp.checking.copies import stored
 from mlp.layers import Coupling, Recompute, Reversible
-from mlp.network import stored
 from mlp.types import Array
 
 COLUMNS = f"{'arrays':>8s}{'stored MB':>11s}{'peak MB':>9s}"

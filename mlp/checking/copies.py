@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mlp.network import Network, arrays_in
+from mlp.network import Network
 from mlp.types import Array
 
 
@@ -47,3 +48,40 @@ def other_columns(X: Array) -> Array:
 def fingerprint(*things: Any) -> list[tuple[Any, ...]]:
     """The bits of all arrays in the things, to see whether a call changed any."""
     return [(array.shape, array.dtype.str, array.tobytes()) for array in arrays_in(things)]
+
+
+def arrays_in(things: Any) -> Iterator[Array]:
+    """Every array in nested tuples, lists and objects with fields."""
+    waiting, seen = [things], set[int]()
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, np.ndarray):
+            yield thing
+        elif isinstance(thing, (list, tuple)):
+            waiting.extend(thing)
+        elif hasattr(thing, "__dict__") and not isinstance(thing, type):
+            waiting.extend(vars(thing).values())
+
+
+class Stored(NamedTuple):
+    """The number of arrays, and of the bytes that they take."""
+
+    arrays: int
+    bytes: int
+
+
+def stored(values: Any) -> Stored:
+    """Count what `values` (of a layer, or a list of them) keep in memory.
+
+    An array that several of them hold counts once, as H of a layer and H_in of the next do; a view counts as the whole
+    array that it keeps alive.
+    """
+    arrays: dict[int, Array] = {}
+    for array in arrays_in(values):
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        arrays[id(array)] = array
+    return Stored(len(arrays), sum(array.nbytes for array in arrays.values()))

@@ -117,8 +117,8 @@ def check_loop(
     return results
 
 
-Step = tuple[Array, Array, Array]
-"""X, Y and theta_bar of a minibatch of a loop: what it used, and what it steps along."""
+Step = tuple[Array, Array, Array, Any]
+"""X, Y, theta_bar and the random numbers of a minibatch of a loop: what it used, and what it steps along."""
 
 
 class Watch:
@@ -131,11 +131,12 @@ class Watch:
         if offers(loss, "costs", "cost"):
             self.costs = loss.costs
         self.X = self.Y = np.zeros((0, 0))
+        self.drawn: tuple[Any, ...] = ()
         self.steps: list[Step] = []
         forward = network.forward
 
         def noting(X: Array, *arguments: Any, **options: Any) -> Any:
-            self.X = X.copy()
+            self.X, self.drawn = X.copy(), copy.deepcopy(arguments)
             return forward(X, *arguments, **options)
 
         network.forward = noting
@@ -146,7 +147,7 @@ class Watch:
 
     def step(self, theta: Array, theta_bar: Array, eta: float) -> None:
         if self.X.size and self.X.shape[1:] == self.Y.shape[1:]:  # or nobody knows of what these are the bars
-            self.steps.append((self.X, self.Y, float64(theta_bar)))
+            self.steps.append((self.X, self.Y, float64(theta_bar), self.drawn))
 
 
 def check_rows(steps: list[Step], X: Array, Y: Array) -> Result:
@@ -171,11 +172,11 @@ def check_steps(own: Any, loss: Any, steps: list[Step], l2: float) -> list[Resul
     """Check the bars of every minibatch; of the failures, tell those of the first minibatch that has any."""
     everywhere = l2 * own.theta
     decay = np.where(np.arange(everywhere.size) < own.n_weights, everywhere, 0.0)
-    largest = max(X.shape[1] for X, _, _ in steps)
+    largest = max(X.shape[1] for X, *_ in steps)
     results = []
-    for k, (X, Y, theta_bar) in enumerate(steps):
+    for k, (X, Y, theta_bar, drawn) in enumerate(steps):
         n = X.shape[1]
-        values = own.forward(X)
+        values = own.forward(X, *copy.deepcopy(drawn))
         data = float64(own.backward(values, loss.seed(values[-1].H, Y)).theta_bar)
         wrong = {SHORT: data * n / largest + decay, DECAY_ON_B: data + everywhere, NO_PENALTY: data}
         found, right = own.named(theta_bar), own.named(data + decay)
@@ -192,8 +193,11 @@ def check_steps(own: Any, loss: Any, steps: list[Step], l2: float) -> list[Resul
 
 def check_reported(own: Any, loss: Any, steps: list[Step], X: Array, Y: Array, reported: float) -> list[Result]:
     """Check that the cost of the epoch is the mean over its rows: minibatches weigh by their rows."""
-    costs = [float(loss.cost(own.forward(few)[-1].H, targets)) for few, targets, _ in steps]
-    pairs = {"c": (reported, float(loss.cost(own.forward(X.T)[-1].H, Y.T)))}
+    costs = [float(loss.cost(own.forward(few, *drawn)[-1].H, targets)) for few, targets, _, drawn in steps]
+    right = float(loss.cost(own.forward(X.T)[-1].H, Y.T))
+    if any(drawn for *_, drawn in steps):  # no pass over all rows has the same random numbers
+        right = float(np.average(costs, weights=[few.shape[1] for few, *_ in steps]))
+    pairs = {"c": (reported, right)}
     suspects = {"c": {MEAN_OF_MEANS: np.mean(costs)}}
     words = ("train_loss is", "the mean over all rows")
     return [replace(r, what="c") for r in identity("epoch", pairs, words, suspects=suspects, good=words[1])]

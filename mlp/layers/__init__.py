@@ -6,6 +6,7 @@ constructors: `from_config(n_in, maker, <the keys of the mapping>)`, whose annot
 """
 
 from mlp.layers.dense import Layer, LayerBars, LayerValues
+from mlp.layers.dropout import Dropout
 from mlp.layers.embedding import Embedding
 from mlp.layers.gain import Gain
 from mlp.layers.layer_norm import LayerNorm
@@ -21,6 +22,7 @@ LAYERS |= {
     "gain": Gain,
     "mix": Mix,
     "layer_norm": LayerNorm,
+    "dropout": Dropout,
     "periodic": Periodic,
     "embedding": Embedding,
     "residual": Residual,
@@ -30,6 +32,7 @@ LAYERS |= {
 __all__ = [
     "LAYERS",
     "Coupling",
+    "Dropout",
     "Embedding",
     "Gain",
     "Layer",

@@ -39,6 +39,11 @@ class Around:
         else:
             super().__setattr__(name, value)
 
+    @property
+    def random(self) -> bool:
+        """Whether an inner layer draws random numbers in training."""
+        return self.inner.random
+
     def room_for_bars(self, out: Mapping[str, Array] | None, H_bar: Array) -> Mapping[str, Array]:
         """The arrays for the bars of the parameters: `out`, or new ones."""
         if out is not None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from mlp.layers.around import Around, layers_of, sizes
+from mlp.layers.dropout import Draws
 from mlp.layers.table import Entry, Maker, header_of
 from mlp.network import Stack
 from mlp.types import Array
 
 
 class RecomputeValues(NamedTuple):
-    """All that a `Recompute` keeps: its input and its output, which the layers below and above keep anyway."""
+    """All that a `Recompute` keeps: its input and its output, which the layers below and above keep anyway, and where
+    the random numbers of its layers began, if they draw some."""
 
     H_in: Array
     H: Array
+    draws: Draws | None
 
 
 class Recompute(Around):
@@ -37,16 +41,18 @@ class Recompute(Around):
     def __repr__(self) -> str:
         return f"Recompute({self.inner.layers!r})"
 
-    def forward(self, H_in: Array) -> RecomputeValues:
+    def forward(self, H_in: Array, draws: Draws | None = None) -> RecomputeValues:
         """H of the highest layer, from H_in of the lowest; their values are not kept."""
-        return RecomputeValues(H_in, self.inner(H_in))
+        before = copy.deepcopy(draws)
+        return RecomputeValues(H_in, self.inner(H_in, draws), before)
 
     def backward(
         self, values: RecomputeValues, H_bar: Array, *, out: Mapping[str, Array] | None = None, input_bar: bool = True
     ) -> SimpleNamespace:
         """The bars of all parameters, and H_in_bar: one more forward pass, then the reverse sweep."""
         out = self.room_for_bars(out, H_bar)
-        return self.bars(out, self.inner_sweep(self.inner.forward(values.H_in), H_bar, out, input_bar))
+        again = self.inner.forward(values.H_in, copy.deepcopy(values.draws))
+        return self.bars(out, self.inner_sweep(again, H_bar, out, input_bar))
 
     @classmethod
     def from_config(cls, n_in: int, maker: Maker, /, recompute: list[Entry]) -> Recompute:

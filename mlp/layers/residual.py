@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from mlp.layers.around import Around, layers_of, sizes
+from mlp.layers.dropout import Draws
 from mlp.layers.table import Entry, Maker, header_of
 from mlp.network import Stack
 from mlp.types import Array
@@ -38,9 +39,9 @@ class Residual(Around):
     def __repr__(self) -> str:
         return f"Residual({self.inner.layers!r})"
 
-    def forward(self, H_in: Array) -> ResidualValues:
+    def forward(self, H_in: Array, draws: Draws | None = None) -> ResidualValues:
         """H = H_in + layers(H_in)."""
-        values = self.inner.forward(H_in)
+        values = self.inner.forward(H_in, draws)
         return ResidualValues(values, H_in + values[-1].H)
 
     def backward(

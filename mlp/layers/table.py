@@ -49,7 +49,7 @@ class Maker(NamedTuple):
             except ValueError as error:
                 raise ValueError(f"layer {number}: {error}") from None
             yield layer
-            n_in = layer.n_out
+            n_in = getattr(layer, "n_out", n_in)
             above = getattr(layer, "columns_above", None)
             columns = above(columns) if above is not None and columns is not None else None
 

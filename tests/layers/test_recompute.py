@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from shift_layer import Shift
 
 from mlp import SGD, Adam, Layer, Network, SquaredError, train
+from mlp.checking.copies import stored
 from mlp.cli.commands import cli
 from mlp.experiments.model import load_model
 from mlp.layers import Recompute
-from mlp.network import stored
 
 ACTIVATIONS = ("tanh", "relu", "gelu", "identity")
 

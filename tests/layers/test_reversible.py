@@ -10,8 +10,8 @@ from numerical import complex_step, relative_error
 from shift_layer import Shift
 
 from mlp import SGD, Adam, L2Penalty, Layer, Network, SquaredError, train
+from mlp.checking.copies import stored
 from mlp.layers import Coupling, Reversible
-from mlp.network import stored
 
 
 def peak_arrays(network, X):

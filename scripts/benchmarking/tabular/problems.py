@@ -104,8 +104,8 @@ MADE: dict[str, Callable[[np.random.Generator, int], tuple[Any, Any, str]]] = {
 def from_folder(folder: Path, targets: Path) -> Iterator[Problem]:
     """The tables of a folder that a YAML list names.
 
-    An entry is `{file: a.csv, target: y, task: regression}`. With `header: false` the columns are called `column 0` and so
-    on; `exclude: [...]` has columns to leave out.
+    An entry is `{file: a.csv, target: y, task: regression}`. With `header: false` the columns are called
+    `column 0` and so on; `exclude: [...]` has columns to leave out.
     """
     for entry in yaml.safe_load(targets.read_text(encoding="utf-8")):
         header = 0 if entry.get("header", True) else None
