@@ -27,6 +27,13 @@ reading_option = click.option(
     metavar="KEY=VALUE",
     help="How DATA is written, such as data.delimiter=tab, where it is not as the training rows were.",
 )
+epoch_option = click.option(
+    "--epoch",
+    type=click.Choice(["best", "last"]),
+    default="best",
+    show_default=True,
+    help="Whose weights answer: the best epoch's, or those that the run has now.",
+)
 strict_option = click.option(
     "--strict", is_flag=True, help="Refuse DATA where it holds what the training rows did not, instead of a note."
 )
@@ -39,11 +46,17 @@ strict_option = click.option(
     type=click.Choice(["train", "valid", "test"]),
     help="Which rows of the run's own data.  [default: test, or the last there is]",
 )
+@epoch_option
 @reading_option
 @strict_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def evaluate(
-    paths: tuple[str, ...], split: str | None, overrides: tuple[str, ...], strict: bool, as_json: bool
+    paths: tuple[str, ...],
+    split: str | None,
+    epoch: str,
+    overrides: tuple[str, ...],
+    strict: bool,
+    as_json: bool,
 ) -> None:
     """Score RUN on its test rows, or on DATA.
 
@@ -60,8 +73,10 @@ def evaluate(
     if len(runs) == 1 and data is None:
         runs = members_of(runs[0]) or runs
     if len(runs) > 1:
+        if epoch != "best":
+            raise Failure("--epoch last is for one run", 2)
         return evaluate_several(runs, data, split, overrides, strict, as_json)
-    run, model = runs[0], load(runs[0])
+    run, model = runs[0], load(runs[0], epoch)
     if data is not None:
         if split is not None:
             raise Failure("--split is for the run's own data; leave it out, or leave out DATA", 2)
@@ -94,10 +109,17 @@ def evaluate(
 @click.argument("data")
 @click.option("--out", type=FILE, help="A CSV file.  [default: standard output, as -]")
 @click.option("--keep", multiple=True, metavar="COLUMN,...", help="Put these columns of DATA beside the answers.")
+@epoch_option
 @reading_option
 @strict_option
 def predict(
-    runs: tuple[Path, ...], data: str, out: Path | None, keep: tuple[str, ...], overrides: tuple[str, ...], strict: bool
+    runs: tuple[Path, ...],
+    data: str,
+    out: Path | None,
+    keep: tuple[str, ...],
+    epoch: str,
+    overrides: tuple[str, ...],
+    strict: bool,
 ) -> None:
     """Predictions of RUN, or the average of those of several, for the rows of DATA, as CSV.
 
@@ -112,7 +134,7 @@ def predict(
         from mlp.experiments.run import FILES
 
         check_output(out, [Path(data), *runs, *(run / name for run in runs for name in FILES)])
-    model = average_of(runs)
+    model = average_of(runs, epoch)
     kept = [name for names in keep for name in names.split(",")]
     table = model.read(data, with_targets=False, keep=kept, reading=reading_of(model, overrides))
     answers = model.predict(table, source=table.source)

@@ -59,6 +59,9 @@ plot_option = click.option("--plot/--no-plot", default=True, help="Draw loss.png
 @click.option(
     "--replay", type=PATH, metavar="RUN", help="Train a finished RUN again, write nothing, and say if it is identical."
 )
+@click.option(
+    "--refit", type=PATH, metavar="RUN", help="Train RUN's config on its validation rows too, to its best epoch."
+)
 @click.option("--folds", type=click.IntRange(2, 1000), help="Train as many runs, each validated on another part.")
 @click.option("--seeds", type=click.IntRange(2, 1000), help="Train as many runs, each from another seed.")
 @plot_option
@@ -70,6 +73,7 @@ def train(
     overrides: tuple[str, ...],
     out: Path | None,
     replay: Path | None,
+    refit: Path | None,
     folds: int | None,
     seeds: int | None,
     plot: bool,
@@ -95,6 +99,12 @@ def train(
         if config is not None or overrides or out is not None:
             raise click.UsageError("--replay takes everything from its RUN: leave out CONFIG, --set and --out")
         return replay_to_end(open_replay(replay, prepare=partial(prepare_on_all, ranks)), quiet=quiet)
+    if refit is not None:
+        from mlp.experiments.refit import refit_settings
+
+        if config is not None or overrides:
+            raise click.UsageError("--refit takes everything from its RUN: leave out CONFIG and --set")
+        config, overrides, out = str(refit / "config.yaml"), refit_settings(refit), out or new_name(refit)
     if config is None:
         raise click.UsageError("Missing argument 'CONFIG'.")
     if config == "-" and ranks.size > 1:
@@ -114,6 +124,11 @@ def train(
         message(report.describe_network(experiment))
         message(f"seed {experiment.loaded.config.training.seed}; writing to {run.folder}")
     train_to_end(run, plot=plot, quiet=quiet)
+
+
+def new_name(run: Path) -> Path:
+    """runs/digits-refit for runs/digits."""
+    return run.with_name(f"{run.name}-refit")
 
 
 @cli.command()

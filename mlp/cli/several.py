@@ -37,11 +37,11 @@ def members_of(folder: Path) -> list[Path]:
     return sorted((path.parent for path in folder.glob("*/run.json")), key=lambda path: (len(path.name), path.name))
 
 
-def average_of(runs: Sequence[Path]) -> Model:
+def average_of(runs: Sequence[Path], epoch: str = "best") -> Model:
     """The model of a run, or the average of several. Raises Failure for models that do not go together."""
     from mlp.experiments.average import Average, load
 
-    models = [load(run) for run in runs]
+    models = [load(run, epoch) for run in runs]
     try:
         return models[0] if len(models) == 1 else Average.of(models)
     except ValueError as error:

@@ -112,12 +112,12 @@ def generators(config: schema.Config) -> list[np.random.Generator]:
 def make_network(
     section: schema.NetworkSection, n_in: int, n_out: int, rng: np.random.Generator, columns: Columns | None = None
 ) -> Network:
-    """The hidden layers of the config and a linear output layer above them, in single precision.
+    """The hidden layers of the config and the output layer above them, in single precision.
 
     Raises ValueError where layers do not fit the columns, or each other.
     """
     entries = section.model_dump()["layers"]
-    output = {"units": n_out, "activation": "identity", **section.output.model_dump()}
+    output = {"units": n_out, **section.output.model_dump()}
     return Network(list(Maker(rng, np.float32, columns).layers([*entries, output], n_in)))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlp.evaluation import sweep
+from mlp.experiments.checkpoint import NAME, with_last_theta
 from mlp.experiments.model import Model, beyond, model_of, read_model
 from mlp.minibatches import batches
 from mlp.tables import Table
@@ -72,9 +73,13 @@ class Average(Model):
         return {"members": [header for header, _ in found]}, arrays
 
 
-def load(path: Path | str) -> Model:
-    """Read a model, or an average of models, as `load_model` does."""
-    return read_model(path, lambda header, arrays: (average_of if "members" in header else model_of)(header, arrays))
+def load(path: Path | str, epoch: str = "best") -> Model:
+    """Read a model, or an average of models, as `load_model` does: of its best epoch, or the "last" of a run directory.
+
+    Raises FileError when there is no last.npz for the latter, or it is of another run.
+    """
+    model = read_model(path, lambda header, arrays: (average_of if "members" in header else model_of)(header, arrays))
+    return model if epoch == "best" else with_last_theta(model, Path(path) / NAME)
 
 
 def said(model: Model, average: Model, X: Array) -> Array:

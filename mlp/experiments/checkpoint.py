@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from mlp.experiments.config.schema import Config
 from mlp.experiments.config.sections import Section
 from mlp.experiments.experiment import Experiment
 from mlp.experiments.header import check_small, validated
+from mlp.experiments.model import Model
 from mlp.experiments.storage.archive import archive_bytes, check_arrays, read_arrays
 from mlp.records import Progress, UnfinishedEpoch
 from mlp.text import shown
@@ -101,6 +103,19 @@ def load_checkpoint(folder: Path, experiment: Experiment) -> Progress:
     theta[...] = arrays["theta"]
     progress.best_theta = arrays.get("best_theta")
     return progress
+
+
+def with_last_theta(model: Model, path: Path) -> Model:
+    """The same model with the parameters that a run had last, from its last.npz."""
+    header, arrays = read_arrays(path, KIND)
+    network = copy.deepcopy(model.network)
+    try:
+        epoch = validated(CheckpointHeader, check_small("the header", header)).epoch
+        check_arrays({"theta": arrays["theta"]}, {"theta": network.theta.shape})
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{path}: does not hold the state of this run: {error}") from None
+    network.theta[...] = arrays["theta"]
+    return replace(model, network=network, epoch=epoch)
 
 
 def check_unchanged(folder: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -207,6 +207,8 @@ def contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("data", "target"), f"{len(data.target)} target columns need loss: {several} (two classes each)"
     if config.loss and config.loss.class_weight is not None and (task == "regression" or len(data.target) > 1):
         yield ("loss", "class_weight"), "needs one target column of classes"
+    if config.network.output.activation != "identity" and task == "classification":
+        yield ("network", "output", "activation"), "is for regressions: the loss makes probabilities of linear outputs"
     if config.loss and config.loss.label_smoothing and task == "regression":
         yield ("loss", "label_smoothing"), "is for classes"
     if config.training.early_stopping is not None and config.training.monitor == "epoch":

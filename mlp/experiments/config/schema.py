@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from mlp import types
+from mlp.activations import ACTIVATIONS
 from mlp.experiments.config import sections
 from mlp.experiments.config.sections import Section, translated
 from mlp.losses import LOSSES
@@ -70,6 +71,7 @@ Names = Annotated[list[Text], Field(min_length=1), BeforeValidator(as_list)]
 if TYPE_CHECKING:
     from mlp.types import Count, Fraction, NonNegative, Positive
 
+    ActivationName = str
     LossName = str
     AnyLayer: TypeAlias = Any
     Optimizer: TypeAlias = Any
@@ -78,6 +80,7 @@ else:
     Count, Fraction, NonNegative, Positive = (
         translated(getattr(types, name), {}) for name in ("Count", "Fraction", "NonNegative", "Positive")
     )
+    ActivationName = translated(Annotated[str, types.OneOf(ACTIVATIONS)], {})
     LossName = translated(Annotated[str, types.OneOf(LOSSES)], {})
     AnyLayer = sections.AnyLayer
     Optimizer = sections.named(
@@ -156,6 +159,7 @@ class Data(Section):
 
 
 class OutputLayer(Section):
+    activation: ActivationName = "identity"
     initialization: sections.Initialization | None = None
     bias: sections.Initialization = "zeros"
 
