@@ -40,7 +40,7 @@ strict_option = click.option(
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="RUN... [DATA]")
+@click.argument("paths", nargs=-1, metavar="RUN... [DATA]")
 @click.option(
     "--split",
     type=click.Choice(["train", "valid", "test"]),
@@ -67,6 +67,8 @@ def evaluate(
     from mlp.experiments.average import load
     from mlp.experiments.start import own_rows
 
+    if not paths:
+        raise click.UsageError("Missing argument 'RUN'.")
     *more, last = paths
     data = last if more and not is_run(last) else None
     runs = [Path(path) for path in (more if data is not None else paths)]
@@ -105,16 +107,14 @@ def evaluate(
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
-@click.argument("data")
+@click.argument("paths", nargs=-1, metavar="RUN... DATA")
 @click.option("--out", type=FILE, help="A CSV file.  [default: standard output, as -]")
 @click.option("--keep", multiple=True, metavar="COLUMN,...", help="Put these columns of DATA beside the answers.")
 @epoch_option
 @reading_option
 @strict_option
 def predict(
-    runs: tuple[Path, ...],
-    data: str,
+    paths: tuple[str, ...],
     out: Path | None,
     keep: tuple[str, ...],
     epoch: str,
@@ -129,6 +129,9 @@ def predict(
     from mlp.cli.report import predictions_csv, written
     from mlp.experiments.storage.files import write_file
 
+    if len(paths) < 2:
+        raise click.UsageError(f"Missing argument '{'DATA' if paths else 'RUN'}'.")
+    runs, data = [Path(path) for path in paths[:-1]], paths[-1]
     out = None if str(out) == "-" else out
     if out is not None:
         from mlp.experiments.run import FILES

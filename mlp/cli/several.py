@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ def is_run(path: str) -> bool:
     from mlp.experiments.average import load
 
     if not path.endswith(".npz"):
-        return Path(path).is_dir()
+        return any(os.path.exists(os.path.join(path, name)) for name in ("model.npz", "run.json"))
     try:
         load(path)
     except FileError:

@@ -12,10 +12,10 @@ from mlp.cli.commands import cli
 from mlp.plots import losses as plots
 
 
-def make_run(folder, epochs, *, valid=True, status="finished"):
+def make_run(folder, epochs, *, valid=True, status="finished", best_epoch=1):
     folder = Path(folder)
     folder.mkdir()
-    facts = {"status": status, "epochs_done": 3, "best_epoch": 1, "sha256": {}, "seconds": 0.1}
+    facts = {"status": status, "epochs_done": 3, "best_epoch": best_epoch, "sha256": {}, "seconds": 0.1}
     (folder / "run.json").write_text(json.dumps({"loss": "softmax_cross_entropy", **facts}))
     with open(folder / "metrics.csv", "w", newline="") as file:
         writer = csv.writer(file)
@@ -45,7 +45,7 @@ def labels(axes):
 
 
 def test_one_run_shows_both_losses_and_the_best_epoch(tmp_path, monkeypatch):
-    axes = curves([make_run(tmp_path / "a", 20)], tmp_path, monkeypatch)
+    axes = curves([make_run(tmp_path / "a", 20, best_epoch=10)], tmp_path, monkeypatch)
     assert labels(axes) == ["training", "validation", "best epoch 10 (0.2)"]
     train, valid, best = axes.get_lines()
     assert list(train.get_ydata()) == [1 / epoch for epoch in range(1, 21)]
@@ -57,7 +57,7 @@ def test_one_run_shows_both_losses_and_the_best_epoch(tmp_path, monkeypatch):
 
 
 def test_without_validation_the_training_loss_is_the_curve(tmp_path, monkeypatch):
-    axes = curves([make_run(tmp_path / "a", 5, valid=False)], tmp_path, monkeypatch)
+    axes = curves([make_run(tmp_path / "a", 5, valid=False, best_epoch=5)], tmp_path, monkeypatch)
     assert labels(axes) == ["training", "best epoch 5 (0.2)"]
 
 

@@ -217,7 +217,7 @@ CONTRADICTIONS = {
     "a layer within layers that is none": (
         "classes",
         lambda header: header.update(layers=[{"kind": "recompute", "layers": [{"kind": "hinge"}]}]),
-        "layers.0.layers.0.kind: expected units or recompute, got 'hinge'",
+        "or residual or recompute, got 'hinge'",
     ),
     "layers within layers without end": (
         "classes",
