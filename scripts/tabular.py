@@ -32,6 +32,7 @@ import numpy as np
 
 from benchmarking.machine import describe_machine
 from benchmarking.tabular.entrants import ABLATION, ENTRANTS, labels_of, with_mlp
+from benchmarking.tabular.picture import draw
 from benchmarking.tabular.problems import Problem, from_data, from_folder, from_sklearn, made
 
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -119,7 +120,7 @@ def report(rows: list[dict[str, Any]]) -> str:
 @click.option("--splits", default=5, show_default=True)
 @click.option("--rows", default=10_000, show_default=True, help="The most rows that are taken of a table.")
 @click.option("--processes", default=os.cpu_count() or 1, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="A folder for tabular.csv.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder for tabular.csv and tabular.png.")
 def main(
     entrants: tuple[str, ...],
     ablation: bool,
@@ -150,6 +151,7 @@ def main(
     print("\n".join(describe_machine(processes, {})))
     print(report(found))
     if out is not None:
+        draw(found, out / "tabular.png")
         with open(out / "tabular.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()

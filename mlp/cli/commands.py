@@ -126,6 +126,13 @@ def train(
     train_to_end(run, plot=plot, quiet=quiet)
 
 
+def check_picture(path: Path) -> None:
+    """Raises Failure for a path that no picture can be written to."""
+    check_output(path)
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise Failure(f"--out {path}: a picture ends in .png, .pdf or .svg", 2)
+
+
 def new_name(run: Path) -> Path:
     """runs/digits-refit for runs/digits."""
     return run.with_name(f"{run.name}-refit")
@@ -179,13 +186,38 @@ def plot(runs: tuple[Path, ...], out: Path | None, log: bool) -> None:
     """Draw the loss curves of one run, or of many."""
     from mlp.plots.losses import plot_runs
 
-    if out is not None:
-        check_output(out)
     path = out or (runs[0] / "loss.png" if len(runs) == 1 else Path("comparison.png"))
-    if path.suffix not in (".png", ".pdf", ".svg"):
-        raise Failure(f"--out {path}: a picture ends in .png, .pdf or .svg", 2)
+    check_picture(path)
     plot_runs(runs, path, log=log)
     result(str(path))
+
+
+@cli.command()
+@click.argument("config")
+@overrides_option
+@click.option("--out", type=FILE, help="The picture (.png, .pdf, .svg).  [default: <config>-lr.png here]")
+def lr(config: str, overrides: tuple[str, ...], out: Path | None) -> None:
+    """Suggest a learning rate for CONFIG, with a picture.
+
+    Some 300 steps are made, whose rate grows from 1e-7 to 10. Nothing is written but the picture.
+    """
+    from mlp.experiments.assemble import prepare
+    from mlp.experiments.config.load import load_config
+    from mlp.experiments.rates import find_rate
+    from mlp.plots.rates import plot_rates
+
+    loaded = load_config(config, overrides)
+    path = out or Path(f"{loaded.name}-lr.png")
+    check_picture(path)
+    experiment = prepare(loaded, advise=False)
+    now = experiment.optimizer.learning_rate
+    found = find_rate(experiment)
+    plot_rates(found, now, path)
+    if found.suggestion is None:
+        result(f"no suggestion: the cost does not fall at any rate; the picture: {path}")
+    else:
+        where_from = "a tenth of where the cost is lowest"
+        result(f"optimizer.learning_rate: {found.suggestion:.2g} (now {now:g}), {where_from}; {path}")
 
 
 @cli.command()

@@ -30,8 +30,11 @@ class Problem:
 
 
 def from_sklearn() -> Iterator[Problem]:
-    """The sets that come with scikit-learn (their sources are in its documentation, "Toy datasets")."""
-    from sklearn import datasets
+    """The sets that come with scikit-learn (sources: its documentation, "Toy datasets"); none where it is absent."""
+    try:
+        from sklearn import datasets
+    except ImportError:
+        return
 
     for name in ("iris", "wine", "breast_cancer", "digits", "diabetes"):
         found = getattr(datasets, f"load_{name}")(as_frame=True)
