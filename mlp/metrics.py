@@ -51,6 +51,12 @@ def mae(P: Array, Y: Array) -> float:
     return float(np.mean(np.abs(P - Y)))
 
 
+def poisson_deviance(P: Array, Y: Array) -> float:
+    """The mean Poisson deviance of counts Y from means P, 2 mean [Y log(Y / P) - (Y - P)], over all entries."""
+    ratio = np.where(Y > 0, Y / np.maximum(P, np.finfo(P.dtype).tiny), 1)
+    return float(2 * np.mean(Y * np.log(ratio) - (Y - P)))
+
+
 def r2(P: Array, Y: Array) -> float:
     """Coefficient of determination, 1 - sum (P - Y)^2 / sum (Y - mean Y)^2 per row, averaged over the K rows.
 

@@ -17,6 +17,8 @@ def targets(loss, K, B, rng):
         return np.eye(K)[:, rng.integers(K, size=B)]
     if loss.name == "logistic_cross_entropy":
         return rng.integers(2, size=(K, B)).astype(float)
+    if loss.name == "poisson":
+        return rng.poisson(2.0, size=(K, B)).astype(float)
     return rng.normal(size=(K, B))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -34,21 +35,24 @@ def check_experiment(experiment: Experiment, rows: int) -> list[Result]:
     """All checks of a config, as `what` says: of its data coding, loss, network, optimizer and training loop.
 
     The network, with its initial weights, and the loop see `rows` training rows from all over the table (all that there
-    are, if there are fewer), the data coding is checked on all of them.
+    are, if there are fewer), the data coding is checked on all of them. Parameters that are 0 at first are drawn at
+    random: below an output layer of zeros all bars would be 0, and say nothing.
     """
     model, config = experiment.model, experiment.loaded.config
     l2, weight_decay = config.training.l2, config.optimizer.weight_decay
     X, Y = experiment.splits["train"][:2]
     chosen = np.unique(np.linspace(0, len(X) - 1, rows).astype(int))
     X_few, Y_few = X[chosen].astype(np.float64), Y[chosen].astype(np.float64)
-    few, F = (X_few, Y_few), model.network(X_few.T)
+    network, rng = copy.deepcopy(model.network), np.random.default_rng(0)
+    network.theta += np.where(network.theta == 0, 0.1 * rng.normal(size=network.theta.shape), 0).astype(np.float32)
+    few, F = (X_few, Y_few), network(X_few.T)
     return [
         *named("data", check_data(training_table(experiment), X, Y, experiment)),
         *named("loss", check_loss(model.loss, F, Y_few.T)),
-        *named("network", check_network(model.network, model.loss, X_few.T, Y_few.T, l2)),
-        *named("optimizer", check_optimizer(experiment.optimizer, model.network)),
-        *named("loop", check_loop(train, model.network, model.loss, few, l2=l2, weight_decay=weight_decay)),
-        *named("loop", check_weights(train, model.network, model.loss, few)),
+        *named("network", check_network(network, model.loss, X_few.T, Y_few.T, l2)),
+        *named("optimizer", check_optimizer(experiment.optimizer, network)),
+        *named("loop", check_loop(train, network, model.loss, few, l2=l2, weight_decay=weight_decay)),
+        *named("loop", check_weights(train, network, model.loss, few)),
     ]
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from mlp.losses.cross_entropies import LogisticCrossEntropy, SoftmaxCrossEntropy
 from mlp.losses.errors import AbsoluteError, LogCosh, SquaredError
 from mlp.losses.loss import Loss, NamedLoss, cost_and_seed, mean_cost
+from mlp.losses.poisson import Poisson
 
 NAMED: tuple[NamedLoss, ...] = (
     SoftmaxCrossEntropy(),
@@ -22,6 +23,7 @@ NAMED: tuple[NamedLoss, ...] = (
     SquaredError(),
     AbsoluteError(),
     LogCosh(),
+    Poisson(),
 )
 LOSSES = {loss.name: loss for loss in NAMED}
 """By name; the first one of a task is its default."""
@@ -39,6 +41,7 @@ __all__ = [
     "LogisticCrossEntropy",
     "Loss",
     "NamedLoss",
+    "Poisson",
     "SoftmaxCrossEntropy",
     "SquaredError",
     "cost_and_seed",

@@ -20,13 +20,11 @@ from mlp.metrics import (
     binary_accuracy,
     class_scores,
     count_pairs,
-    mae,
-    r2,
-    rmse,
     roc_auc,
     row_accuracy,
 )
-from mlp.tables.columns import Scaler, distinct_labels, label_codes, one_hot
+from mlp.tables.columns import distinct_labels, label_codes, one_hot
+from mlp.tables.numbers import CountTarget, RegressionTarget
 from mlp.tables.table import examples
 from mlp.tables.target import Metric, OtherKind, Report, Target, check_names
 from mlp.text import listed
@@ -193,89 +191,6 @@ class MultilabelTarget(LabelTarget):
         return {"cell_accuracy": binary_accuracy, "row_accuracy": row_accuracy}
 
 
-@dataclass(frozen=True)
-class RegressionTarget(Target):
-    """K columns of numbers, standardized for training; metrics and predictions are in the columns' own units."""
-
-    columns: tuple[str, ...]
-    scaler: Scaler
-
-    kind, takes_labels, score, constant = "regression", False, "R^2", "the mean"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.columns
-
-    @classmethod
-    def fit(cls, names: Sequence[str], Y: Array, *, standardize: bool = True) -> Self:
-        return cls(tuple(names), Scaler.fit(Y, names) if standardize else Scaler.identity(len(names)))
-
-    def header(self) -> dict[str, Any]:
-        return {"kind": self.kind, "names": list(self.names)}
-
-    def arrays(self) -> dict[str, Array]:
-        return {"target_mean": self.scaler.mean, "target_std": self.scaler.std}
-
-    @classmethod
-    def from_header(cls, arrays: Mapping[str, Array], /, names: list[Any]) -> Self:
-        columns, mean, std = check_names("names", names), arrays["target_mean"], arrays["target_std"]
-        if {mean.shape, std.shape} != {(len(names),)}:
-            raise ValueError(f"names: {len(names)}, but target_mean and target_std of shapes {mean.shape}, {std.shape}")
-        return cls(columns, Scaler(mean, std))
-
-    def encode(self, written: Array, where: str) -> Examples:
-        return self.scaler.encode(written, self.names)
-
-    def decide(self, P: Array) -> Array:
-        return self.scaler.inverse(P.T).T
-
-    def predictions(self, P: Array) -> dict[str, Array]:
-        """The numbers in their own units, without the digits that single precision does not have."""
-        decimals = np.clip(7 - np.floor(np.log10(self.scaler.std)), 0, 300).astype(int)
-        return {
-            name: np.array([round(v, d) for v in row.tolist()])
-            for name, row, d in zip(self.names, self.decide(P), decimals.tolist(), strict=True)
-        }
-
-    @property
-    def error(self) -> str:
-        """The RMSE; of several columns, each with its own unit, the loss."""
-        return "rmse" if len(self.columns) == 1 else "loss"
-
-    def in_terms_of(self, other: Any, P: Array) -> Array:
-        if self.names != other.names:
-            raise ValueError(f"targets {listed(self.names)} and {listed(other.names)}")
-        return np.asarray(other.scaler.transform(self.scaler.inverse(P.T), np.float64).T)
-
-    def metrics(self) -> dict[str, Metric]:
-        """RMSE, MAE and R^2 of each column, in its own units: standardizing divides errors by std and leaves R^2."""
-        found: dict[str, Metric] = {}
-        for k, (column, std) in enumerate(zip(self.names, self.scaler.std.tolist(), strict=True)):
-            suffix = "" if self.size == 1 else f"_{column}"
-            found[f"rmse{suffix}"] = RowScore(rmse, k, std)
-            found[f"mae{suffix}"] = RowScore(mae, k, std)
-            found[f"r2{suffix}"] = RowScore(r2, k, 1.0, highest_is_best=True)
-        return found
-
-    def evidence(self, P: Array, Y: Array) -> list[Array]:
-        """The true numbers, standardized: those that were predicted are in the metrics."""
-        return list(Y.astype(np.float64)[:, None])
-
-    def reports(self, evidence: list[Array]) -> dict[str, Report]:
-        found = {}
-        for name, true, mean, std in zip(self.names, evidence, self.scaler.mean, self.scaler.std, strict=True):
-            same = np.full_like(true, true.mean())
-            always = {"rmse": float(std * rmse(same, true)), "mae": float(std * mae(same, true))}
-            found[name] = Report({}, (f"the mean of these rows, {mean + std * same[0, 0]:.4g}", always))
-        return found
-
-    def column_scores(self, decided: Array, true: Array) -> dict[str, float]:
-        return {name: r2(decided[[k]], true[[k]]) for k, name in enumerate(self.names)}
-
-    def baseline(self, true: Array) -> dict[str, float]:
-        return dict.fromkeys(self.names, 0.0)
-
-
 def class_report(labels: Sequence[str], true: Array, decided: Array, chance: Array, second: Array) -> Report:
     """The report on one column of classes (see `LabelTarget.evidence`)."""
     true, decided = true.astype(np.intp), decided.astype(np.intp)
@@ -294,19 +209,6 @@ def class_report(labels: Sequence[str], true: Array, decided: Array, chance: Arr
     return Report(scores, (labels[commonest], {"accuracy": float(rows[commonest] / rows.sum())}), classes)
 
 
-@dataclass(frozen=True)
-class RowScore:
-    """A metric of output k, times its unit."""
-
-    function: Metric
-    k: int
-    unit: float
-    highest_is_best: bool = False
-
-    def __call__(self, P: Array, Y: Array) -> float:
-        return self.unit * self.function(P[[self.k]].astype(np.float64), Y[[self.k]].astype(np.float64))
-
-
 TARGETS: dict[str, type[Target]] = {
-    target.kind: target for target in (MulticlassTarget, MultilabelTarget, RegressionTarget)
+    target.kind: target for target in (MulticlassTarget, MultilabelTarget, RegressionTarget, CountTarget)
 }

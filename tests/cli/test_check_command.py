@@ -15,7 +15,8 @@ from mlp.experiments.assemble import prepare
 from mlp.experiments.check import check_experiment
 from mlp.experiments.config.load import load_config
 from mlp.losses import LOSSES
-from mlp.tables.targets import MulticlassTarget, RegressionTarget
+from mlp.tables.numbers import RegressionTarget
+from mlp.tables.targets import MulticlassTarget
 
 
 def mlp(*arguments):

@@ -17,8 +17,9 @@ from mlp.experiments.model import Model, load_model
 from mlp.losses import LOSSES
 from mlp.tables.coding import Coding
 from mlp.tables.columns import Scaler
+from mlp.tables.numbers import RegressionTarget
 from mlp.tables.table import Table
-from mlp.tables.targets import MulticlassTarget, MultilabelTarget, RegressionTarget
+from mlp.tables.targets import MulticlassTarget, MultilabelTarget
 
 CONFIG = """
 data: {path: d.csv, target: y}

@@ -6,9 +6,10 @@ import pytest
 from mlp.errors import DataError
 from mlp.metrics import accuracy, binary_accuracy, confusion_matrix, mae, r2, rmse
 from mlp.tables.columns import Scaler, distinct_labels, label_codes
+from mlp.tables.numbers import RegressionTarget
 from mlp.tables.splitting import distinct_rows, split_rows
 from mlp.tables.target import OtherKind
-from mlp.tables.targets import MulticlassTarget, MultilabelTarget, RegressionTarget
+from mlp.tables.targets import MulticlassTarget, MultilabelTarget
 
 METHODS = ["stratified", "shuffled", "file_order"]
 

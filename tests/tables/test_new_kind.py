@@ -18,8 +18,8 @@ from mlp.tables.targets import TARGETS
 class Poisson:
     """c = 1/B sum_b sum_k exp(F_kb) - Y_kb F_kb: minus the log-likelihood of counts with the means exp(F)."""
 
-    name = "poisson"
-    task, target = "regression", "counts"
+    name = "tally"
+    task, target = "regression", "tallies"
     unit, chance_words, far = "nats", "the cost of the mean counts", 5.0
 
     def cost(self, F, Y):
@@ -39,7 +39,7 @@ class Poisson:
 class Counts(Target):
     """One column of whole numbers, as they are."""
 
-    kind, takes_labels, score, constant = "counts", False, "share", "the most frequent count"
+    kind, takes_labels, score, constant = "tallies", False, "share", "the most frequent count"
     size = 1
 
     def __init__(self, name):
@@ -82,14 +82,14 @@ class Counts(Target):
 @pytest.fixture
 def counts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(LOSSES, "poisson", Poisson())
-    monkeypatch.setitem(TARGETS, "counts", Counts)
+    monkeypatch.setitem(LOSSES, "tally", Poisson())
+    monkeypatch.setitem(TARGETS, "tallies", Counts)
     rng = np.random.default_rng(0)
     x = rng.uniform(0, 2, size=200)
     rows = [f"{a},{b},{n}" for a, b, n in zip(x, rng.normal(size=200), np.exp(x).round().astype(int), strict=True)]
     Path("d.csv").write_text("\n".join(["a,b,visits", *rows]))
     Path("c.yaml").write_text(
-        "data: {path: d.csv, target: visits, split: {test: 0.2}}\ntask: regression\nloss: poisson\n"
+        "data: {path: d.csv, target: visits, split: {test: 0.2}}\ntask: regression\nloss: tally\n"
         "network: {layers: [{units: 8}]}\noptimizer: {learning_rate: 0.02}\ntraining: {epochs: 30, seed: 0}\n"
     )
 
@@ -101,7 +101,7 @@ def mlp(*arguments):
 
 
 def test_every_command_knows_a_new_loss_and_a_new_target(counts):
-    assert "loss: poisson" in mlp("summary", "c.yaml")
+    assert "loss: tally" in mlp("summary", "c.yaml")
     assert "mae" in mlp("train", "c.yaml", "--out", "run")
     scores = json.loads(mlp("evaluate", "run", "d.csv", "--json"))
     assert scores["mae"] < 0.5
@@ -109,7 +109,7 @@ def test_every_command_knows_a_new_loss_and_a_new_target(counts):
     assert answers[0] == "visits"
     written = [int(line.rpartition(",")[2]) for line in Path("d.csv").read_text().splitlines()[1:]]
     assert np.mean([int(answer) == n for answer, n in zip(answers[1:], written, strict=True)]) > 0.7
-    assert load_model("run").target.header() == {"kind": "counts", "name": "visits"}
+    assert load_model("run").target.header() == {"kind": "tallies", "name": "visits"}
     mlp("resume", "run", "--set", "training.epochs=31")
     mlp("train", "--replay", "run")
     mlp("plot", "run", "--out", "loss.png")
@@ -123,6 +123,6 @@ def test_its_checks_and_notes_are_made(counts):
 
 def test_losses_are_found_by_task_and_by_target(counts):
     assert losses_for(task="classification") == ["softmax_cross_entropy", "logistic_cross_entropy"]
-    assert losses_for(task="regression") == ["squared_error", "absolute_error", "log_cosh", "poisson"]
+    assert losses_for(task="regression") == ["squared_error", "absolute_error", "log_cosh", "poisson", "tally"]
     assert losses_for(target="multilabel") == ["logistic_cross_entropy"]
-    assert losses_for(target="counts") == ["poisson"]
+    assert losses_for(target="tallies") == ["tally"]

@@ -45,5 +45,5 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     axes.set_yticks(range(len(entrants)), entrants)
     axes.invert_yaxis()
     axes.set_xlabel("error / error of boosted trees (left is better)")
-    axes.legend(fontsize=8, loc="lower right")
+    figure.legend(fontsize=8, loc="outside upper right", ncols=2)
     figure.savefig(path, dpi=150)

@@ -1,0 +1,139 @@
+"""Offer the targets that are numbers: quantities, standardized for training, and counts, as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from mlp.errors import DataError
+from mlp.metrics import mae, poisson_deviance, r2, rmse
+from mlp.tables.columns import Scaler
+from mlp.tables.target import Metric, Report, Target, check_names
+from mlp.text import listed, quoted
+from mlp.types import Array, Examples
+
+
+@dataclass(frozen=True)
+class RegressionTarget(Target):
+    """K columns of numbers, standardized for training; metrics and predictions are in the columns' own units."""
+
+    columns: tuple[str, ...]
+    scaler: Scaler
+
+    kind, takes_labels, score, constant = "regression", False, "R^2", "the mean"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.columns
+
+    @classmethod
+    def fit(cls, names: Sequence[str], Y: Array, *, standardize: bool = True) -> Self:
+        return cls(tuple(names), Scaler.fit(Y, names) if standardize else Scaler.identity(len(names)))
+
+    def header(self) -> dict[str, Any]:
+        return {"kind": self.kind, "names": list(self.names)}
+
+    def arrays(self) -> dict[str, Array]:
+        return {"target_mean": self.scaler.mean, "target_std": self.scaler.std}
+
+    @classmethod
+    def from_header(cls, arrays: Mapping[str, Array], /, names: list[Any]) -> Self:
+        columns, mean, std = check_names("names", names), arrays["target_mean"], arrays["target_std"]
+        if {mean.shape, std.shape} != {(len(names),)}:
+            raise ValueError(f"names: {len(names)}, but target_mean and target_std of shapes {mean.shape}, {std.shape}")
+        return cls(columns, Scaler(mean, std))
+
+    def encode(self, written: Array, where: str) -> Examples:
+        return self.scaler.encode(written, self.names)
+
+    def decide(self, P: Array) -> Array:
+        return self.scaler.inverse(P.T).T
+
+    def predictions(self, P: Array) -> dict[str, Array]:
+        """The numbers in their own units, without the digits that single precision does not have."""
+        decimals = np.clip(7 - np.floor(np.log10(self.scaler.std)), 0, 300).astype(int)
+        return {
+            name: np.array([round(v, d) for v in row.tolist()])
+            for name, row, d in zip(self.names, self.decide(P), decimals.tolist(), strict=True)
+        }
+
+    @property
+    def error(self) -> str:
+        """The RMSE; of several columns, each with its own unit, the loss."""
+        return "rmse" if len(self.columns) == 1 else "loss"
+
+    def in_terms_of(self, other: Any, P: Array) -> Array:
+        if self.names != other.names:
+            raise ValueError(f"targets {listed(self.names)} and {listed(other.names)}")
+        return np.asarray(other.scaler.transform(self.scaler.inverse(P.T), np.float64).T)
+
+    def metrics(self) -> dict[str, Metric]:
+        """RMSE, MAE and R^2 of each column, in its own units: standardizing divides errors by std and leaves R^2."""
+        found: dict[str, Metric] = {}
+        for k, (column, std) in enumerate(zip(self.names, self.scaler.std.tolist(), strict=True)):
+            suffix = "" if self.size == 1 else f"_{column}"
+            found[f"rmse{suffix}"] = RowScore(rmse, k, std)
+            found[f"mae{suffix}"] = RowScore(mae, k, std)
+            found[f"r2{suffix}"] = RowScore(r2, k, 1.0, highest_is_best=True)
+        return found
+
+    def evidence(self, P: Array, Y: Array) -> list[Array]:
+        """The true numbers, standardized: those that were predicted are in the metrics."""
+        return list(Y.astype(np.float64)[:, None])
+
+    def reports(self, evidence: list[Array]) -> dict[str, Report]:
+        found = {}
+        for name, true, mean, std in zip(self.names, evidence, self.scaler.mean, self.scaler.std, strict=True):
+            same = np.full_like(true, true.mean())
+            always = {"rmse": float(std * rmse(same, true)), "mae": float(std * mae(same, true))}
+            found[name] = Report({}, (f"the mean of these rows, {mean + std * same[0, 0]:.4g}", always))
+        return found
+
+    def column_scores(self, decided: Array, true: Array) -> dict[str, float]:
+        return {name: r2(decided[[k]], true[[k]]) for k, name in enumerate(self.names)}
+
+    def baseline(self, true: Array) -> dict[str, float]:
+        return dict.fromkeys(self.names, 0.0)
+
+
+class CountTarget(RegressionTarget):
+    """K columns of counts, 0 or more, as they are."""
+
+    kind = "counts"
+
+    @classmethod
+    def fit(cls, names: Sequence[str], Y: Array, *, standardize: bool = True) -> Self:
+        target = cls(tuple(names), Scaler.identity(len(names)))
+        target.encode(Y, "train")
+        return target
+
+    def encode(self, written: Array, where: str) -> Examples:
+        for k, name in enumerate(self.names):
+            if negative := int(np.count_nonzero(written[:, k] < 0)):
+                raise DataError(
+                    f"target {quoted(name)}: {negative} of the {where} rows are below 0, but poisson is for counts"
+                )
+        return super().encode(written, where)
+
+    def metrics(self) -> dict[str, Metric]:
+        """Those of a regression, and the deviance of each column."""
+        found = super().metrics()
+        for k, column in enumerate(self.names):
+            found["deviance" if self.size == 1 else f"deviance_{column}"] = RowScore(poisson_deviance, k, 1.0)
+        return found
+
+
+@dataclass(frozen=True)
+class RowScore:
+    """A metric of output k, times its unit."""
+
+    function: Metric
+    k: int
+    unit: float
+    highest_is_best: bool = False
+
+    def __call__(self, P: Array, Y: Array) -> float:
+        return self.unit * self.function(P[[self.k]].astype(np.float64), Y[[self.k]].astype(np.float64))
