@@ -3,6 +3,7 @@
     plain     one hidden layer and Adam        recipe    the config that `mlp init` writes
     folds     the mean of five of these        boosting  scikit-learn's HistGradientBoosting at its defaults
     sklearn_mlp, linear   scikit-learn's MLP, and logistic or ridge regression, standardized
+    sklearn_equal         scikit-learn's MLP of the width, minibatches and epochs of the recipe, for its time
 
 Of each table a fifth of the rows is for testing, the same for all, drawn anew for each split. `mlp` keeps a fifth of
 what is left to choose an epoch by; the others are trained on all of it. The error is the share of wrong labels, or the

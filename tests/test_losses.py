@@ -7,6 +7,7 @@ from numerical import complex_step, relative_error
 from mlp import LogisticCrossEntropy, SoftmaxCrossEntropy, SquaredError
 from mlp.losses import LOSSES, mean_cost
 from mlp.losses.loss import check_label_smoothing, cost_and_seed
+from mlp.metrics import poisson_deviance
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -83,3 +84,35 @@ def test_label_smoothing_needs_a_cross_entropy():
     check_label_smoothing(LOSSES["squared_error"], 0.0)
     with pytest.raises(ValueError, match="for cross-entropies, and the loss is 'squared_error'"):
         check_label_smoothing(LOSSES["squared_error"], 0.1)
+
+
+def test_poisson_by_hand():
+    loss = LOSSES["poisson"]
+    F, Y = np.log([[1.0, 2.0, 4.0]]), np.array([[0.0, 2.0, 1.0]])
+    np.testing.assert_allclose(loss.costs(F, Y), [1, 0, 4 - np.log(4) - 1])
+    np.testing.assert_allclose(loss.cost(F, Y), (4 - np.log(4)) / 3)
+    np.testing.assert_allclose(loss.seed(F, Y), [[1 / 3, 0, 1]])
+    np.testing.assert_allclose(loss.predict(F), [[1, 2, 4]])
+    np.testing.assert_allclose(loss.chance(Y), loss.cost(np.log(np.full((1, 3), 1.0)), Y))  # the mean count is 1
+    np.testing.assert_allclose(poisson_deviance(loss.predict(F), Y), 2 * loss.cost(F, Y))
+
+
+def test_losses_of_residuals_at_extreme_values():
+    F, Y = np.array([[1e300, -1e300, 3.0, 0.0]]), np.array([[0.0, 0.0, 3.0, 1e-200]])
+    absolute, smooth = LOSSES["absolute_error"], LOSSES["log_cosh"]
+    np.testing.assert_allclose(absolute.costs(F, Y), [1e300, 1e300, 0, 1e-200])
+    np.testing.assert_allclose(absolute.seed(F, Y) * 4, [[1, -1, 0, -1]])
+    np.testing.assert_allclose(smooth.costs(F, Y), [1e300, 1e300, 0, 0], atol=1e-15)
+    np.testing.assert_allclose(smooth.seed(F, Y) * 4, [[1, -1, 0, -1e-200]])
+    small = np.array([[0.5, -2.0]])
+    np.testing.assert_allclose(smooth.costs(small, 0 * small), np.log(np.cosh(small[0])))
+    np.testing.assert_allclose(absolute.chance(np.array([[1.0, 2, 9]])), 8 / 3)  # the median costs least
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_a_link_is_the_inverse_of_the_prediction(loss):
+    F = np.random.default_rng(0).normal(size=(3, 5))
+    P = loss.predict(F)
+    np.testing.assert_allclose(loss.predict(loss.link(P)), P, rtol=1e-12)
+    for extreme in (np.eye(3), np.zeros((3, 2))):  # probabilities and means that no finite output says
+        assert np.isfinite(loss.link(extreme)).all()

@@ -16,7 +16,7 @@ from benchmarking.tabular.problems import Problem
 from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import load_config
 from mlp.experiments.config.yaml_text import parse_yaml
-from mlp.experiments.init import config_for
+from mlp.experiments.init import BATCHES, config_for
 from mlp.records import Progress
 
 FOLDS = 5
@@ -166,6 +166,10 @@ def make_sklearn(kind: str, task: str, X: pd.DataFrame, seed: int) -> Any:
     )
     if kind == "linear":
         model: Any = RidgeCV(np.logspace(-3, 3, 13)) if regression else LogisticRegression(max_iter=2000)
+    elif kind == "equal":
+        network = MLPRegressor if regression else MLPClassifier
+        size = next((size for limit, size in BATCHES.items() if len(X) < limit), 512)
+        model = network(hidden_layer_sizes=(256, 256), batch_size=size, max_iter=64, n_iter_no_change=64, random_state=seed)
     else:
         model = (MLPRegressor if regression else MLPClassifier)(random_state=seed)
     model = make_pipeline(columns, model)
@@ -249,4 +253,5 @@ ENTRANTS: dict[str, Callable[..., Answers]] = {
     "boosting": with_sklearn("boosting"),
     "sklearn_mlp": with_sklearn("mlp"),
     "linear": with_sklearn("linear"),
+    "sklearn_equal": with_sklearn("equal"),
 }
