@@ -186,8 +186,9 @@ def plot(runs: tuple[Path, ...], out: Path | None, log: bool) -> None:
     """Draw the loss curves of one run, or of many."""
     from mlp.plots.losses import plot_runs
 
+    if out is not None:
+        check_picture(out)
     path = out or (runs[0] / "loss.png" if len(runs) == 1 else Path("comparison.png"))
-    check_picture(path)
     plot_runs(runs, path, log=log)
     result(str(path))
 

@@ -56,8 +56,9 @@ def describe_network(experiment: Experiment) -> str:
         arrays = {name: getattr(layer, name) for name in layer.parameters}
         shapes = ", ".join(f"{name} {' x '.join(map(str, array.shape))}" for name, array in arrays.items())
         rows.append([str(number), repr(layer), shapes, f"{sum(array.size for array in arrays.values()):,}"])
-    total, activation = experiment.model.network.theta.size, experiment.loaded.config.network.output.activation
-    output = "linear" if activation == "identity" else activation
+    network = experiment.model.network
+    total, activation = network.theta.size, getattr(network.layers[-1], "g", None)
+    output = "linear" if activation is None or activation.name == "identity" else activation.name
     return (
         f"{aligned(rows, left=3)}\n{total:,} parameters; the last layer is {output}, loss: {experiment.model.loss.name}"
     )

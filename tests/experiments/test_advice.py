@@ -13,7 +13,7 @@ from mlp.evaluation import evaluate
 from mlp.experiments.advice import FIRST_ROWS, closing_advice, first_loss
 from mlp.experiments.advice import columns as notes_on_columns
 from mlp.experiments.advice.columns import FEW, row_hashes
-from mlp.experiments.assemble import make_network, prepare
+from mlp.experiments.assemble import columns_of, make_network, prepare
 from mlp.experiments.config.load import load_config
 
 LONGEST = 450  # characters of a note
@@ -90,7 +90,8 @@ def test_the_first_loss_of_shipped_configs_is_silent_for_many_seeds(path):
     run = prepare(load_config(path))
     n_in, n_out = run.model.coding.size, run.model.target.size
     for seed in range(20):
-        network = make_network(run.loaded.config.network, n_in, n_out, np.random.default_rng(seed))
+        columns = columns_of(run.model.coding)
+        network = make_network(run.loaded.config.network, n_in, n_out, np.random.default_rng(seed), columns)
         assert list(first_loss(replace(run, model=replace(run.model, network=network)))) == []
 
 
