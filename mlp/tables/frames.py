@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlp.errors import DataError
-from mlp.tables.cells import DAY, EPOCH
+from mlp.tables.cells import DAY, EPOCH, to_days
 from mlp.tables.reading import Reading
 from mlp.tables.table import Rows, Table, Texts
 from mlp.text import listed, quoted
@@ -48,7 +48,7 @@ def table_of_columns(columns: Mapping[str, Array], kinds: Mapping[str, str], rea
         if kinds[name] == "category":
             texts[name] = Texts.of([text_of(cell, reading) for cell in cells.tolist()])
         else:
-            numbers.append(numbers_of(name, cells, reading, source))
+            numbers.append(numbers_of(name, cells, reading, source, date=kinds[name] == "date"))
     X = np.stack(numbers, axis=1) if numbers else np.empty((N, 0))
     return Table(source, dict(kinds), X, texts, (), np.empty((N, 0)))
 
@@ -63,25 +63,27 @@ def cells_of(column: Any) -> Array:
     return np.asarray(column.to_numpy())
 
 
-def numbers_of(name: str, cells: Array, reading: Reading, source: str) -> Array:
-    """A column as float64: dates are days since 1970-01-01, and nan stands for what is missing."""
+def numbers_of(name: str, cells: Array, reading: Reading, source: str, *, date: bool) -> Array:
+    """A column as float64: dates, which may be texts, are days since 1970-01-01, and nan stands for what is missing."""
     if cells.dtype.kind in "biuf":
         found = cells.astype(np.float64)
     elif cells.dtype.kind == "M":
         found = np.where(np.isnat(cells), np.nan, (cells - EPOCH) / DAY)
     else:
-        found = np.array([number_of(cell, name, reading, source) for cell in cells.tolist()], dtype=np.float64)
+        found = np.array([number_of(cell, name, reading, source, date) for cell in cells.tolist()], dtype=np.float64)
     if np.isinf(found).any():
         raise DataError(f"{source}: column {quoted(name)}: a number is infinite, expected finite numbers")
     return found
 
 
-def number_of(cell: Any, name: str, reading: Reading, source: str) -> float:
+def number_of(cell: Any, name: str, reading: Reading, source: str, date: bool) -> float:
     if is_nothing(cell) or (isinstance(cell, str) and reading.is_missing(cell.strip())):
         return np.nan
     try:
         if isinstance(cell, datetime.date):
             return float((np.datetime64(cell) - EPOCH) / DAY)
+        if isinstance(cell, str) and date and (days := to_days(cell.strip())) is not None:
+            return days
         if isinstance(cell, str) and "_" in cell:
             raise ValueError
         return float(cell)
