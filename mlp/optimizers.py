@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mlp.network import Network
-from mlp.types import Array, Fraction, Positive, check_ranges
+from mlp.types import Array, Fraction, Positive, Range, check_ranges
 
 BLOCK = 2**16  # elements: the arrays of a step, so many of each at a time, stay in the processor's cache
 TINY = 1e-30  # what is smaller is taken for 0: epsilon^2 of Adam and rounding errors are far above it
@@ -183,10 +183,12 @@ def rates_of(network: Network, factors: Mapping[str, float]) -> Array | None:
     """The factors of the learning rate as a vector of theta's size; None where there are none.
 
     A key is the name of a parameter in the network, "W1", or in its layers, "b" for all biases; the former counts more.
-    Raises ValueError for a name that no parameter has.
+    Raises ValueError for a name that no parameter has, and for a factor that is not above 0.
     """
     if not factors:
         return None
+    for name, factor in factors.items():
+        Range(above=0).check(f"rate_factors[{name!r}]", factor)
     found, unused = np.ones_like(network.theta), set(factors)
     for name, place in network.places.items():
         own = place.name.rpartition("_")[2]  # of a layer inside another, r1_W

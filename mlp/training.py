@@ -37,7 +37,7 @@ class Training:
     - `l2` is the strength of the L2 penalty, `weight_decay` that of decoupled decay (see `mlp.penalties`);
     - `schedule` is a factor on `optimizer.learning_rate` at every step, `clip` a limit of the gradient's global norm;
     - `rate_factors` has factors of the learning rate for parameters, by their names (see `mlp.optimizers.rates_of`);
-    - `label_smoothing` is the share of an even target in those that are trained on (see `mlp.losses.smoothed`);
+    - `label_smoothing` is the share of an even target in those that are trained on (see `cost_and_seed`);
     - `monitor` says by what an epoch is the best: the loss, a metric, or that it is the last (see `mlp.monitor`);
     - `patience` stops after so many epochs without a better one, and puts the best epoch's weights back;
     - `train_loss`: "running" is the mean cost of the examples as they were trained on, for free; "epoch_end" evaluates
