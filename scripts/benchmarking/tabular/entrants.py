@@ -169,7 +169,8 @@ def make_sklearn(kind: str, task: str, X: pd.DataFrame, seed: int) -> Any:
     elif kind == "equal":
         network = MLPRegressor if regression else MLPClassifier
         size = next((size for limit, size in BATCHES.items() if len(X) < limit), 512)
-        model = network(hidden_layer_sizes=(256, 256), batch_size=size, max_iter=64, n_iter_no_change=64, random_state=seed)
+        same = {"hidden_layer_sizes": (256, 256), "batch_size": size, "max_iter": 64, "n_iter_no_change": 64}
+        model = network(**same, random_state=seed)
     else:
         model = (MLPRegressor if regression else MLPClassifier)(random_state=seed)
     model = make_pipeline(columns, model)
