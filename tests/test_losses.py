@@ -5,7 +5,7 @@ import pytest
 from numerical import complex_step, relative_error
 
 from mlp import LogisticCrossEntropy, SoftmaxCrossEntropy, SquaredError
-from mlp.losses import LOSSES, mean_cost
+from mlp.losses import LOSSES, Huber, mean_cost
 from mlp.losses.loss import check_label_smoothing, cost_and_seed
 from mlp.metrics import poisson_deviance
 
@@ -116,3 +116,14 @@ def test_a_link_is_the_inverse_of_the_prediction(loss):
     np.testing.assert_allclose(loss.predict(loss.link(P)), P, rtol=1e-12)
     for extreme in (np.eye(3), np.zeros((3, 2))):  # probabilities and means that no finite output says
         assert np.isfinite(loss.link(extreme)).all()
+
+
+def test_huber_by_hand():
+    loss = Huber(2.0)
+    F, Y = np.array([[1.0, 2.0, 5.0, -5.0]]), np.zeros((1, 4))
+    np.testing.assert_allclose(loss.costs(F, Y), [0.5, 2, 8, 8])
+    np.testing.assert_allclose(loss.seed(F, Y) * 4, [[1, 2, 2, -2]])
+    np.testing.assert_allclose(Huber(1e9).cost(F, Y), SquaredError().cost(F, Y))
+    np.testing.assert_allclose(Huber(1e-9).cost(F, Y) / 1e-9, LOSSES["absolute_error"].cost(F, Y))
+    with pytest.raises(ValueError, match="delta must be a number > 0, got 0"):
+        Huber(0)

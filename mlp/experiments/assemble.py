@@ -20,7 +20,7 @@ from mlp.experiments.model import Model
 from mlp.experiments.storage.files import irregular
 from mlp.experiments.weights import row_weights, weighted
 from mlp.layers.table import Columns, Maker
-from mlp.losses import LOSSES, NamedLoss, losses_for
+from mlp.losses import NamedLoss, losses_for
 from mlp.network import Network
 from mlp.optimizers import rates_of
 from mlp.tables import Table, files_of, read_table
@@ -143,7 +143,7 @@ def portable(config: schema.Config) -> dict[str, Any]:
 
 def chosen_loss(config: schema.Config) -> NamedLoss:
     assert config.loss is not None  # the default has been filled in
-    return LOSSES[config.loss.name]
+    return config.loss.make()
 
 
 def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[str, Table], dict[str, str]]:

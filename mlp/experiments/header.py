@@ -13,7 +13,7 @@ from mlp.experiments.config.schema import Config
 from mlp.experiments.config.sections import Section, keys_of
 from mlp.layers import LAYERS
 from mlp.layers.table import Entry
-from mlp.losses import losses_for
+from mlp.losses import LOSSES, losses_for
 from mlp.tables.targets import TARGETS
 
 MAX_KEYS = 100  # of a mapping: each unknown one is a mistake, which takes a kB
@@ -97,7 +97,7 @@ class ModelHeader(Section):
     """The header of a model file beside its arrays."""
 
     layers: Layers
-    loss: str
+    loss: Annotated[Any, AfterValidator(lambda loss: check_loss(loss))]
     inputs: Inputs
     target: Annotated[Any, AfterValidator(lambda target: of_kind("target", TARGETS, target))]
     epoch: Annotated[int, Field(ge=0, le=10**9)]
@@ -108,9 +108,19 @@ def check_model_header(header: Mapping[str, Any]) -> ModelHeader:
     """The header as that of a model. Raises ValueError, naming the key, when it is none."""
     checked = validated(ModelHeader, header)
     losses = losses_for(target=checked.target["kind"])
-    if checked.loss not in losses:
-        raise wrong("loss", checked.loss, " or ".join(losses))
+    if checked.loss["name"] not in losses:
+        raise wrong("loss.name", checked.loss["name"], " or ".join(losses))
     return checked
+
+
+def check_loss(loss: Any) -> Any:
+    """The name of a loss, and its own keys, which are numbers."""
+    name = loss.get("name") if isinstance(loss, dict) else None
+    if not isinstance(name, str) or name not in LOSSES:
+        raise wrong("loss.name", name, " or ".join(LOSSES))
+    keys = create_model(name, __base__=Section, name=(str, ...), **keys_of(type(LOSSES[name]), {}))
+    validated(keys, loss, "loss")
+    return loss
 
 
 def wrong(key: str, value: Any, expected: str) -> ValueError:

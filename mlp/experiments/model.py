@@ -19,7 +19,7 @@ from mlp.experiments.storage.archive import archive_bytes, check_arrays, read_ar
 from mlp.experiments.storage.files import write_file
 from mlp.layers.around import sizes
 from mlp.layers.table import from_header, header_of
-from mlp.losses import LOSSES, NamedLoss
+from mlp.losses import NamedLoss, make_loss
 from mlp.minibatches import weights
 from mlp.network import Network
 from mlp.tables import Table, read_table
@@ -178,10 +178,11 @@ class Model:
     def contents(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """The header and the arrays of its file. Raises ValueError when they would be refused."""
         arrays = dict(self.network.parameters())
+        keys = getattr(self.loss, "header", dict)
         arrays |= self.coding.arrays() | self.target.arrays()
         header = {
             "layers": [header_of(layer) for layer in self.network.layers],
-            "loss": self.loss.name,
+            "loss": {"name": self.loss.name, **keys()},
             "inputs": self.coding.header(),
             "target": self.target.header(),
             "epoch": self.epoch,
@@ -238,7 +239,7 @@ def model_of(header: dict[str, Any], arrays: dict[str, Array]) -> Model:
             f"a network of {n_in} inputs and {n_out} outputs, but {coding.size} coded input columns and "
             f"{target.size} outputs for the target"
         )
-    return Model(network, LOSSES[header["loss"]], coding, target, header["epoch"], header["config"])
+    return Model(network, make_loss(**header["loss"]), coding, target, header["epoch"], header["config"])
 
 
 def network_of(headers: list[dict[str, Any]], arrays: dict[str, Array]) -> Network:

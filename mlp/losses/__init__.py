@@ -12,8 +12,10 @@ class with what `NamedLoss` lists, and one row in LOSSES.
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlp.losses.cross_entropies import LogisticCrossEntropy, SoftmaxCrossEntropy
-from mlp.losses.errors import AbsoluteError, LogCosh, SquaredError
+from mlp.losses.errors import AbsoluteError, Huber, LogCosh, SquaredError
 from mlp.losses.loss import Loss, NamedLoss, cost_and_seed, mean_cost
 from mlp.losses.poisson import Poisson
 
@@ -23,10 +25,18 @@ NAMED: tuple[NamedLoss, ...] = (
     SquaredError(),
     AbsoluteError(),
     LogCosh(),
+    Huber(),
     Poisson(),
 )
 LOSSES = {loss.name: loss for loss in NAMED}
-"""By name; the first one of a task is its default."""
+"""By name, with the keys that they have by themselves; the first one of a task is its default."""
+
+
+def make_loss(name: str, **keys: Any) -> NamedLoss:
+    """The loss of a config or a model file, with these keys of its own. Raises ValueError for wrong ones."""
+    loss = LOSSES[name]
+    made: NamedLoss = type(loss)(**keys) if keys else loss
+    return made
 
 
 def losses_for(*, task: str | None = None, target: str | None = None) -> list[str]:
@@ -37,6 +47,7 @@ def losses_for(*, task: str | None = None, target: str | None = None) -> list[st
 __all__ = [
     "LOSSES",
     "AbsoluteError",
+    "Huber",
     "LogCosh",
     "LogisticCrossEntropy",
     "Loss",
@@ -46,5 +57,6 @@ __all__ = [
     "SquaredError",
     "cost_and_seed",
     "losses_for",
+    "make_loss",
     "mean_cost",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlp.losses.loss import check_shapes
-from mlp.types import Array
+from mlp.types import Array, Positive, check_ranges
 
 
 class SquaredError:
@@ -89,6 +89,10 @@ class Residuals:
     def link(self, P: Array) -> Array:
         return P
 
+    def header(self) -> dict[str, Any]:
+        """Its keys, for a model file: what `__init__` takes."""
+        return {}
+
 
 class AbsoluteError(Residuals):
     """h(r) = |r|, h'(r) = sign(r): predicts the median, and heeds outliers no more than other rows (Laplace noise).
@@ -123,3 +127,29 @@ class LogCosh(Residuals):
 
     def slope(self, R: Array) -> Array:
         return np.tanh(R)
+
+
+class Huber(Residuals):
+    """h(r) = r^2 / 2 where |r| <= delta, else delta (|r| - delta / 2), with the slope r cut to [-delta, delta].
+
+    Squared error for small residuals, absolute error for large ones (Huber 1964, sec. 3). `delta` is in the units of Y,
+    which are those of standardized targets in a config. Raises ValueError unless delta > 0.
+    """
+
+    name = "huber"
+    unit = "Huber loss"
+    chance_words = "the mean Huber loss of the targets' distances from their median"
+
+    def __init__(self, delta: Positive = 1.0) -> None:
+        check_ranges(Huber.__init__, {"delta": delta})
+        self.delta = float(delta)
+
+    def h(self, R: Array) -> Array:
+        size = np.where(R.real < 0, -R, R)
+        return np.where(size.real <= self.delta, R * R / 2, self.delta * (size - self.delta / 2))
+
+    def slope(self, R: Array) -> Array:
+        return np.where(np.abs(R.real) <= self.delta, R, self.delta * np.sign(R.real)).astype(R.dtype)
+
+    def header(self) -> dict[str, Any]:
+        return {"delta": self.delta}

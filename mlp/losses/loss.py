@@ -29,7 +29,8 @@ class NamedLoss(Loss, Protocol):
     `task` is classification or regression, `target` the kind of target that the loss needs (see `mlp.tables.targets`),
     `unit` the unit of its cost. `chance` is the cost of knowing nothing, in words `chance_words`; a loss before
     training of more than `far` times it means that something is not scaled. `link` is the inverse of `predict`: outputs
-    that say P, which the mean of several predictions is scored by.
+    that say P, which the mean of several predictions is scored by. A loss with keys of its own, such as `delta`, takes
+    them by name, with defaults, and has `header()`, which returns them.
     """
 
     task: str

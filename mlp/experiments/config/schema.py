@@ -6,19 +6,20 @@ What they mean together is in load.py. The keys of optimizers, schedules and lay
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from mlp import types
 from mlp.activations import ACTIVATIONS
 from mlp.experiments.config import sections
 from mlp.experiments.config.sections import Section, translated
-from mlp.losses import LOSSES
+from mlp.losses import LOSSES, NamedLoss, make_loss
 from mlp.optimizers import OPTIMIZERS
 from mlp.schedules import SCHEDULES
 from mlp.tables.reading import KEYS, Reading
+from mlp.text import shown
 
 
 def as_list(value: object) -> object:
@@ -188,9 +189,29 @@ class Training(Section):
 
 
 class LossSection(Section):
+    """A loss, by its row of LOSSES when it is asked for; the other keys are those of this row."""
+
+    model_config = ConfigDict(extra="allow")
+
     name: LossName
     class_weight: Annotated[Any, BeforeValidator(check_class_weight)] = None
     label_smoothing: Fraction = 0.0
+
+    @model_validator(mode="after")
+    def can_be_made(self) -> Self:
+        keys = sections.keys_of(type(LOSSES[self.name]), {})
+        for key, value in (self.model_extra or {}).items():
+            if key not in keys:
+                known = ", ".join([*type(self).model_fields, *keys])
+                raise ValueError(f"{key}: unknown key (the keys of {self.name} are {known})")
+            if not isinstance(value, (int, float)) or isinstance(value, bool):
+                raise ValueError(f"{key}: expected a number, got {shown(value)}")
+        self.make()
+        return self
+
+    def make(self) -> NamedLoss:
+        """The loss with its keys."""
+        return make_loss(self.name, **(self.model_extra or {}))
 
 
 class Config(Section):

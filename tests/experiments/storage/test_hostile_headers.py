@@ -164,10 +164,25 @@ CONTRADICTIONS = {
         lambda header: header["target"]["columns"].pop("u"),
         "4 inputs and 2 outputs, but 4 coded input columns and 1 outputs",
     ),
+    "a loss that is a text": (
+        "classes",
+        lambda header: header.update(loss="softmax_cross_entropy"),
+        "loss.name: expected softmax_cross_entropy or",
+    ),
+    "a loss with a key of another": (
+        "classes",
+        lambda header: header.update(loss={"name": "softmax_cross_entropy", "delta": 1.0}),
+        "loss.delta: Extra inputs are not permitted, got 1.0",
+    ),
+    "a loss with a key of no value": (
+        "quantities",
+        lambda header: header.update(loss={"name": "huber", "delta": -1.0}),
+        "loss.delta: Input should be greater than 0, got -1.0",
+    ),
     "the loss of another kind of target": (
         "classes",
-        lambda header: header.update(loss="logistic_cross_entropy"),
-        "loss: expected softmax_cross_entropy, got 'logistic_cross_entropy'",
+        lambda header: header.update(loss={"name": "logistic_cross_entropy"}),
+        "loss.name: expected softmax_cross_entropy, got 'logistic_cross_entropy'",
     ),
     "an input twice": (
         "classes",
