@@ -142,6 +142,8 @@ def predict(
     table = model.read(data, with_targets=False, keep=kept, reading=reading_of(model, overrides))
     answers = model.predict(table, source=table.source)
     tell_news(model, table, strict)
+    for note in model.target.notes(answers):
+        message(f"note: {note}")
     if twice := [name for name in kept if name in answers]:
         raise Failure(f"--keep {twice[0]}: the answers have a column of this name too", 2)
     content = predictions_csv({name: written(table.others[name]) for name in kept} | answers).encode()

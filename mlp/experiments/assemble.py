@@ -47,6 +47,8 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
     train, loss = tables["train"], chosen_loss(config)
     try:
         target = TARGETS[loss.target].fit(train.targets, train.Y, standardize=data.standardize_target)
+        if data.clip_answers:
+            target = target.with_limits(train.Y)
         refuse_gaps(data, tables)
         coding = Coding.fit(
             train, standardize=data.standardize, clip=data.clip, missing=data.missing, options=column_options(data)

@@ -86,7 +86,8 @@ def said(model: Model, average: Model, X: Array) -> Array:
     """What one member says, in the terms of the average, in double precision."""
     ((_, F),) = sweep(model.network, X)
     with np.errstate(all="ignore"):
-        return model.target.in_terms_of(average.target, model.loss.predict(F.astype(np.float64)))
+        P = model.target.clipped(model.loss.predict(F.astype(np.float64)))
+        return model.target.in_terms_of(average.target, P)
 
 
 def average_of(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Average:

@@ -79,6 +79,8 @@ class Model:
         for rows, F in sweep(self.network, X):
             with np.errstate(all="ignore"):
                 P = self.loss.predict(F)
+                if (clipped := self.target.clipped(P)) is not P:
+                    F, P = self.loss.link(clipped), clipped
             bad += (rows.start + np.flatnonzero(~np.isfinite(P).all(axis=0))).tolist()
             yield rows, F, P
         beyond(bad, len(X), source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -15,13 +15,19 @@ from mlp.tables.target import Metric, Report, Target, check_names
 from mlp.text import listed, quoted
 from mlp.types import Array, Examples
 
+LIMITS = ("target_low", "target_high")
+
 
 @dataclass(frozen=True)
 class RegressionTarget(Target):
-    """K columns of numbers, standardized for training; metrics and predictions are in the columns' own units."""
+    """K columns of numbers, standardized for training; metrics and predictions are in the columns' own units.
+
+    `limits`, if there are any, are the lowest and the highest of the training rows (2 x K): answers stay between them.
+    """
 
     columns: tuple[str, ...]
     scaler: Scaler
+    limits: Array | None = None
 
     kind, takes_labels, score, constant = "regression", False, "R^2", "the mean"
 
@@ -37,14 +43,40 @@ class RegressionTarget(Target):
         return {"kind": self.kind, "names": list(self.names)}
 
     def arrays(self) -> dict[str, Array]:
-        return {"target_mean": self.scaler.mean, "target_std": self.scaler.std}
+        limits = {} if self.limits is None else dict(zip(LIMITS, self.limits, strict=True))
+        return {"target_mean": self.scaler.mean, "target_std": self.scaler.std, **limits}
 
     @classmethod
     def from_header(cls, arrays: Mapping[str, Array], /, names: list[Any]) -> Self:
         columns, mean, std = check_names("names", names), arrays["target_mean"], arrays["target_std"]
         if {mean.shape, std.shape} != {(len(names),)}:
             raise ValueError(f"names: {len(names)}, but target_mean and target_std of shapes {mean.shape}, {std.shape}")
-        return cls(columns, Scaler(mean, std))
+        limits = np.array([arrays[name] for name in LIMITS]) if LIMITS[0] in arrays else None
+        if limits is not None and (limits.shape != (2, len(names)) or not (limits[0] <= limits[1]).all()):
+            raise ValueError(f"names: {len(names)}, but target_low and target_high are no limits of so many columns")
+        return cls(columns, Scaler(mean, std), limits)
+
+    def with_limits(self, Y: Array) -> Self:
+        return replace(self, limits=np.array([Y.min(axis=0), Y.max(axis=0)], np.float64))
+
+    def clipped(self, P: Array) -> Array:
+        if self.limits is None:
+            return P
+        low, high = self.scaler.transform(self.limits, P.dtype)
+        return np.clip(P, low[:, None], high[:, None])
+
+    def notes(self, answers: Mapping[str, Array]) -> list[str]:
+        found: list[str] = []
+        if self.limits is None:
+            return found
+        for name, low, high in zip(self.names, *self.limits.tolist(), strict=True):
+            ends = np.isclose(answers[name], low) | np.isclose(answers[name], high)
+            if ends.any():
+                found.append(
+                    f"{int(ends.sum())} of {len(ends)} answers for {quoted(name)} are at an end of the training range, "
+                    f"{low:.4g} to {high:.4g} (data.clip_answers)"
+                )
+        return found
 
     def encode(self, written: Array, where: str) -> Examples:
         return self.scaler.encode(written, self.names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from reprlib import repr as brief
 from typing import Any, ClassVar, Self
@@ -82,6 +82,18 @@ class Target(ABC):
     def error(self) -> str:
         """The metric that counts mistakes, which `training.monitor: error` means, or "loss"."""
         return next(iter(self.metrics()))
+
+    def with_limits(self, Y: Array) -> Self:
+        """The same target, whose answers stay in the range of these rows as they are written (N x K), if it has one."""
+        return self
+
+    def clipped(self, P: Array) -> Array:
+        """Predictions within the limits of the target, where it has some."""
+        return P
+
+    def notes(self, answers: Mapping[str, Array]) -> list[str]:
+        """Sentences on predictions, by name: how many are at a limit."""
+        return []
 
     def in_terms_of(self, other: Any, P: Array) -> Array:
         """Predictions P of this target as another one of its kind has them. Raises ValueError where it cannot."""

@@ -209,6 +209,8 @@ def contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("loss", "class_weight"), "needs one target column of classes"
     if config.network.output.activation != "identity" and task == "classification":
         yield ("network", "output", "activation"), "is for regressions: the loss makes probabilities of linear outputs"
+    if data.clip_answers and task == "classification":
+        yield ("data", "clip_answers"), "is for the numbers of a regression"
     if config.loss and config.loss.label_smoothing and task == "regression":
         yield ("loss", "label_smoothing"), "is for classes"
     if config.training.early_stopping is not None and config.training.monitor == "epoch":

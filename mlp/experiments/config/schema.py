@@ -152,6 +152,7 @@ class Data(Section):
     standardize: bool = True
     standardize_target: bool = True
     clip: Literal["smooth"] | None = None
+    clip_answers: bool = False
 
     def paths(self) -> dict[str, str]:
         """The paths that there are, by key."""
