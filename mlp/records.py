@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -77,7 +78,8 @@ class Progress:
 
     `epoch` epochs are done, and some minibatches of the next one if there is one `unfinished`. The best epoch is the
     one with the lowest monitored value: that of the validation set, or of training where there is none. Of several the
-    first is `best_since`, and `best_epoch` is that one or the last.
+    first is `best_since`, and `best_epoch` is that one or the last. `average` is a moving average of theta, if it is
+    asked for.
     """
 
     epoch: int = 0
@@ -85,7 +87,27 @@ class Progress:
     best_since: int = 0
     best_value: float = math.inf
     best_theta: Array | None = None
+    average: Array | None = None
     unfinished: UnfinishedEpoch | None = None
+
+    def follow(self, theta: Array, decay: float) -> None:
+        """average <- decay average + (1 - decay) theta after a step, beginning at the first theta."""
+        if self.average is None:
+            self.average = theta.copy()
+        self.average += (1 - decay) * (theta - self.average)
+
+    @contextmanager
+    def averaged(self, theta: Array) -> Iterator[Array]:
+        """Put the average, if there is one, in the place of theta, and theta back in the end; yields what is there."""
+        if self.average is None:
+            yield theta
+            return
+        kept = theta.copy()
+        theta[...] = self.average
+        try:
+            yield self.average
+        finally:
+            theta[...] = kept
 
     def begin_epoch(self, rng: np.random.Generator) -> UnfinishedEpoch:
         """The epoch that is under way, or a new one; `rng` is set to where it was before the epoch's shuffle."""

@@ -38,6 +38,7 @@ class Training:
     - `schedule` is a factor on `optimizer.learning_rate` at every step, `clip` a limit of the gradient's global norm;
     - `rate_factors` has factors of the learning rate for parameters, by their names (see `mlp.optimizers.rates_of`);
     - `label_smoothing` is the share of an even target in those that are trained on (see `cost_and_seed`);
+    - `ema` is the decay of a moving average of theta (Polyak and Juditsky 1992), which is evaluated and kept instead;
     - `monitor` says by what an epoch is the best: the loss, a metric, or that it is the last (see `mlp.monitor`);
     - `patience` stops after so many epochs without a better one, and puts the best epoch's weights back;
     - `train_loss`: "running" is the mean cost of the examples as they were trained on, for free; "epoch_end" evaluates
@@ -66,6 +67,7 @@ class Training:
     clip: Positive | None = None
     rate_factors: Mapping[str, float] = field(default_factory=dict)
     label_smoothing: Fraction = 0.0
+    ema: Fraction = 0.0
     monitor: Monitor = field(default_factory=Monitor)
     patience: Count | None = None
     train_loss: Annotated[str, OneOf(("running", "epoch_end"))] = "running"
@@ -142,6 +144,8 @@ class Training:
             rate = eta if self.factors is None else eta * self.factors
             self.decay.apply(network, rate)
             self.optimizer.step(network.theta, theta_bar, rate)  # theta <- theta - eta theta_bar
+            if self.ema:
+                self.progress.follow(network.theta, self.ema)
         return c, norm
 
     def eta(self, t: float) -> float:
@@ -154,15 +158,16 @@ class Training:
         assert done is not None
         rate = self.eta(self.progress.epoch + (done.minibatches - 0.5) / done.minibatches)
         scores = {"train_loss": done.cost_sum / len(self.data[0])}
-        if self.train_loss == "epoch_end":
-            scores |= evaluate(self.network, self.loss, self.data, self.metrics, prefix="train_")
-        if self.valid is not None:
-            scores |= evaluate(self.network, self.loss, self.valid, self.metrics, prefix="valid_")
+        with self.progress.averaged(self.network.theta) as theta:
+            if self.train_loss == "epoch_end":
+                scores |= evaluate(self.network, self.loss, self.data, self.metrics, prefix="train_")
+            if self.valid is not None:
+                scores |= evaluate(self.network, self.loss, self.valid, self.metrics, prefix="valid_")
         scores = self.workers.agree(self.network, scores, epoch)
         check_parameters(self.network, epoch, rate)
         check_losses(scores, self.data, self.valid, epoch, rate)
         value = self.monitor.value(epoch, scores, self.metrics)
-        self.progress.finish_epoch(value, self.network.theta, self.monitor.ties)
+        self.progress.finish_epoch(value, theta, self.monitor.ties)
         done.seconds += time.perf_counter() - started
         return EpochRecord.of(epoch, scores, rate, done)
 

@@ -564,3 +564,43 @@ def test_an_instance_of_a_loss_with_a_seed_of_its_own_is_asked_for_it():
     before = network.theta.copy()
     list(train(network, loss, SGD(0.1), some_data(), rng=np.random.default_rng(0), epochs=1))
     assert np.array_equal(network.theta, before)
+
+
+def averaged(epochs=4, stop_after=None, **options):
+    """theta after each step of a training with a moving average, the progress, and the scores of its epochs."""
+    network, progress, rng, optimizer = a_network(), Progress(), np.random.default_rng(3), SGD(0.5)
+    options = {"valid": some_data(11, seed=2), "ema": 0.8, "batch_size": 5, "progress": progress, "rng": rng} | options
+    thetas, scores = [network.theta.copy()], []
+    for part in (stop_after, None) if stop_after else (None,):
+        loop = train(network, LOSS, optimizer, some_data(), epochs=epochs, **options)
+        for record in loop.minibatches():
+            if isinstance(record, EpochRecord):
+                scores.append(record.valid_loss)
+                continue
+            thetas.append(network.theta.copy())
+            if part == len(thetas) - 1:
+                break
+    return network, thetas, progress, scores
+
+
+def test_a_moving_average_follows_theta_and_is_what_is_kept():
+    network, thetas, progress, scores = averaged(monitor=Monitor("epoch"))
+    wanted, kept = thetas[1], None
+    for number, theta in enumerate(thetas[1:], 1):
+        wanted = 0.8 * wanted + 0.2 * theta
+        if number % 5 == 0:
+            kept = a_network()
+            kept.theta[...] = wanted
+            np.testing.assert_allclose(scores[number // 5 - 1], evaluate(kept, LOSS, some_data(11, seed=2))["loss"])
+    np.testing.assert_allclose(progress.best_theta, wanted)
+    assert np.array_equal(network.theta, thetas[-1])  # which is stepped on from
+    without = averaged(ema=0.0)[1]
+    assert all(np.array_equal(one, other) for one, other in zip(thetas, without, strict=True))
+
+
+@pytest.mark.parametrize("stop_after", [3, 5, 12])
+def test_a_moving_average_goes_on_exactly(stop_after):
+    whole, parts = averaged(), averaged(stop_after=stop_after)
+    assert np.array_equal(whole[2].average, parts[2].average)
+    assert np.array_equal(whole[2].best_theta, parts[2].best_theta)
+    assert whole[3] == parts[3]

@@ -66,6 +66,8 @@ def checkpoint_bytes(experiment: Experiment, progress: Progress) -> bytes:
     arrays = {"theta": experiment.model.network.theta}
     if progress.best_theta is not None:
         arrays["best_theta"] = progress.best_theta
+    if progress.average is not None:
+        arrays["average"] = progress.average
     arrays |= {f"optimizer.{name}": state for name, state in experiment.optimizer.state().items()}
     part = progress.unfinished
     sums = asdict(part) if part is not None and part.minibatches > 0 else {}
@@ -90,10 +92,12 @@ def load_checkpoint(folder: Path, experiment: Experiment) -> Progress:
         progress = validated(CheckpointHeader, check_small("the header", header)).progress()
         check_unchanged(folder, header["config"], experiment.model.config)
         state = {name: arrays.pop(name) for name in list(arrays) if name.startswith("optimizer.")}
-        names = ("theta", "best_theta") if progress.best_epoch else ("theta",)
+        stepped = progress.epoch > 0 or progress.unfinished is not None
+        averages = ["average"] if stepped and experiment.loaded.config.training.ema else []
+        names = ["theta", *(["best_theta"] if progress.best_epoch else []), *averages]
         check_arrays(arrays, dict.fromkeys(names, theta.shape))
         experiment.optimizer.load_state({name.removeprefix("optimizer."): V for name, V in state.items()}, theta)
-        if (progress.epoch > 0 or progress.unfinished is not None) and not state["optimizer.steps"]:
+        if stepped and not state["optimizer.steps"]:
             raise ValueError("the optimizer has made no step")
         experiment.rng.bit_generator.state = header["rng"]
     except ConfigError:
@@ -101,7 +105,7 @@ def load_checkpoint(folder: Path, experiment: Experiment) -> Progress:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileError(f"{path}: does not hold the state of this run: {error}") from None
     theta[...] = arrays["theta"]
-    progress.best_theta = arrays.get("best_theta")
+    progress.best_theta, progress.average = arrays.get("best_theta"), arrays.get("average")
     return progress
 
 
@@ -111,10 +115,11 @@ def with_last_theta(model: Model, path: Path) -> Model:
     network = copy.deepcopy(model.network)
     try:
         epoch = validated(CheckpointHeader, check_small("the header", header)).epoch
-        check_arrays({"theta": arrays["theta"]}, {"theta": network.theta.shape})
+        theta = arrays.get("average", arrays["theta"])
+        check_arrays({"theta": theta}, {"theta": network.theta.shape})
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path}: does not hold the state of this run: {error}") from None
-    network.theta[...] = arrays["theta"]
+    network.theta[...] = theta
     return replace(model, network=network, epoch=epoch)
 
 

@@ -103,6 +103,7 @@ class Experiment:
             clip=config.training.clip,
             rate_factors=config.optimizer.rate_factors,
             label_smoothing=config.loss.label_smoothing if config.loss else 0.0,
+            ema=config.training.ema,
             monitor=self.monitor,
             patience=self.patience,
             train_loss=config.training.train_loss,

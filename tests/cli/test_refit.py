@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from small_runs import ADAM, write_problem
+from small_runs import ADAM, assert_same, write_problem
 
 from mlp.cli.commands import cli
 from mlp.experiments.checkpoint import KIND
@@ -111,3 +111,15 @@ def test_outputs_that_are_bounded(tmp_path, monkeypatch):
     assert (
         "is for regressions" in mlp("train", write_problem(), "--set", "network.output.activation=tanh", code=2).stderr
     )
+
+
+def test_a_run_with_a_moving_average_is_resumed_and_replayed(path):
+    mlp("train", path, "--out", "whole", "-q", "--set", "training.ema=0.9", "--set", "training.schedule.epochs=9")
+    changes = ["--set", "training.ema=0.9", "--set", "training.schedule.epochs=9", "--set", "training.epochs=4"]
+    mlp("train", path, "--out", "parts", "-q", *changes)
+    mlp("resume", "parts", "-q", "--set", "training.epochs=9")
+    assert_same("whole", "parts")
+    assert "identical" in mlp("train", "--replay", "whole", "-q").stdout
+    _, arrays = read_arrays(Path("whole/last.npz"), KIND)
+    assert not np.array_equal(arrays["average"], arrays["theta"])
+    mlp("predict", "whole", "table.csv", "--epoch", "last")

@@ -184,6 +184,7 @@ class Training(Section):
     seed: Seed | None = None
     schedule: Schedule = Field({"name": "constant"}, validate_default=True)
     early_stopping: EarlyStopping | None = None
+    ema: Fraction = 0.0
     monitor: Text = "loss"
     ties: Literal["first", "last"] = "first"
     train_loss: Literal["running", "epoch_end"] = "running"
