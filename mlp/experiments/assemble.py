@@ -45,8 +45,9 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
     split_rng, weight_rng, shuffle_rng = generators(config)
     tables, sha256 = read_splits(loaded, split_rng)
     train, loss = tables["train"], chosen_loss(config)
+    keys: dict[str, Any] = getattr(loss, "target_keys", dict)()
     try:
-        target = TARGETS[loss.target].fit(train.targets, train.Y, standardize=data.standardize_target)
+        target = TARGETS[loss.target].fit(train.targets, train.Y, standardize=data.standardize_target, **keys)
         if data.clip_answers:
             target = target.with_limits(train.Y)
         refuse_gaps(data, tables)

@@ -18,6 +18,7 @@ from mlp.losses.cross_entropies import LogisticCrossEntropy, SoftmaxCrossEntropy
 from mlp.losses.errors import AbsoluteError, Huber, LogCosh, SquaredError
 from mlp.losses.loss import Loss, NamedLoss, cost_and_seed, mean_cost
 from mlp.losses.poisson import Poisson
+from mlp.losses.quantile import Quantile
 
 NAMED: tuple[NamedLoss, ...] = (
     SoftmaxCrossEntropy(),
@@ -27,6 +28,7 @@ NAMED: tuple[NamedLoss, ...] = (
     LogCosh(),
     Huber(),
     Poisson(),
+    Quantile(),
 )
 LOSSES = {loss.name: loss for loss in NAMED}
 """By name, with the keys that they have by themselves; the first one of a task is its default."""
@@ -53,6 +55,7 @@ __all__ = [
     "Loss",
     "NamedLoss",
     "Poisson",
+    "Quantile",
     "SoftmaxCrossEntropy",
     "SquaredError",
     "cost_and_seed",

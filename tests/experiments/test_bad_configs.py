@@ -329,7 +329,7 @@ OPTIMIZER => {name: sgd, rate_factors: {b: 0}} => 9:39: optimizer.rate_factors.b
 TASK => task: classification / loss: {name: squared_error, label_smoothing: 0.1} => 6:1: loss: => does not fit
 TASK => task: classification / loss: {name: softmax_cross_entropy, label_smoothing: 1} => 6:37: loss.label_smoothing: =>
 TASK => task: regression / loss: {name: huber, delta: 0} => 6:1: loss: => delta must be a number > 0 & got 0
-TASK => task: regression / loss: {name: huber, delta: one} => 6:1: loss: => delta: expected a number & 'one'
+TASK => task: regression / loss: {name: huber, delta: one} => 6:1: loss: => delta: expected a number, or & 'one'
 TASK => task: regression / loss: {name: huber, dleta: 1} => 6:1: loss: => dleta: unknown key & delta
 TASK => task: classification / loss: {name: softmax_cross_entropy, delta: 1} => 6:1: loss: => delta: unknown key
 LAYERS => layers: [{periodic: 2}, {periodic: 2}] => 7:3: network.layers: => layer 2: periodic embeds numbers

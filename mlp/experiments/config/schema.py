@@ -206,8 +206,9 @@ class LossSection(Section):
             if key not in keys:
                 known = ", ".join([*type(self).model_fields, *keys])
                 raise ValueError(f"{key}: unknown key (the keys of {self.name} are {known})")
-            if not isinstance(value, (int, float)) or isinstance(value, bool):
-                raise ValueError(f"{key}: expected a number, got {shown(value)}")
+            items = value if isinstance(value, list) else [value]
+            if not items or any(isinstance(each, bool) or not isinstance(each, (int, float)) for each in items):
+                raise ValueError(f"{key}: expected a number, or a list of numbers, got {shown(value)}")
         self.make()
         return self
 
