@@ -137,7 +137,7 @@ class Experiment:
         """Loss and metrics of the best model on each split."""
         model = self.best_model(progress)
         with self.threads().limit():
-            if self.loaded.config.data.clip_answers:
+            if model.target.clips:
                 return {name: model.score(data, name)[0] for name, data in self.splits.items()}
             return {
                 name: evaluate(model.network, model.loss, data, model.target.metrics())

@@ -63,6 +63,10 @@ class QuantileTarget(RegressionTarget):
         levels = [self.scaler.inverse(P.reshape(shape)[:, k].T).T for k in range(shape[1])]
         return np.stack(levels, axis=1)
 
+    @property
+    def clips(self) -> bool:  # type: ignore[override]
+        return True
+
     def clipped(self, P: Array) -> Array:
         """The levels of each column in their order, so that none cross, and within the limits."""
         shape = len(self.columns), len(self.levels), P.shape[1]

@@ -59,6 +59,10 @@ class RegressionTarget(Target):
     def with_limits(self, Y: Array) -> Self:
         return replace(self, limits=np.array([Y.min(axis=0), Y.max(axis=0)], np.float64))
 
+    @property
+    def clips(self) -> bool:  # type: ignore[override]
+        return self.limits is not None
+
     def clipped(self, P: Array) -> Array:
         if self.limits is None:
             return P

@@ -87,6 +87,9 @@ class Target(ABC):
         """The same target, whose answers stay in the range of these rows as they are written (N x K), if it has one."""
         return self
 
+    clips = False
+    """Whether `clipped` may change something."""
+
     def clipped(self, P: Array) -> Array:
         """Predictions within the limits of the target, where it has some."""
         return P

@@ -392,6 +392,10 @@ def test_the_first_loss_is_of_rows_from_the_whole_table():
 def test_a_learning_rate_of_zero_is_told():
     schedule = "training.schedule={name: cosine, epochs: 5}"
     said(notes(table(), schedule), "learning rate is 0 after epoch 5 of 7", "training.schedule.epochs")
+    for name in ("cycles", "one_cycle"):
+        said(notes(table(), f"training.schedule={{name: {name}, epochs: 5}}"), "learning rate is 0 after epoch 5 of 7")
+    for name in ("cosine", "cycles", "one_cycle"):  # which follow training.epochs
+        assert notes(table(), f"training.schedule={{name: {name}}}") == []
     assert notes(table(), schedule.replace("5", "7")) == []
     assert notes(table(), schedule.replace("5", "5, floor: 0.1")) == []
 

@@ -46,6 +46,14 @@ def test_iris(scores):
     assert scores["iris"]["test"]["accuracy"] >= 0.93
 
 
+def test_an_interval_for_a_regression(scores):
+    assert 0.7 < scores["diabetes_intervals"]["test"]["coverage"] < 0.9
+
+
+def test_a_rare_class(scores):
+    assert scores["eights"]["test"]["accuracy"] >= 0.96
+
+
 @pytest.mark.parametrize("name", ["xor", "spirals"])
 def test_classes_that_a_line_cannot_part(scores, name):
     assert scores[name]["train"]["accuracy"] >= 0.99
@@ -139,7 +147,8 @@ def test_the_seeds_script_goes_on_after_a_config_whose_data_are_absent(tmp_path)
 def test_every_data_set_has_a_config_and_every_config_is_commented():
     configs = {path.stem for path in CONFIGS}
     data = {path.stem for path in (ROOT / "data").glob("*.csv")}
-    assert configs == data == {"digits", "iris", "diabetes", "xor", "spirals", "sine", "titanic", "penguins"}
+    assert data == {"digits", "iris", "diabetes", "xor", "spirals", "sine", "titanic", "penguins"}
+    assert configs == data | {"diabetes_intervals", "eights"}  # other questions to the same tables
     for path in (*CONFIGS, MNIST):
         assert path.read_text("utf-8").count("#") >= 1
 

@@ -55,6 +55,7 @@ def test_the_answers_are_the_quantiles(x):
     assert scores["r2"] > 0.6
     assert (found["y_0.1"] <= found["y_0.5"]).all()
     assert (found["y_0.5"] <= found["y_0.9"]).all()
+    assert scores["loss"] == json.loads(Path("run/run.json").read_text())["scores"]["test"]["loss"]
     assert "identical" in mlp("train", "--replay", "run", "-q").stdout
 
 

@@ -65,8 +65,9 @@ def opening_advice(experiment: Experiment, tables: Mapping[str, Table]) -> Itera
     yield from columns.shared_rows(tables, coding, config.data)
     yield from first_loss(experiment)
     schedule, epochs, asked = config.training.schedule, config.training.epochs, config.training.batch_size
-    if schedule.name == "cosine" and schedule.floor == 0 and schedule.epochs < epochs:
-        yield f"the learning rate is 0 after epoch {schedule.epochs:g} of {epochs} (training.schedule.epochs)"
+    end = getattr(schedule, "epochs", None)  # None where it follows training.epochs
+    if end is not None and getattr(schedule, "floor", 0) == 0 and end < epochs:
+        yield f"the learning rate is 0 after epoch {end:g} of {epochs} (training.schedule.epochs)"
     if asked > (rows := experiment.batch_size):
         yield f"training.batch_size {asked} is more than the {rows} training rows: clipped to {rows}"
 
