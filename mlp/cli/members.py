@@ -32,7 +32,7 @@ def train_members(
     from mlp.experiments.assemble import prepare
     from mlp.experiments.config.load import load_config
     from mlp.experiments.storage.files import write_file
-    from mlp.experiments.storage.run_folder import empty_folder, new_folder
+    from mlp.experiments.storage.run_folder import empty_folder, new_folder, read_facts
 
     first = [] if folds is None else fold_settings(1, folds)
     loaded = load_config(config, [*overrides, *first])  # with a seed, which may be drawn
@@ -43,7 +43,7 @@ def train_members(
     if not quiet:
         message(f"{len(members)} runs in {folder}: {', '.join(members)}")
     commands = {
-        name: [sys.executable, "-m", "mlp", "train", config, "--out", str(folder / name), "--quiet"]
+        name: [sys.executable, "-P", "-m", "mlp", "train", config, "--out", str(folder / name), "--quiet"]
         + [word for setting in (*overrides, *settings) for word in ("--set", setting)]
         for name, settings in members.items()
     }
@@ -55,7 +55,10 @@ def train_members(
     runs = [folder / name for name in members]
     average = average_of(runs)
     write_file(folder / "model.npz", average.to_bytes())
-    show_several(runs, average, None)
+    if folds is None or "test" in read_facts(runs[0])["rows"]:
+        show_several(runs, average, None)
+    else:
+        result("the folds have no rows for testing in common (data.split.test), so the average has no scores")
     result(f"the average: {folder / 'model.npz'}")
     if not quiet:
         message(f"next: mlp predict {shlex.quote(str(folder))} NEW.csv")
@@ -109,11 +112,11 @@ def run_all(commands: dict[str, list[str]], *, quiet: bool) -> dict[str, int]:
                 except subprocess.TimeoutExpired:
                     continue
                 del running[name]
-                first = said.strip().splitlines()[:1] or [f"ended with {process.returncode}"]
+                best = [line for line in said.splitlines() if line.startswith("best epoch")]
                 if process.returncode:
                     code = process.returncode
                     failed[name] = code if code > 0 else 128 - code
                     message(f"{name}: {' '.join(said.split(chr(10))).strip()}")
                 elif not quiet:
-                    message(f"{name}: {first[0]}  {time.monotonic() - started[name]:.1f} s")
+                    message(f"{name}: {''.join(best[:1])}  {time.monotonic() - started[name]:.1f} s")
     return failed | ({name: 128 + received[0] for name in waiting} if received else {})

@@ -118,6 +118,14 @@ def test_the_cost_of_an_average_is_that_of_its_probabilities():
     np.testing.assert_allclose(loss, -np.log(np.where(yes, P, 1 - P)).mean(), rtol=1e-5)
 
 
+def test_folds_without_rows_for_testing_have_an_average_without_scores():
+    done = run("train", "small.yaml", "--folds", "2", "--out", "untested", "--set", "data.split.test=0")
+    assert "no rows for testing in common" in done.stdout
+    assert "fold-1: best epoch" in done.stderr
+    assert len(predictions("untested")["probability_yes"]) == 60
+    assert "different valid rows" in run("evaluate", "untested", code=2).stderr
+
+
 def test_seeds_share_their_test_rows_and_differ():
     run("train", "small.yaml", "--seeds", "2", "--out", "seeds", "-q")
     tables = [json.loads(Path(f"seeds/seed-{seed}/run.json").read_text()) for seed in (3, 4)]
