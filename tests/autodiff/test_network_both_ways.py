@@ -8,6 +8,7 @@ import pytest
 from mlp import Layer, LogisticCrossEntropy, Network, SoftmaxCrossEntropy, SquaredError
 from mlp import autodiff as ad
 from mlp.autodiff import Graph, reverse_mode
+from mlp.losses import LOSSES
 
 
 def squared_error(F, Y, B):
@@ -70,3 +71,25 @@ def test_a_network_of_operations_has_the_bars_of_the_layers(activations, cost, l
     for found, wanted in pairs:
         assert np.shape(found) == np.shape(wanted)
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-14)
+
+
+GRAPHS = {
+    "absolute_error": lambda F, Y: ad.absolute(F - Y),
+    "log_cosh": lambda F, Y: ad.log(ad.cosh(F - Y)),
+    "huber": lambda F, Y: 0.5 * ad.square(R := F - Y) - 0.5 * ad.square(ad.relu(ad.absolute(R) - 1)),
+    "poisson": lambda F, Y: ad.exp(F) - Y * F,
+    "quantile": lambda F, Y: (1 - LEVELS) * ad.relu(F - Y) + LEVELS * ad.relu(Y - F),
+}
+LEVELS = np.array([[0.1], [0.5], [0.9]])
+
+
+@pytest.mark.parametrize("batch", [7, 1, 3])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_seed_of_a_loss_is_that_of_a_graph(name, batch):
+    """Up to a term of the cost that is the same for all F."""
+    rng, loss = np.random.default_rng(batch), LOSSES[name]
+    F, Y = 2 * rng.normal(size=(3, batch)), rng.poisson(2.0, size=(3, batch)).astype(float)
+    graph = Graph()
+    node = graph.input(F, "F")
+    bars = reverse_mode(ad.sum(GRAPHS[name](node, Y)) / batch)
+    np.testing.assert_allclose(loss.seed(F, Y), bars[node], rtol=1e-12, atol=1e-15)
