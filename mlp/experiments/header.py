@@ -93,11 +93,21 @@ class Inputs(Section):
     clip: Literal["smooth"] | None
 
 
+def check_loss(loss: Any) -> Any:
+    """The name of a loss, and its own keys, which are numbers."""
+    name = loss.get("name") if isinstance(loss, dict) else None
+    if not isinstance(name, str) or name not in LOSSES:
+        raise wrong("loss.name", name, " or ".join(LOSSES))
+    keys = create_model(name, __base__=Section, name=(str, ...), **keys_of(type(LOSSES[name]), {}))
+    validated(keys, loss, "loss")
+    return loss
+
+
 class ModelHeader(Section):
     """The header of a model file beside its arrays."""
 
     layers: Layers
-    loss: Annotated[Any, AfterValidator(lambda loss: check_loss(loss))]
+    loss: Annotated[Any, AfterValidator(check_loss)]
     inputs: Inputs
     target: Annotated[Any, AfterValidator(lambda target: of_kind("target", TARGETS, target))]
     epoch: Annotated[int, Field(ge=0, le=10**9)]
@@ -111,16 +121,6 @@ def check_model_header(header: Mapping[str, Any]) -> ModelHeader:
     if checked.loss["name"] not in losses:
         raise wrong("loss.name", checked.loss["name"], " or ".join(losses))
     return checked
-
-
-def check_loss(loss: Any) -> Any:
-    """The name of a loss, and its own keys, which are numbers."""
-    name = loss.get("name") if isinstance(loss, dict) else None
-    if not isinstance(name, str) or name not in LOSSES:
-        raise wrong("loss.name", name, " or ".join(LOSSES))
-    keys = create_model(name, __base__=Section, name=(str, ...), **keys_of(type(LOSSES[name]), {}))
-    validated(keys, loss, "loss")
-    return loss
 
 
 def wrong(key: str, value: Any, expected: str) -> ValueError:
