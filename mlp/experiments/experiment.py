@@ -19,7 +19,7 @@ from mlp.optimizers import SGD, Adam
 from mlp.records import EpochRecord, MinibatchRecord, Progress
 from mlp.schedules import warm_up
 from mlp.tables.table import slices
-from mlp.training import train
+from mlp.training import Training, train
 from mlp.types import Array, Data
 
 
@@ -85,33 +85,34 @@ class Experiment:
     def minibatches(self, progress: Progress) -> Iterator[EpochRecord | MinibatchRecord]:
         """The same training in smaller steps."""
         keep_freed_memory()
-        config, section = self.loaded.config, self.loaded.config.training.schedule
-        schedule = section.make(epochs=config.training.epochs)
-        training = train(
-            self.model.network,
-            self.model.loss,
-            self.optimizer,
-            self.splits["train"],
-            rng=self.rng,
-            epochs=config.training.epochs,
-            batch_size=self.batch_size,
-            valid=self.splits.get("valid"),
-            metrics=self.model.target.metrics(),
-            l2=config.training.l2,
-            weight_decay=config.optimizer.weight_decay,
-            schedule=warm_up(schedule, section.warm_up) if section.warm_up else schedule,
-            clip=config.training.clip,
-            rate_factors=config.optimizer.rate_factors,
-            label_smoothing=config.loss.label_smoothing if config.loss else 0.0,
-            ema=config.training.ema,
-            monitor=self.monitor,
-            patience=self.patience,
-            train_loss=config.training.train_loss,
-            progress=self.begin(progress),
-            workers=self.workers,
-        )
+        training = self.training(progress)
         with self.threads().limit(), self.waiting.measure():
             yield from training.minibatches()
+
+    def training(self, progress: Progress, **changes: Any) -> Training:
+        """The training of the config, but for what `changes` say (see `mlp.train`)."""
+        config, section = self.loaded.config, self.loaded.config.training.schedule
+        schedule = section.make(epochs=config.training.epochs)
+        options = {
+            "rng": self.rng,
+            "epochs": config.training.epochs,
+            "batch_size": self.batch_size,
+            "valid": self.splits.get("valid"),
+            "metrics": self.model.target.metrics(),
+            "l2": config.training.l2,
+            "weight_decay": config.optimizer.weight_decay,
+            "schedule": warm_up(schedule, section.warm_up) if section.warm_up else schedule,
+            "clip": config.training.clip,
+            "rate_factors": config.optimizer.rate_factors,
+            "label_smoothing": config.loss.label_smoothing if config.loss else 0.0,
+            "ema": config.training.ema,
+            "monitor": self.monitor,
+            "patience": self.patience,
+            "train_loss": config.training.train_loss,
+            "progress": self.begin(progress),
+            "workers": self.workers,
+        }
+        return train(self.model.network, self.model.loss, self.optimizer, self.splits["train"], **options | changes)
 
     def threads(self) -> Threads:
         """The BLAS threads that the products of a minibatch, or of this process's share of it, can use.

@@ -9,8 +9,8 @@ import numpy as np
 
 from mlp.divergence import DivergedError
 from mlp.experiments.experiment import Experiment
+from mlp.monitor import Monitor
 from mlp.records import MinibatchRecord, Progress
-from mlp.training import train
 from mlp.types import Array
 
 LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 300
@@ -34,25 +34,16 @@ def find_rate(experiment: Experiment) -> Rates:
     It ends where the cost has risen far, or is not finite. The suggestion is a tenth of the rate of the lowest smoothed
     cost: there the cost still falls, with room to the rate at which it rises (Howard and Gugger 2020).
     """
-    config = experiment.loaded.config
-    minibatches = math.ceil(len(experiment.splits["train"][0]) / experiment.batch_size)
-    epochs = STEPS / minibatches
-    growth = HIGHEST / LOWEST
+    epochs = STEPS / math.ceil(len(experiment.splits["train"][0]) / experiment.batch_size)
     experiment.optimizer.learning_rate = LOWEST
-    training = train(
-        experiment.model.network,
-        experiment.model.loss,
-        experiment.optimizer,
-        experiment.splits["train"],
-        rng=experiment.rng,
+    training = experiment.training(
+        Progress(),
         epochs=math.ceil(epochs),
-        batch_size=experiment.batch_size,
-        l2=config.training.l2,
-        weight_decay=config.optimizer.weight_decay,
-        rate_factors=config.optimizer.rate_factors,
-        clip=config.training.clip,
-        schedule=lambda t: growth ** (t / epochs),
-        progress=Progress(),
+        schedule=lambda t: (HIGHEST / LOWEST) ** (t / epochs),
+        valid=None,  # and so nothing that is measured on it
+        patience=None,
+        monitor=Monitor(),
+        train_loss="running",
     )
     rates, costs, mean = list[float](), list[float](), 0.0
     try:
@@ -63,6 +54,8 @@ def find_rate(experiment: Experiment) -> Rates:
                 mean = SMOOTHING * mean + (1 - SMOOTHING) * record.cost
                 rates.append(record.learning_rate)
                 costs.append(mean / (1 - SMOOTHING ** len(rates)))  # without its beginning at 0
+                if len(rates) == STEPS:
+                    break
                 if len(rates) > WARMING and costs[-1] > min(costs) + RISEN * max(costs[0] - min(costs), 0.1 * costs[0]):
                     break
     except DivergedError:

@@ -10,7 +10,9 @@ from click.testing import CliRunner
 from small_runs import ADAM, write_problem
 
 from mlp.cli.commands import cli
-from mlp.experiments.rates import suggested
+from mlp.experiments.assemble import prepare
+from mlp.experiments.config.load import load_config
+from mlp.experiments.rates import STEPS, find_rate, suggested
 
 
 @pytest.fixture
@@ -34,6 +36,14 @@ def test_a_suggestion_with_its_picture(path, changes):
     rate = float(re.match(r"optimizer\.learning_rate: (\S+) \(now", said)[1])
     assert 1e-5 < rate < 1
     assert mlp("lr", path, *(word for change in changes for word in ("--set", change))).stdout == said  # of one seed
+
+
+def test_an_epoch_of_many_minibatches_is_left_after_300_steps(path):
+    experiment = prepare(load_config(path, ["training.batch_size=1", "optimizer.learning_rate=1"]), advise=False)
+    experiment.splits["train"] = tuple(np.repeat(part, 20, axis=0) for part in experiment.splits["train"])
+    found = find_rate(experiment)
+    assert len(found.rates) <= STEPS < len(experiment.splits["train"][0])
+    assert found.rates.max() <= 10
 
 
 def test_a_network_that_cannot_learn_has_no_suggestion(path):
