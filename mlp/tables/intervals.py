@@ -8,8 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from mlp.metrics import mae, r2, rmse
-from mlp.tables.numbers import RegressionTarget, RowScore
+from mlp.tables.numbers import RegressionTarget
 from mlp.tables.table import examples
 from mlp.tables.target import Metric
 from mlp.types import Array, Examples
@@ -32,12 +31,13 @@ class QuantileTarget(RegressionTarget):
         return cls(plain.columns, plain.scaler, None, tuple(levels))
 
     @property
-    def size(self) -> int:
-        return len(self.columns) * len(self.levels)
+    def copies(self) -> int:
+        return len(self.levels)
 
     @property
-    def middle(self) -> int:
-        return len(self.levels) // 2
+    def row_names(self) -> list[str]:
+        """The name of the column and the level: "price_0.1", "price_0.5", "price_0.9"."""
+        return [f"{name}_{level:g}" for name in self.columns for level in self.levels]
 
     @property
     def error(self) -> str:
@@ -54,14 +54,8 @@ class QuantileTarget(RegressionTarget):
         return cls(plain.columns, plain.scaler, plain.limits, tuple(levels))
 
     def encode(self, written: Array, where: str) -> Examples:
-        Z, L = super().encode(written, where), len(self.levels)
-        return examples((len(Z), self.size), np.float32, lambda rows: np.repeat(Z[rows], L, axis=1))
-
-    def by_level(self, P: Array) -> Array:
-        """P as K x L x N, in the units of each column."""
-        shape = len(self.columns), len(self.levels), P.shape[1]
-        levels = [self.scaler.inverse(P.reshape(shape)[:, k].T).T for k in range(shape[1])]
-        return np.stack(levels, axis=1)
+        Z = super().encode(written, where)
+        return examples((len(Z), self.size), np.float32, lambda rows: Z[rows].repeat(self.copies, axis=1))
 
     @property
     def clips(self) -> bool:  # type: ignore[override]
@@ -69,53 +63,15 @@ class QuantileTarget(RegressionTarget):
 
     def clipped(self, P: Array) -> Array:
         """The levels of each column in their order, so that none cross, and within the limits."""
-        shape = len(self.columns), len(self.levels), P.shape[1]
-        P = np.sort(P.reshape(shape), axis=1)
-        if self.limits is not None:
-            low, high = self.scaler.transform(self.limits, P.dtype)
-            P = np.clip(P, low[:, None, None], high[:, None, None])
-        return P.reshape(-1, shape[2])
+        by_level = P.reshape(len(self.columns), self.copies, P.shape[1])
+        return super().clipped(np.sort(by_level, axis=1).reshape(P.shape))
 
-    def decide(self, P: Array) -> Array:
-        return self.by_level(P)[:, self.middle]
-
-    def predictions(self, P: Array) -> dict[str, Array]:
-        """The number of each level, in the units of its column: "price_0.1", "price_0.5", "price_0.9"."""
-        decimals = np.clip(7 - np.floor(np.log10(self.scaler.std)), 0, 300).astype(int).tolist()
-        return {
-            f"{name}_{level:g}": np.array([round(v, digits) for v in row.tolist()])
-            for name, rows, digits in zip(self.names, self.by_level(P), decimals, strict=True)
-            for level, row in zip(self.levels, rows, strict=True)
-        }
-
-    def notes(self, answers: Mapping[str, Array]) -> list[str]:
-        return []
-
-    def in_terms_of(self, other: Any, P: Array) -> Array:
-        if self.header() != other.header():
-            raise ValueError("quantiles of other columns or levels")
-        by_level = self.by_level(P)
-        levels = [other.scaler.transform(by_level[:, k].T, np.float64).T for k in range(len(self.levels))]
-        return np.stack(levels, axis=1).reshape(P.shape)
-
-    def metrics(self) -> dict[str, Metric]:
-        """Of each column: the pinball loss in its unit, the share of rows between the outer levels, and the usual of
-        the middle one."""
-        found: dict[str, Metric] = {}
-        L = len(self.levels)
-        for k, (column, std) in enumerate(zip(self.names, self.scaler.std.tolist(), strict=True)):
-            suffix = "" if len(self.columns) == 1 else f"_{column}"
-            rows, middle = slice(k * L, (k + 1) * L), k * L + self.middle
-            found[f"pinball{suffix}"] = Pinball(self.levels, rows, std)
-            if L > 1:
-                found[f"coverage{suffix}"] = Coverage(rows)
-            found[f"rmse{suffix}"] = RowScore(rmse, middle, std)
-            found[f"mae{suffix}"] = RowScore(mae, middle, std)
-            found[f"r2{suffix}"] = RowScore(r2, middle, 1.0, highest_is_best=True)
-        return found
-
-    def evidence(self, P: Array, Y: Array) -> list[Array]:
-        return list(Y.astype(np.float64)[self.middle :: len(self.levels), None])
+    def column_metrics(self, k: int, std: float) -> dict[str, Metric]:
+        """The pinball loss in the unit of the column, the share of rows between the outer levels, and those of a
+        regression for the middle level."""
+        rows = slice(k * self.copies, (k + 1) * self.copies)
+        coverage = {"coverage": Coverage(rows)} if self.copies > 1 else {}
+        return {"pinball": Pinball(self.levels, rows, std), **coverage, **super().column_metrics(k, std)}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from mlp.errors import DataError
 from mlp.metrics import mae, poisson_deviance, r2, rmse
 from mlp.tables.columns import Scaler
 from mlp.tables.target import Metric, Report, Target, check_names
-from mlp.text import listed, quoted
+from mlp.text import quoted
 from mlp.types import Array, Examples
 
 LIMITS = ("target_low", "target_high")
@@ -23,6 +23,7 @@ class RegressionTarget(Target):
     """K columns of numbers, standardized for training; metrics and predictions are in the columns' own units.
 
     `limits`, if there are any, are the lowest and the highest of the training rows (2 x K): answers stay between them.
+    A kind may have `copies` rows of each column, one after the other, of which the `middle` one is for scores.
     """
 
     columns: tuple[str, ...]
@@ -34,6 +35,28 @@ class RegressionTarget(Target):
     @property
     def names(self) -> tuple[str, ...]:
         return self.columns
+
+    @property
+    def copies(self) -> int:
+        return 1
+
+    @property
+    def middle(self) -> int:
+        return self.copies // 2
+
+    @property
+    def size(self) -> int:
+        return len(self.columns) * self.copies
+
+    @property
+    def row_names(self) -> list[str]:
+        """The names of the answers, a row each."""
+        return list(self.columns)
+
+    @property
+    def by_row(self) -> Scaler:
+        """The scaler of all rows."""
+        return Scaler(self.scaler.mean.repeat(self.copies), self.scaler.std.repeat(self.copies))
 
     @classmethod
     def fit(cls, names: Sequence[str], Y: Array, *, standardize: bool = True) -> Self:
@@ -66,14 +89,14 @@ class RegressionTarget(Target):
     def clipped(self, P: Array) -> Array:
         if self.limits is None:
             return P
-        low, high = self.scaler.transform(self.limits, P.dtype)
+        low, high = self.by_row.transform(self.limits.repeat(self.copies, axis=1), P.dtype)
         return np.clip(P, low[:, None], high[:, None])
 
     def notes(self, answers: Mapping[str, Array]) -> list[str]:
         found: list[str] = []
         if self.limits is None:
             return found
-        for name, low, high in zip(self.names, *self.limits.tolist(), strict=True):
+        for name, low, high in zip(self.row_names, *self.limits.repeat(self.copies, axis=1).tolist(), strict=True):
             ends = np.isclose(answers[name], low) | np.isclose(answers[name], high)
             if ends.any():
                 found.append(
@@ -86,14 +109,15 @@ class RegressionTarget(Target):
         return self.scaler.encode(written, self.names)
 
     def decide(self, P: Array) -> Array:
-        return self.scaler.inverse(P.T).T
+        return self.scaler.inverse(P[self.middle :: self.copies].T).T
 
     def predictions(self, P: Array) -> dict[str, Array]:
         """The numbers in their own units, without the digits that single precision does not have."""
-        decimals = np.clip(7 - np.floor(np.log10(self.scaler.std)), 0, 300).astype(int)
+        scaler = self.by_row
+        decimals = np.clip(7 - np.floor(np.log10(scaler.std)), 0, 300).astype(int)
         return {
             name: np.array([round(v, d) for v in row.tolist()])
-            for name, row, d in zip(self.names, self.decide(P), decimals.tolist(), strict=True)
+            for name, row, d in zip(self.row_names, scaler.inverse(P.T).T, decimals.tolist(), strict=True)
         }
 
     @property
@@ -102,23 +126,25 @@ class RegressionTarget(Target):
         return "rmse" if len(self.columns) == 1 else "loss"
 
     def in_terms_of(self, other: Any, P: Array) -> Array:
-        if self.names != other.names:
-            raise ValueError(f"targets {listed(self.names)} and {listed(other.names)}")
-        return np.asarray(other.scaler.transform(self.scaler.inverse(P.T), np.float64).T)
+        return np.asarray(other.by_row.transform(self.by_row.inverse(P.T), np.float64).T)
 
     def metrics(self) -> dict[str, Metric]:
-        """RMSE, MAE and R^2 of each column, in its own units: standardizing divides errors by std and leaves R^2."""
-        found: dict[str, Metric] = {}
-        for k, (column, std) in enumerate(zip(self.names, self.scaler.std.tolist(), strict=True)):
-            suffix = "" if self.size == 1 else f"_{column}"
-            found[f"rmse{suffix}"] = RowScore(rmse, k, std)
-            found[f"mae{suffix}"] = RowScore(mae, k, std)
-            found[f"r2{suffix}"] = RowScore(r2, k, 1.0, highest_is_best=True)
-        return found
+        """The metrics of each column, with its name behind theirs if there are several."""
+        return {
+            name if len(self.columns) == 1 else f"{name}_{column}": metric
+            for k, column in enumerate(self.columns)
+            for name, metric in self.column_metrics(k, float(self.scaler.std[k])).items()
+        }
+
+    def column_metrics(self, k: int, std: float) -> dict[str, Metric]:
+        """RMSE, MAE and R^2 of column k, in its own units: standardizing divides errors by std and leaves R^2."""
+        row = k * self.copies + self.middle
+        r2_score = RowScore(r2, row, 1.0, highest_is_best=True)
+        return {"rmse": RowScore(rmse, row, std), "mae": RowScore(mae, row, std), "r2": r2_score}
 
     def evidence(self, P: Array, Y: Array) -> list[Array]:
         """The true numbers, standardized: those that were predicted are in the metrics."""
-        return list(Y.astype(np.float64)[:, None])
+        return list(Y.astype(np.float64)[self.middle :: self.copies, None])
 
     def reports(self, evidence: list[Array]) -> dict[str, Report]:
         found = {}
@@ -154,12 +180,9 @@ class CountTarget(RegressionTarget):
                 )
         return super().encode(written, where)
 
-    def metrics(self) -> dict[str, Metric]:
-        """Those of a regression, and the deviance of each column."""
-        found = super().metrics()
-        for k, column in enumerate(self.names):
-            found["deviance" if self.size == 1 else f"deviance_{column}"] = RowScore(poisson_deviance, k, 1.0)
-        return found
+    def column_metrics(self, k: int, std: float) -> dict[str, Metric]:
+        """Those of a regression, and the deviance."""
+        return super().column_metrics(k, std) | {"deviance": RowScore(poisson_deviance, k, 1.0)}
 
 
 @dataclass(frozen=True)
