@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlp.cli.console import Failure, check_output, message, result
-from mlp.cli.several import average_of, is_run, members_of, scores_of_several, show_several
+from mlp.cli.several import average_of, is_run, members_of, model_of, scores_of_several, show_several
 from mlp.text import one_line
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def evaluate(
     scores of each, their mean and deviation, and those of their average.
     """
     from mlp.cli import report
-    from mlp.experiments.average import load
+    from mlp.experiments.average import Average, load
     from mlp.experiments.start import own_rows
 
     if not paths:
@@ -97,7 +97,7 @@ def evaluate(
         found = {"model": str(run), "data": data, "split": split, "rows": len(examples[0]), "epoch": model.epoch}
         click.echo(report.scores_json(found | scores, model.target.labels, confusion, reports))
         return
-    what = f"epoch {model.epoch}" if model.epoch else "an average"
+    what = "an average" if isinstance(model, Average) else f"epoch {model.epoch}"
     result(f"{run}, {what}: {len(examples[0])} rows of {source}")
     result(report.describe_scores({source: scores}))
     for name, counts in confusion.items():
@@ -137,7 +137,7 @@ def predict(
         from mlp.experiments.run import FILES
 
         check_output(out, [Path(data), *runs, *(run / name for run in runs for name in FILES)])
-    model = average_of(runs, epoch)
+    model = model_of(runs, epoch)
     kept = [name for names in keep for name in names.split(",")]
     table = model.read(data, with_targets=False, keep=kept, reading=reading_of(model, overrides))
     answers = model.predict(table, source=table.source)

@@ -37,8 +37,7 @@ def train_members(
     first = [] if folds is None else fold_settings(1, folds)
     loaded = load_config(config, [*overrides, *first])  # with a seed, which may be drawn
     members = members_for(loaded.config, folds, seeds)
-    for name, settings in members.items():
-        prepare(load_config(config, [*overrides, *settings]), advise=name == next(iter(members)) and not quiet)
+    prepare(loaded, advise=False)  # what is wrong with the data is said before anything is made
     (folder, *_) = new_folder(Path("runs") / loaded.name) if out is None else [out, *empty_folder(out)]
     if not quiet:
         message(f"{len(members)} runs in {folder}: {', '.join(members)}")

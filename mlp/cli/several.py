@@ -12,6 +12,7 @@ import numpy as np
 from mlp.cli.console import Failure, result
 
 if TYPE_CHECKING:
+    from mlp.experiments.average import Average
     from mlp.experiments.model import Model
     from mlp.tables import Table
     from mlp.types import Array
@@ -38,18 +39,25 @@ def members_of(folder: Path) -> list[Path]:
     return sorted((path.parent for path in folder.glob("*/run.json")), key=lambda path: (len(path.name), path.name))
 
 
-def average_of(runs: Sequence[Path], epoch: str = "best") -> Model:
-    """The model of a run, or the average of several. Raises Failure for models that do not go together."""
+def model_of(runs: Sequence[Path], epoch: str = "best") -> Model:
+    """The model of a run, or the average of several."""
+    from mlp.experiments.average import load
+
+    return load(runs[0], epoch) if len(runs) == 1 else average_of(runs, epoch)
+
+
+def average_of(runs: Sequence[Path], epoch: str = "best") -> Average:
+    """The average of the models of these runs. Raises Failure where they do not go together."""
     from mlp.experiments.average import Average, load
 
     models = [load(run, epoch) for run in runs]
     try:
-        return models[0] if len(models) == 1 else Average.of(models)
+        return Average.of(models)
     except ValueError as error:
         raise Failure(f"{' '.join(map(str, runs))}: {error}", 3) from None
 
 
-def show_several(runs: Sequence[Path], average: Model, table: Table | None, split: str | None = None) -> None:
+def show_several(runs: Sequence[Path], average: Average, table: Table | None, split: str | None = None) -> None:
     """Print the scores of runs, their mean and deviation, and the scores of their average."""
     from mlp.cli import report
 
@@ -59,16 +67,15 @@ def show_several(runs: Sequence[Path], average: Model, table: Table | None, spli
 
 
 def scores_of_several(
-    runs: Sequence[Path], average: Model, table: Table | None, split: str | None
+    runs: Sequence[Path], average: Average, table: Table | None, split: str | None
 ) -> tuple[dict[str, dict[str, float]], str, int]:
     """The scores by the names of the runs, and "mean", "deviation" and "average"; which rows they are of, and how many.
 
     Raises Failure where runs have no rows of their own that are the same for all of them.
     """
-    from mlp.experiments.average import load
     from mlp.experiments.start import own_table
 
-    models, source = [load(run) for run in runs], "the table" if table is None else table.source
+    models, source = average.members, "" if table is None else table.source
     weights: tuple[Array, ...] = ()
     if table is None:
         found = [own_table(run, model, split) for run, model in zip(runs, models, strict=True)]

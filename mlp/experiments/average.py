@@ -41,9 +41,9 @@ class Average(Model):
                     f"an average needs models of one target and one loss: {listed(first.target.names)} by "
                     f"{first.loss.name}, and {listed(model.target.names)} by {model.loss.name}"
                 )
-            if model.target.labels != first.target.labels:
+            if model.target.header() != first.target.header():
                 raise ValueError(
-                    "an average needs models with the same labels; a rare one is missing in some training rows"
+                    "an average needs models with the same labels, or levels; some training rows may lack a rare label"
                 )
             if model.coding.kinds != first.coding.kinds:
                 raise ValueError("an average needs models with the same input columns, in the same order")

@@ -62,6 +62,7 @@ def test_the_answers_are_the_quantiles(x):
 def test_answers_never_cross_and_stay_in_their_limits(x):
     mlp("train", "c.yaml", "--out", "run", "-q", "--set", "training.epochs=1", "--set", "data.clip_answers=true")
     Path("t.csv").write_text("x,y\n" + "".join(f"{a},0\n" for a in (-90, -9, 0, 9, 90)))
+    assert "answers for 'y_0.1' are at an end of the training range" in mlp("predict", "run", "t.csv").stderr
     found = answers("run")
     assert (np.diff(np.stack(list(found.values())), axis=0) >= 0).all()
     target = load_model("run").target
@@ -73,6 +74,12 @@ def test_folds_of_quantiles_are_averaged(x):
     single = [answers(f"f/fold-{k}") for k in (1, 2)]
     for name, found in answers("f").items():
         np.testing.assert_allclose(found, np.mean([each[name] for each in single], axis=0), rtol=1e-4, atol=1e-4)
+
+
+def test_models_of_other_levels_are_not_averaged(x):
+    mlp("train", "c.yaml", "--out", "one", "-q", "--set", "training.epochs=1")
+    mlp("train", "c.yaml", "--out", "two", "-q", "--set", "training.epochs=1", "--set", "loss.levels=[0.2, 0.8]")
+    assert "the same labels, or levels" in mlp("predict", "one", "two", "t.csv", code=3).stderr
 
 
 def test_several_columns(x):
