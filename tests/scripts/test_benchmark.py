@@ -1,8 +1,6 @@
 """scripts/benchmark.py: the same work is recognized and other work is not; nothing here depends on a time."""
 
 import csv
-import importlib
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,19 +9,8 @@ import pytest
 import threadpoolctl
 from click.testing import CliRunner
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 ONE_CELL = ["--network", "6-5-3", "--batch", "4", "--optimizer", "adam", "--rounds", "2"]
 TWO = ["--competitor", "mlp", "--competitor", "floor"]
-
-
-@pytest.fixture(scope="module")
-def load():
-    """A function that imports a module of scripts/, and leaves none behind."""
-    sys.path.insert(0, str(SCRIPTS))
-    yield importlib.import_module
-    sys.path.remove(str(SCRIPTS))
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("benchmark", "benchmarking")]:
-        del sys.modules[name]
 
 
 def test_steps_of_mlp_and_the_floor(load, tmp_path):

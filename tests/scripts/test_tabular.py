@@ -1,25 +1,11 @@
 """scripts/tabular.py: every entrant answers all test rows, on the same rows; nothing here depends on a time."""
 
 import csv
-import importlib
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("pandas", reason="scripts/tabular.py needs pandas")
-
-SCRIPTS = Path(__file__).parents[2] / "scripts"
-
-
-@pytest.fixture(scope="module")
-def load():
-    sys.path.insert(0, str(SCRIPTS))
-    yield importlib.import_module
-    sys.path.remove(str(SCRIPTS))
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("tabular", "benchmarking")]:
-        del sys.modules[name]
 
 
 def short(tree):
