@@ -10,6 +10,7 @@ from mlp.losses import LOSSES
 PIECEWISE = ("relu", "leaky_relu", "elu", "selu", "softsign")
 SIZES = {1: [4, 3], 2: [4, 5, 3], 3: [4, 6, 5, 3]}  # K_0, ..., K_L: all different
 BATCHES = [7, 1, 3, 4, 5]  # all different from the sizes; one example; B == K_out, K_in, a hidden K
+PAIRED = ("gaussian",)  # has two outputs for each target
 
 
 def targets(loss, K, B, rng):
@@ -37,7 +38,7 @@ def random_network(sizes, activation, rng):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_all_bars(loss, activation, depth, batch):
-    sizes = SIZES[depth]
+    sizes = SIZES[depth] if loss.name not in PAIRED else [*SIZES[depth][:-1], 2]
     rng = np.random.default_rng([depth, batch])
     Y = targets(loss, sizes[-1], batch, rng)
     X = rng.normal(size=(sizes[0], batch))
@@ -78,8 +79,8 @@ def test_all_bars(loss, activation, depth, batch):
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_a_minibatch_bar_is_the_mean_of_its_examples_bars(loss):
     rng = np.random.default_rng(1)
-    network = random_network([4, 5, 3], "tanh", rng)
-    X, Y = rng.normal(size=(4, 7)), targets(loss, 3, 7, rng)
+    network = random_network([4, 5, 6], "tanh", rng)
+    X, Y = rng.normal(size=(4, 7)), targets(loss, 6, 7, rng)
 
     def bars_of(X, Y):
         values = network.forward(X)

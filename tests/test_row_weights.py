@@ -11,7 +11,7 @@ from mlp import SGD, Adam, DivergedError, Layer, Network, Progress, SoftmaxCross
 from mlp.losses import LOSSES, cost_and_seed, mean_cost
 from mlp.metrics import accuracy
 
-K = 3
+K = 6
 each_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 
 

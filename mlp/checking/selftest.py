@@ -209,10 +209,10 @@ def shipped(rng: np.random.Generator) -> Iterator[Result]:
     layers: dict[str, Any] = {f"layer with {name}": dense(rng, 4, 3, name) for name in ACTIVATIONS}
     for name, layer in {**layers, **{type(layer).__name__: layer for layer in around}}.items():
         yield summary(name, check_layer(layer, rng.normal(size=(4, 5)), rng=rng))
-    network = Network([dense(rng, 4, 6, "softplus"), dense(rng, 6, 3, "identity")])
-    X, Y = rng.normal(size=(4, 5)), np.eye(3)[:, [0, 2, 1, 1, 0]]
+    network = Network([dense(rng, 4, 7, "softplus"), dense(rng, 7, 6, "identity")])
+    X, Y = rng.normal(size=(4, 5)), np.eye(6)[:, [0, 5, 1, 3, 0]]
     for name, loss in LOSSES.items():
-        yield summary(name, check_loss(loss, rng.normal(size=(3, 5)), Y, rng=rng))
+        yield summary(name, check_loss(loss, rng.normal(size=(6, 5)), Y, rng=rng))
         yield summary(f"network with {name}", check_network(network, loss, X, Y, 0.1, rng=rng))
         loop = check_loop(train, network, loss, (X.T, Y.T), l2=0.1, weight_decay=0.1, rng=rng)
         loop += check_weights(train, network, loss, (X.T, Y.T), rng=rng)

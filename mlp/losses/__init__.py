@@ -16,6 +16,7 @@ from typing import Any
 
 from mlp.losses.cross_entropies import LogisticCrossEntropy, SoftmaxCrossEntropy
 from mlp.losses.errors import AbsoluteError, Huber, LogCosh, SquaredError
+from mlp.losses.gaussian import Gaussian
 from mlp.losses.loss import Loss, NamedLoss, cost_and_seed, mean_cost
 from mlp.losses.poisson import Poisson
 from mlp.losses.quantile import Quantile
@@ -29,6 +30,7 @@ NAMED: tuple[NamedLoss, ...] = (
     Huber(),
     Poisson(),
     Quantile(),
+    Gaussian(),
 )
 LOSSES = {loss.name: loss for loss in NAMED}
 """By name, with the keys that they have by themselves; the first one of a task is its default."""
@@ -49,6 +51,7 @@ def losses_for(*, task: str | None = None, target: str | None = None) -> list[st
 __all__ = [
     "LOSSES",
     "AbsoluteError",
+    "Gaussian",
     "Huber",
     "LogCosh",
     "LogisticCrossEntropy",

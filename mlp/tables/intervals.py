@@ -1,4 +1,4 @@
-"""Offer the target of quantiles: each number is there once for each level."""
+"""Offer the targets whose answers are intervals: quantiles, and a mean with its deviation."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from mlp.tables.numbers import RegressionTarget
-from mlp.tables.table import examples
+from mlp.tables.columns import Scaler
+from mlp.tables.numbers import RegressionTarget, shortened
 from mlp.tables.target import Metric
-from mlp.types import Array, Examples
+from mlp.types import Array
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,6 @@ class QuantileTarget(RegressionTarget):
         plain = RegressionTarget.from_header(arrays, names)
         return cls(plain.columns, plain.scaler, plain.limits, tuple(levels))
 
-    def encode(self, written: Array, where: str) -> Examples:
-        Z = super().encode(written, where)
-        return examples((len(Z), self.size), np.float32, lambda rows: Z[rows].repeat(self.copies, axis=1))
-
     @property
     def clips(self) -> bool:  # type: ignore[override]
         return True
@@ -72,6 +68,49 @@ class QuantileTarget(RegressionTarget):
         rows = slice(k * self.copies, (k + 1) * self.copies)
         coverage = {"coverage": Coverage(rows)} if self.copies > 1 else {}
         return {"pinball": Pinball(self.levels, rows, std), **coverage, **super().column_metrics(k, std)}
+
+
+INTERVAL = (0.05, 0.95)  # the levels between which 90 % of a normal distribution lie
+HALF = 1.6448536269514722  # deviations from the mean to each of them
+
+
+@dataclass(frozen=True)
+class GaussianTarget(RegressionTarget):
+    """K columns of numbers, standardized, with two rows each: the mean and the standard deviation."""
+
+    kind, score, constant = "gaussian", "R^2 of the mean", "the mean"
+    copies, middle = 2, 0
+
+    @property
+    def row_names(self) -> list[str]:
+        """The name of the column, and "price_std"."""
+        return [each for name in self.columns for each in (name, f"{name}_std")]
+
+    @property
+    def by_row(self) -> Scaler:
+        """That of all rows: a deviation has no mean."""
+        both = super().by_row
+        return Scaler(np.where(np.arange(self.size) % 2, 0, both.mean), both.std)
+
+    @property
+    def row_limits(self) -> Array | None:
+        """Those of the means: a deviation may be as large as it is."""
+        limits = super().row_limits
+        if limits is not None:
+            limits[:, 1::2] = [[-np.inf], [np.inf]]
+        return limits
+
+    def predictions(self, P: Array) -> dict[str, Array]:
+        """The means, the deviations, and the levels of INTERVAL."""
+        found = super().predictions(P)
+        for name, std in zip(self.columns, self.scaler.std.tolist(), strict=True):
+            ends = (found[name] + side * HALF * found[f"{name}_std"] for side in (-1, 1))
+            found |= {f"{name}_{level:g}": shortened(end, std) for level, end in zip(INTERVAL, ends, strict=True)}
+        return found
+
+    def column_metrics(self, k: int, std: float) -> dict[str, Metric]:
+        """The share of rows in the interval, and those of a regression for the mean."""
+        return {"coverage": Within(2 * k), **super().column_metrics(k, std)}
 
 
 @dataclass(frozen=True)
@@ -96,3 +135,13 @@ class Coverage:
     def __call__(self, P: Array, Y: Array) -> float:
         P, Y = P[self.rows], Y[self.rows]
         return float(((P.min(axis=0) <= Y[0]) & (Y[0] <= P.max(axis=0))).mean())
+
+
+@dataclass(frozen=True)
+class Within:
+    """The share of the examples whose target is within HALF deviations of the mean, which is row k."""
+
+    k: int
+
+    def __call__(self, P: Array, Y: Array) -> float:
+        return float((np.abs(Y[self.k] - P[self.k]) <= HALF * P[self.k + 1]).mean())

@@ -11,6 +11,7 @@ import numpy as np
 from mlp.errors import DataError
 from mlp.metrics import mae, poisson_deviance, r2, rmse
 from mlp.tables.columns import Scaler
+from mlp.tables.table import examples
 from mlp.tables.target import Metric, Report, Target, check_names
 from mlp.text import quoted
 from mlp.types import Array, Examples
@@ -58,6 +59,11 @@ class RegressionTarget(Target):
         """The scaler of all rows."""
         return Scaler(self.scaler.mean.repeat(self.copies), self.scaler.std.repeat(self.copies))
 
+    @property
+    def row_limits(self) -> Array | None:
+        """The limits of all rows."""
+        return None if self.limits is None else self.limits.repeat(self.copies, axis=1)
+
     @classmethod
     def fit(cls, names: Sequence[str], Y: Array, *, standardize: bool = True) -> Self:
         return cls(tuple(names), Scaler.fit(Y, names) if standardize else Scaler.identity(len(names)))
@@ -87,16 +93,16 @@ class RegressionTarget(Target):
         return self.limits is not None
 
     def clipped(self, P: Array) -> Array:
-        if self.limits is None:
+        if self.row_limits is None:
             return P
-        low, high = self.by_row.transform(self.limits.repeat(self.copies, axis=1), P.dtype)
+        low, high = self.by_row.transform(self.row_limits, P.dtype)
         return np.clip(P, low[:, None], high[:, None])
 
     def notes(self, answers: Mapping[str, Array]) -> list[str]:
         found: list[str] = []
-        if self.limits is None:
+        if self.row_limits is None:
             return found
-        for name, low, high in zip(self.row_names, *self.limits.repeat(self.copies, axis=1).tolist(), strict=True):
+        for name, low, high in zip(self.row_names, *self.row_limits.tolist(), strict=True):
             ends = np.isclose(answers[name], low) | np.isclose(answers[name], high)
             if ends.any():
                 found.append(
@@ -106,19 +112,19 @@ class RegressionTarget(Target):
         return found
 
     def encode(self, written: Array, where: str) -> Examples:
-        return self.scaler.encode(written, self.names)
+        Z = self.scaler.encode(written, self.names)
+        if self.copies == 1:
+            return Z
+        return examples((len(Z), self.size), np.float32, lambda rows: Z[rows].repeat(self.copies, axis=1))
 
     def decide(self, P: Array) -> Array:
         return self.scaler.inverse(P[self.middle :: self.copies].T).T
 
     def predictions(self, P: Array) -> dict[str, Array]:
-        """The numbers in their own units, without the digits that single precision does not have."""
+        """The numbers in their own units."""
         scaler = self.by_row
-        decimals = np.clip(7 - np.floor(np.log10(scaler.std)), 0, 300).astype(int)
-        return {
-            name: np.array([round(v, d) for v in row.tolist()])
-            for name, row, d in zip(self.row_names, scaler.inverse(P.T).T, decimals.tolist(), strict=True)
-        }
+        rows = zip(self.row_names, scaler.inverse(P.T).T, scaler.std.tolist(), strict=True)
+        return {name: shortened(row, std) for name, row, std in rows}
 
     @property
     def error(self) -> str:
@@ -159,6 +165,12 @@ class RegressionTarget(Target):
 
     def baseline(self, true: Array) -> dict[str, float]:
         return dict.fromkeys(self.names, 0.0)
+
+
+def shortened(numbers: Array, std: float) -> Array:
+    """Numbers of this deviation without the digits that single precision does not have."""
+    decimals = int(np.clip(7 - np.floor(np.log10(std)), 0, 300))
+    return np.array([round(number, decimals) for number in numbers.tolist()])
 
 
 class CountTarget(RegressionTarget):

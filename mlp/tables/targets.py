@@ -24,7 +24,7 @@ from mlp.metrics import (
     row_accuracy,
 )
 from mlp.tables.columns import distinct_labels, label_codes, one_hot
-from mlp.tables.intervals import QuantileTarget
+from mlp.tables.intervals import GaussianTarget, QuantileTarget
 from mlp.tables.numbers import CountTarget, RegressionTarget
 from mlp.tables.table import examples
 from mlp.tables.target import Metric, OtherKind, Report, Target, check_names
@@ -212,5 +212,5 @@ def class_report(labels: Sequence[str], true: Array, decided: Array, chance: Arr
 
 TARGETS: dict[str, type[Target]] = {
     target.kind: target
-    for target in (MulticlassTarget, MultilabelTarget, RegressionTarget, CountTarget, QuantileTarget)
+    for target in (MulticlassTarget, MultilabelTarget, RegressionTarget, CountTarget, QuantileTarget, GaussianTarget)
 }

@@ -83,12 +83,21 @@ GRAPHS = {
 LEVELS = np.array([[0.1], [0.5], [0.9]])
 
 
+def likelihood(F, Y):
+    v = ad.exp(F[1::2]) + 1e-6
+    return 0.5 * (ad.log(v) + ad.square(F[::2] - Y[::2]) / v)
+
+
+GRAPHS["gaussian"] = likelihood
+
+
 @pytest.mark.parametrize("batch", [7, 1, 3])
 @pytest.mark.parametrize("name", GRAPHS)
 def test_the_seed_of_a_loss_is_that_of_a_graph(name, batch):
     """Up to a term of the cost that is the same for all F."""
     rng, loss = np.random.default_rng(batch), LOSSES[name]
-    F, Y = 2 * rng.normal(size=(3, batch)), rng.poisson(2.0, size=(3, batch)).astype(float)
+    K = 4 if name == "gaussian" else 3
+    F, Y = 2 * rng.normal(size=(K, batch)), rng.poisson(2.0, size=(K, batch)).astype(float)
     graph = Graph()
     node = graph.input(F, "F")
     bars = reverse_mode(ad.sum(GRAPHS[name](node, Y)) / batch)

@@ -26,9 +26,9 @@ from mlp.losses import LOSSES
 @pytest.mark.parametrize("B", [5, 1, 3])
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_networks_with_shipped_losses_pass(loss, B, rng):
-    Y = rng.normal(size=(3, B)) if loss.target == "regression" else np.eye(3)[:, rng.integers(3, size=B)]
-    passed(check_loss(loss, rng.normal(size=(3, B)), Y))
-    network = Network([dense(rng, 4, 6, "gelu"), dense(rng, 6, 5, "elu"), dense(rng, 5, 3, "identity")])
+    Y = rng.normal(size=(6, B)) if loss.target == "regression" else np.eye(6)[:, rng.integers(6, size=B)]
+    passed(check_loss(loss, rng.normal(size=(6, B)), Y))
+    network = Network([dense(rng, 4, 3, "gelu"), dense(rng, 3, 5, "elu"), dense(rng, 5, 6, "identity")])
     results = passed(check_network(network, loss, rng.normal(size=(4, B)), Y, l2=0.3))
     names = [result.what for result in results]
     assert names[:10] == ["F", "W3", "b3", "H2", "W2", "b2", "H1", "W1", "b1", "X"]  # as the reverse sweep goes

@@ -72,7 +72,7 @@ def test_what_takes_no_weights_cannot_be_judged(rng):
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_costs_of_examples_that_are_not_those_of_the_cost_are_caught(loss, rng):
-    F, Y = rng.normal(size=(3, 5)), np.eye(3)[:, rng.integers(3, size=5)]
+    F, Y = rng.normal(size=(6, 5)), np.eye(6)[:, rng.integers(6, size=5)]
     passed(check_loss(loss, F, Y))
     for wrong in (lambda costs: costs / 5, lambda costs: costs[::-1], lambda costs: costs[None]):
         kind = type("Wrong", (type(loss),), {"costs": lambda self, F, Y, wrong=wrong: wrong(loss.costs(F, Y))})

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from mlp.cli.commands import cli
+from mlp.losses import Poisson, cost_and_seed
 
 
 def mlp(*args, code=0):
@@ -48,6 +49,17 @@ def test_folds_of_counts_are_averaged(rows):
     mlp("train", "c.yaml", "--out", "f", "-q", "--folds", "2", "--set", "training.epochs=5")
     scores = json.loads(mlp("evaluate", "f", "--json").stdout)["scores"]
     assert scores["average"]["deviance"] <= scores["mean"]["deviance"]
+
+
+def test_counts_over_an_exposure_are_rates_that_weigh_as_much():
+    """The mean of a count is exp(F) e: its bars are those of the rate Y / e with the weight e."""
+    rng, loss = np.random.default_rng(1), Poisson()
+    F, e = rng.normal(size=(1, 7)), rng.uniform(0.1, 9, size=7)
+    Y = rng.poisson(np.exp(F) * e).astype(float)
+    rates = cost_and_seed(loss, F, Y / e, e)
+    counts = cost_and_seed(loss, F + np.log(e), Y)
+    np.testing.assert_allclose(rates[0], counts[0])
+    np.testing.assert_allclose(rates[1], counts[1])
 
 
 def test_numbers_below_0_are_no_counts(rows):

@@ -130,6 +130,7 @@ def test_losses_are_found_by_task_and_by_target(counts):
         "huber",
         "poisson",
         "quantile",
+        "gaussian",
         "tally",
     ]
     assert losses_for(target="multilabel") == ["logistic_cross_entropy"]

@@ -1,4 +1,4 @@
-"""A run on quantiles: an answer for each level, none of which cross, their coverage, folds and model files."""
+"""Runs whose answers are intervals: quantiles, none of which cross, or a mean and a deviation; folds, model files."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from mlp.cli.commands import cli
 from mlp.errors import FileError
 from mlp.experiments.model import KIND, load_model
 from mlp.experiments.storage.archive import archive_bytes, read_arrays
-from mlp.losses import Quantile
+from mlp.losses import Gaussian, Quantile
 from mlp.tables.intervals import QuantileTarget
 
 
@@ -41,6 +41,64 @@ def x(tmp_path, monkeypatch):
 def answers(*args):
     rows = list(csv.DictReader(mlp("predict", *args, "t.csv").stdout.splitlines()))
     return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
+
+
+GAUSSIAN = ("--set", "loss=gaussian")
+
+
+def test_the_answers_are_the_mean_and_the_deviation(x):
+    assert " 0 FAIL" in mlp("check", "c.yaml", *GAUSSIAN).stdout
+    mlp("train", "c.yaml", "--out", "run", "-q", *GAUSSIAN)
+    found = answers("run")
+    assert list(found) == ["y", "y_std", "y_0.05", "y_0.95"]
+    assert np.abs(found["y"] - 5 * x).mean() < 0.35
+    assert np.abs(found["y_std"] / (1 + x) - 1).mean() < 0.15
+    np.testing.assert_allclose(found["y_0.95"], found["y"] + 1.64485 * found["y_std"], rtol=1e-4)
+    np.testing.assert_allclose(found["y_0.05"], found["y"] - 1.64485 * found["y_std"], rtol=1e-4, atol=1e-4)
+    scores = json.loads(mlp("evaluate", "run", "--json").stdout)
+    assert 0.86 < scores["coverage"] < 0.94
+    assert scores["r2"] > 0.6
+    assert "identical" in mlp("train", "--replay", "run", "-q").stdout
+
+
+def test_means_stay_in_the_limits_and_deviations_need_none(x):
+    clip = ("--set", "data.clip_answers=true", "--set", "training.epochs=5")
+    mlp("train", "c.yaml", "--out", "run", "-q", *GAUSSIAN, *clip)
+    Path("t.csv").write_text("x,y\n" + "".join(f"{a},0\n" for a in (-90, -9, 0, 9, 90)))
+    said = mlp("predict", "run", "t.csv").stderr
+    assert "answers for 'y' are at an end of the training range" in said
+    assert "y_std" not in said
+    low, high = load_model("run").target.limits.ravel()
+    found = answers("run")["y"]
+    assert (low - 1e-3 <= found).all()
+    assert (found <= high + 1e-3).all()
+
+
+def test_folds_of_means_and_deviations_of_several_columns(x):
+    rows = Path("t.csv").read_text().splitlines()
+    Path("t.csv").write_text("\n".join(["x,y,z", *(f"{row},{i % 7}" for i, row in enumerate(rows[1:]))]))
+    few = ("--set", "data.target=[y, z]", "--set", "training.epochs=2")
+    mlp("train", "c.yaml", "--out", "f", "-q", "--folds", "2", *GAUSSIAN, *few)
+    single = [answers(f"f/fold-{k}") for k in (1, 2)]
+    found = answers("f")
+    assert list(found)[:4] == ["y", "y_std", "z", "z_std"]
+    for name in list(found)[:4]:
+        np.testing.assert_allclose(found[name], np.mean([each[name] for each in single], axis=0), rtol=1e-4, atol=1e-4)
+
+
+def test_the_likelihood_by_hand():
+    """A target of 3 with the mean 1 and the variance 4, and one that is met with the variance 1."""
+    loss, Y = Gaussian(), np.array([[3.0, 5.0], [3.0, 5.0]])
+    F = np.array([[1.0, 5.0], [np.log(4 - 1e-6), np.log(1 - 1e-6)]])
+    np.testing.assert_allclose(loss.costs(F, Y) - np.log(2 * np.pi) / 2, [np.log(4) / 2 + 4 / 8, 0], atol=1e-12)
+    np.testing.assert_allclose(2 * loss.seed(F, Y), [[-0.5, 0], [0, 0.5]], atol=1e-6)
+    np.testing.assert_allclose(loss.predict(F), [[1, 5], [2, 1]])
+    np.testing.assert_allclose(loss.chance(Y), np.log(2 * np.pi * np.e) / 2, atol=1e-5)  # the variance is 1
+    steep = np.array([[3.0], [-500.0]])  # a target that is met, and a variance of nearly 0
+    assert np.isfinite(loss.cost(steep, Y[:, :1]))
+    assert loss.seed(steep, Y[:, :1]).tolist() == [[0], [pytest.approx(0)]]
+    with pytest.raises(ValueError, match="two for each target"):
+        loss.cost(np.zeros((3, 2)), np.zeros((3, 2)))
 
 
 def test_the_answers_are_the_quantiles(x):
