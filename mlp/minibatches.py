@@ -57,6 +57,9 @@ class Workers(Protocol):
     def sum(self, theta_bar: Array, c: float, B: int) -> float:
         """Make theta_bar, in place, that of the whole minibatch of B rows, and return its cost."""
 
+    def total(self, array: Array, B: int) -> Array:
+        """The sum over the processes of an array that each has of its share of a minibatch of B rows."""
+
     def agree(self, network: Network, scores: dict[str, float], epoch: int) -> dict[str, float]:
         """The scores that all processes go on with after an epoch."""
 
@@ -74,6 +77,9 @@ class Alone:
 
     def sum(self, theta_bar: Array, c: float, B: int) -> float:
         return c
+
+    def total(self, array: Array, B: int) -> Array:
+        return array
 
     def agree(self, network: Network, scores: dict[str, float], epoch: int) -> dict[str, float]:
         return scores

@@ -19,7 +19,8 @@ class LayerLike(Protocol):
     `parameters`, of that parameter's shape. `out` maps the names to arrays that the bars may be written into; a layer
     that does not take it has its bars copied. `penalized` lists the parameters that an L2 penalty and weight decay act
     on. A layer that fixes its sizes may have `n_in` and `n_out`, and the network then checks that neighbours fit.
-    One whose `forward(H_in, draws=None)` takes random numbers gets them in training (see `mlp.layers.dropout.Draws`).
+    One whose `forward(H_in, draws=None)` takes random numbers gets them in training (see `mlp.layers.dropout.Draws`),
+    and one that has `follow(values)` gets its values after each step, to move those parameters that are `buffers`.
     """
 
     parameters: Any
@@ -79,6 +80,11 @@ class Stack:
         once = [sum(other is layer for other in self.layers) == 1 for layer in self.layers]
         takes_out = ["out" in signature(layer.backward).parameters for layer in self.layers]
         self.writes_out = [a and b for a, b in zip(once, takes_out, strict=True)]  # bars straight into theta_bar
+        self.followers = [
+            number
+            for number, layer in enumerate(self.layers)
+            if hasattr(layer, "follow") and getattr(layer, "follows", True)
+        ]
         self.draws = [
             "draws" in signature(layer.forward).parameters and getattr(layer, "random", True) for layer in self.layers
         ]
@@ -103,6 +109,12 @@ class Stack:
         Training gives random numbers, `draws`, to the layers that want some; without them nothing is random.
         """
         return list(self.upwards(X, draws))
+
+    def follow(self, values: Sequence[Any]) -> None:
+        """Let the layers that keep something of the values of training, such as running means, take it from these."""
+        for number in self.followers:
+            layer: Any = self.layers[number]
+            layer.follow(values[number])
 
     def upwards(self, H: Array, draws: Any) -> Iterator[Any]:
         """The values of one layer after the other."""

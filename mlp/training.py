@@ -114,7 +114,7 @@ class Training:
             started = time.perf_counter()
             rows = order[starts[i] : starts[i] + self.batch_size]
             eta = self.eta(self.progress.epoch + (i + 0.5) / len(starts))
-            draws = None if seed is None else Draws((seed, i), len(rows), self.workers.share(np.arange(len(rows))))
+            draws = None if seed is None else self.draws((seed, i), len(rows))
             c, norm = self.step(rows, eta, draws)
             record = MinibatchRecord(self.progress.epoch + 1, i + 1, len(starts), c, norm, eta)
             check_step(self.network, self.loss, self.data, rows, self.bars.vector, record)
@@ -144,9 +144,14 @@ class Training:
             rate = eta if self.factors is None else eta * self.factors
             self.decay.apply(network, rate)
             self.optimizer.step(network.theta, theta_bar, rate)  # theta <- theta - eta theta_bar
+            network.follow(values)
             if self.ema:
                 self.progress.follow(network.theta, self.ema)
         return c, norm
+
+    def draws(self, seed: tuple[int, int], B: int) -> Draws:
+        """The random numbers of a minibatch of B rows, for this process's share of it."""
+        return Draws(seed, B, self.workers.share(np.arange(B)), lambda array: self.workers.total(array, B))
 
     def eta(self, t: float) -> float:
         """The learning rate at a time t in epochs."""

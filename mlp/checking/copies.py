@@ -28,6 +28,11 @@ def weight_names(network: Network) -> set[str]:
     return {name for name, place in places.items() if (place < network.n_weights).any()}
 
 
+def buffer_names(network: Network) -> set[str]:
+    """The names of what layers set themselves in training, such as running means."""
+    return {name for name, place in network.places.items() if place.name in getattr(place.layer, "buffers", ())}
+
+
 def float64(values: Any) -> Array:
     """A copy in float64."""
     return np.array(values, dtype=np.float64)

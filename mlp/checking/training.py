@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlp.checking.bar import EXACT, identity
-from mlp.checking.copies import copy_of, float64, weight_names
+from mlp.checking.copies import buffer_names, copy_of, float64, weight_names
 from mlp.checking.guesses import DECAY_ON_B
 from mlp.checking.results import ALL, FAIL, INCONCLUSIVE, PASS, Result, folded, held
 from mlp.losses.loss import offers
@@ -113,6 +113,7 @@ def check_loop(
         before = own.theta.copy()
         run(weight_decay=weight_decay)
         decay, parameters = own.named(own.theta - before), own.named(before)
+        decay = {name: step for name, step in decay.items() if name not in buffer_names(own)}
         results += check_decay(decay, parameters, weight_names(own), "without a step, an epoch")
     return results
 

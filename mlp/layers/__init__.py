@@ -5,6 +5,7 @@ constructors: `from_config(n_in, maker, <the keys of the mapping>)`, whose annot
 `from_header(arrays, <the keys of its header()>)` for model files.
 """
 
+from mlp.layers.batch_norm import BatchNorm
 from mlp.layers.dense import Layer, LayerBars, LayerValues
 from mlp.layers.dropout import Dropout
 from mlp.layers.embedding import Embedding
@@ -22,6 +23,7 @@ LAYERS |= {
     "gain": Gain,
     "mix": Mix,
     "layer_norm": LayerNorm,
+    "batch_norm": BatchNorm,
     "dropout": Dropout,
     "periodic": Periodic,
     "embedding": Embedding,
@@ -31,6 +33,7 @@ LAYERS |= {
 
 __all__ = [
     "LAYERS",
+    "BatchNorm",
     "Coupling",
     "Dropout",
     "Embedding",

@@ -24,6 +24,7 @@ class Around:
         self.inner = inner
         self.parameters = tuple(self.places)
         self.penalized = tuple(place for place, (layer, name) in self.places.items() if name in layer.penalized)
+        self.buffers = tuple(place for place, (layer, name) in self.places.items() if is_buffer(layer, name))
 
     def __getattr__(self, name: str) -> Any:
         # Called for what is no plain attribute. No copy is kept here, as the arrays of the layers may be replaced.
@@ -67,6 +68,11 @@ class Around:
     def bars(self, out: Mapping[str, Array], H_in_bar: Array | None) -> SimpleNamespace:
         """The bars of all inner layers under this layer's names, and H_in_bar."""
         return SimpleNamespace(H_in_bar=H_in_bar, **{f"{name}_bar": bar for name, bar in out.items()})
+
+
+def is_buffer(layer: Any, name: str) -> bool:
+    """Tell whether a parameter is one that the layer sets itself in training."""
+    return name in getattr(layer, "buffers", ())
 
 
 def sizes(layers: Sequence[Any]) -> tuple[int | None, int | None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -12,13 +13,22 @@ from mlp.types import Array, Fraction, Range
 
 
 class Draws:
-    """The random numbers of one minibatch of B examples, the same in whatever process.
+    """What layers get in training: the random numbers of one minibatch of B examples, the same in whatever process.
 
     They follow from `seed`. A process that works on some of the `columns` draws the numbers of all B and takes its own.
+    `total` sums an array over the processes (see `mlp.minibatches.Workers`).
     """
 
-    def __init__(self, seed: Sequence[int], B: int, columns: Any = slice(None)) -> None:
-        self.rng, self.B, self.columns = np.random.default_rng(seed), B, columns
+    def __init__(
+        self, seed: Sequence[int], B: int, columns: Any = slice(None), total: Callable[[Array], Array] = np.asarray
+    ) -> None:
+        self.rng, self.B, self.columns, self.total = np.random.default_rng(seed), B, columns, total
+
+    def __deepcopy__(self, memo: Any) -> Draws:
+        """The same numbers again."""
+        again = copy.copy(self)
+        again.rng = copy.deepcopy(self.rng)
+        return again
 
     def uniform(self, K: int) -> Array:
         """Numbers between 0 and 1, K for each of this process's examples: K x B in single precision."""

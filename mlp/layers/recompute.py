@@ -37,6 +37,8 @@ class Recompute(Around):
     def __init__(self, layers: Sequence[Any]) -> None:
         super().__init__("r", Stack(layers))
         self.n_in, self.n_out = sizes(self.inner.layers)
+        if self.inner.followers:
+            raise ValueError("layers that follow their values (batch_norm) cannot be recomputed: put them outside")
 
     def __repr__(self) -> str:
         return f"Recompute({self.inner.layers!r})"

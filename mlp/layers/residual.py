@@ -44,6 +44,15 @@ class Residual(Around):
         values = self.inner.forward(H_in, draws)
         return ResidualValues(values, H_in + values[-1].H)
 
+    @property
+    def follows(self) -> bool:
+        """Whether an inner layer keeps something of its values in training."""
+        return bool(self.inner.followers)
+
+    def follow(self, values: ResidualValues) -> None:
+        """Let the inner layers follow their values."""
+        self.inner.follow(values.inner)
+
     def backward(
         self, values: ResidualValues, H_bar: Array, *, out: Mapping[str, Array] | None = None, input_bar: bool = True
     ) -> SimpleNamespace:

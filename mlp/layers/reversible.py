@@ -47,7 +47,7 @@ class Coupling(Around):
         self.swap = swap
         n_in, n_out = sizes(self.inner.layers)
         if self.random:
-            raise ValueError("m draws random numbers (dropout), so that inputs could not be rebuilt: put it outside")
+            raise ValueError("dropout or batch_norm in m, whose inputs could not be rebuilt: put it outside")
         if n_in is not None and n_out is not None and n_in != n_out:
             raise ValueError(f"m has {n_in} inputs and {n_out} outputs, but a coupling adds m of one half to the other")
         self.n_in = self.n_out = None if n_in is None else 2 * n_in

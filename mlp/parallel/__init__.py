@@ -198,6 +198,13 @@ class Parts:
         self.stopping = bool(self.buffer[-1])
         return float(self.buffer[-2].real)
 
+    def total(self, array: Array, B: int) -> Array:
+        """The sum over all ranks of what each has of its rows; one that has none adds 0."""
+        start, stop = self.bounds(B)
+        array = np.ascontiguousarray(array if start < stop else np.zeros_like(array))
+        self.ranks.sum(array)
+        return array
+
     def agree(self, network: Network, scores: dict[str, float], epoch: int) -> dict[str, float]:
         """Rank 0's scores after an epoch, so that no rank decides otherwise than the others by a last bit.
 

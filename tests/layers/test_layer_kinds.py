@@ -9,7 +9,7 @@ from mlp import ACTIVATIONS, Layer, Network, SquaredError
 from mlp import autodiff as ad
 from mlp.autodiff import Graph, reverse_mode
 from mlp.checking.network import check_layer
-from mlp.layers import Embedding, Gain, LayerNorm, Mix, Periodic, Recompute, Residual
+from mlp.layers import BatchNorm, Embedding, Gain, LayerNorm, Mix, Periodic, Recompute, Residual
 from mlp.layers.table import LAYERS, Columns, Maker, from_header, header_of
 
 BATCHES = [7, 1, 4, 5, 3]  # different from all sizes, one example, and equal to some of the sizes
@@ -30,6 +30,8 @@ def made(kind, rng):
             return Gain(normal(rng, 5, 1))
         case "layer_norm":
             return LayerNorm(normal(rng, 5, 1), normal(rng, 5, 1))
+        case "batch_norm":
+            return BatchNorm(*(normal(rng, 5, 1) for _ in range(3)), rng.uniform(0.5, 2, size=(5, 1)))
         case "periodic":
             D, M, F = 3, 2, 4
             V, c = normal(rng, D, M, F), normal(rng, D, M)
@@ -47,6 +49,7 @@ def made(kind, rng):
 KINDS = [
     "gain",
     "layer_norm",
+    "batch_norm",
     "periodic",
     "embedding",
     "residual",
@@ -156,6 +159,8 @@ def test_a_mix_starts_as_its_activation():
         (lambda: Mix(np.ones((3, 1)), "rleu"), "unknown activation"),
         (lambda: LayerNorm(np.ones((3, 1)), np.ones((2, 1))), "(2, 1)"),
         (lambda: LayerNorm(np.ones((1, 1)), np.ones((1, 1))), "at least two units"),
+        (lambda: BatchNorm(*np.ones((3, 2, 1)), np.ones((3, 1))), "need one shape"),
+        (lambda: BatchNorm(*np.ones((3, 2, 1)), [[1.0], [-1]]), "below 0"),
         (lambda: Residual([Layer(np.ones((2, 3)), np.ones((2, 1)), "relu")]), "3 inputs and 2 outputs"),
         (lambda: Residual([]), "at least one layer"),
         (lambda: Embedding(3, [], np.ones((2, 0))), "at least one"),
@@ -180,7 +185,7 @@ def test_what_cannot_be_made_is_refused(make, words):
     assert words in str(error.value)
 
 
-@pytest.mark.parametrize("kind", ["gain", "layer_norm", "periodic", "embedding", "mix relu"])
+@pytest.mark.parametrize("kind", ["gain", "layer_norm", "batch_norm", "periodic", "embedding", "mix relu"])
 @pytest.mark.parametrize("shape", [(4, 3), (5,), (3, 5)])
 def test_inputs_of_a_wrong_shape_are_refused(kind, shape):
     with pytest.raises(ValueError, match="columns are examples"):
@@ -197,7 +202,7 @@ def test_a_model_file_has_the_same_layer(kind):
     assert repr(again) == repr(layer)
 
 
-@pytest.mark.parametrize("kind", ["gain", "layer_norm", "periodic", "mix relu"])
+@pytest.mark.parametrize("kind", ["gain", "layer_norm", "batch_norm", "periodic", "mix relu"])
 def test_a_header_of_another_size_is_refused(kind):
     layer = made(kind, np.random.default_rng(0))
     header = header_of(layer)

@@ -20,6 +20,8 @@ from mlp import (
     SquaredError,
     train,
 )
+from mlp.layers import BatchNorm
+from mlp.layers.table import Maker
 from mlp.minibatches import Alone
 from mlp.parallel import Parts, Ranks, RanksDiffer
 from mlp.parallel.agreement import check_alike, everywhere
@@ -65,10 +67,13 @@ def on_ranks(size, work):
         return list(pool.map(one, range(size)))
 
 
-def make_network(dtype=np.float64):
+def make_network(dtype=np.float64, normalized=False):
     rng = np.random.default_rng(5)
     sizes = [(4, 6, "tanh"), (6, 5, "relu"), (5, 3, "identity")]
-    return Network([Layer.initialize(a, b, g, rng=rng, dtype=dtype) for a, b, g in sizes])
+    layers = [Layer.initialize(a, b, g, rng=rng, dtype=dtype) for a, b, g in sizes]
+    if normalized:
+        layers.insert(1, BatchNorm.from_config(6, Maker(rng, dtype), batch_norm=True))
+    return Network(layers)
 
 
 def make_data(N=23, valid=9):
@@ -91,6 +96,8 @@ CASES = {
     ),
     "rows with weights": dict(make=lambda: Adam(0.02), epochs=4, batch_size=4, train_loss="epoch_end", weights=True),
     "fewer examples than ranks": dict(make=lambda: SGD(0.1), epochs=2, batch_size=2),
+    "batch norm, a last minibatch of one": dict(make=lambda: Adam(0.02), epochs=4, batch_size=11, normalized=True),
+    "batch norm, fewer examples than ranks": dict(make=lambda: SGD(0.1), epochs=2, batch_size=2, normalized=True),
     "one example": dict(make=lambda: Adam(0.01), epochs=1, batch_size=1),
     "all examples, early stopping": dict(make=lambda: SGD(2.0, momentum=0.9), epochs=60, batch_size=99, patience=3),
 }
@@ -99,7 +106,7 @@ CASES = {
 def training(case, workers=None, dtype=np.float64, loss=None):
     """The records of a case, and the network that it ends with."""
     options = CASES[case].copy()
-    network, optimizer = make_network(dtype), options.pop("make")()
+    network, optimizer = make_network(dtype, options.pop("normalized", False)), options.pop("make")()
     data, valid = make_data()
     if options.pop("weights", False):
         data, valid = ((X, Y, 1 + 9 * Y[:, 0] + X[:, 1] ** 2) for X, Y in (data, valid))
