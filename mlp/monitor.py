@@ -1,4 +1,4 @@
-"""Say which epoch is the best, whose weights answer in the end."""
+"""Say which epoch is the best, whose weights answer in the end, and what happens where none gets better."""
 
 from __future__ import annotations
 
@@ -6,7 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from mlp.types import Data, Metrics, OneOf, check_ranges
+from mlp.types import Count, Data, Metrics, OneOf, Range, check_ranges
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """Multiply the learning rate by `factor` whenever `patience` epochs have brought no better one.
+
+    They count from the best epoch, or from the last time that the rate was lowered.
+    """
+
+    factor: Annotated[float, Range(above=0, below=1)] = 0.1
+    patience: Count = 10
+
+    def __post_init__(self) -> None:
+        check_ranges(Plateau, vars(self))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mlp.monitor import Plateau
 from mlp.types import Array
 
 
@@ -79,7 +80,7 @@ class Progress:
     `epoch` epochs are done, and some minibatches of the next one if there is one `unfinished`. The best epoch is the
     one with the lowest monitored value: that of the validation set, or of training where there is none. Of several the
     first is `best_since`, and `best_epoch` is that one or the last. `average` is a moving average of theta, if it is
-    asked for.
+    asked for. `rate` is a factor of the learning rate, which was last `lowered` after that epoch, on a plateau.
     """
 
     epoch: int = 0
@@ -89,6 +90,8 @@ class Progress:
     best_theta: Array | None = None
     average: Array | None = None
     unfinished: UnfinishedEpoch | None = None
+    rate: float = 1.0
+    lowered: int = 0
 
     def follow(self, theta: Array, decay: float) -> None:
         """average <- decay average + (1 - decay) theta after a step, beginning at the first theta."""
@@ -125,6 +128,11 @@ class Progress:
             self.best_since, self.best_value = self.epoch, value
         if lower or (ties == "last" and value == self.best_value):
             self.best_epoch, self.best_theta = self.epoch, theta.copy()
+
+    def lower_rate(self, plateau: Plateau) -> None:
+        """Lower the rate after an epoch where there is a plateau."""
+        if self.epoch - max(self.best_since, self.lowered) >= plateau.patience:
+            self.rate, self.lowered = self.rate * plateau.factor, self.epoch
 
     def out_of(self, patience: int | None) -> bool:
         """Tell whether so many epochs have brought no lower value."""

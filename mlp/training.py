@@ -15,7 +15,7 @@ from mlp.evaluation import evaluate
 from mlp.layers.dropout import Draws
 from mlp.losses.loss import Loss, check_costs, check_label_smoothing, cost_and_seed
 from mlp.minibatches import Alone, Workers, minibatch
-from mlp.monitor import Monitor
+from mlp.monitor import Monitor, Plateau
 from mlp.network import Network
 from mlp.optimizers import Optimizer, clip_gradient, gradient_norm, rates_of
 from mlp.penalties import L2Penalty, WeightDecay
@@ -40,6 +40,7 @@ class Training:
     - `label_smoothing` is the share of an even target in those that are trained on (see `cost_and_seed`);
     - `ema` is the decay of a moving average of theta (Polyak and Juditsky 1992), which is evaluated and kept instead;
     - `monitor` says by what an epoch is the best: the loss, a metric, or that it is the last (see `mlp.monitor`);
+    - `plateau` lowers the learning rate where epochs get no better (see `mlp.monitor.Plateau`);
     - `patience` stops after so many epochs without a better one, and puts the best epoch's weights back;
     - `train_loss`: "running" is the mean cost of the examples as they were trained on, for free; "epoch_end" evaluates
       the training set, and the metrics on it, after the epoch;
@@ -69,6 +70,7 @@ class Training:
     label_smoothing: Fraction = 0.0
     ema: Fraction = 0.0
     monitor: Monitor = field(default_factory=Monitor)
+    plateau: Plateau | None = None
     patience: Count | None = None
     train_loss: Annotated[str, OneOf(("running", "epoch_end"))] = "running"
     progress: Progress = field(default_factory=Progress)
@@ -155,7 +157,7 @@ class Training:
 
     def eta(self, t: float) -> float:
         """The learning rate at a time t in epochs."""
-        return self.optimizer.learning_rate * self.schedule(t)
+        return self.optimizer.learning_rate * self.schedule(t) * self.progress.rate
 
     def finish_epoch(self) -> EpochRecord:
         """Evaluate, remember the best theta, and tell what the epoch came to."""
@@ -173,6 +175,8 @@ class Training:
         check_losses(scores, self.data, self.valid, epoch, rate)
         value = self.monitor.value(epoch, scores, self.metrics)
         self.progress.finish_epoch(value, theta, self.monitor.ties)
+        if self.plateau is not None:
+            self.progress.lower_rate(self.plateau)
         done.seconds += time.perf_counter() - started
         return EpochRecord.of(epoch, scores, rate, done)
 

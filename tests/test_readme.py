@@ -202,7 +202,7 @@ def keys(section, prefix=""):
     """(dotted key, default) of everything in a section; what has several kinds is in tables of its own."""
     for name, field in section.model_fields.items():
         inner = sections_in(field.annotation)
-        if len(inner) == 1 and name not in ("early_stopping", "loss", "columns"):
+        if len(inner) == 1 and name not in ("early_stopping", "plateau", "loss", "columns"):
             yield from keys(inner[0], f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", "required" if field.is_required() else field.default

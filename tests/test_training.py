@@ -29,7 +29,7 @@ from mlp import (
 )
 from mlp.layers import Residual
 from mlp.metrics import accuracy
-from mlp.monitor import Monitor
+from mlp.monitor import Monitor, Plateau
 from mlp.optimizers import rates_of
 from mlp.schedules import cosine, warm_up
 
@@ -604,3 +604,29 @@ def test_a_moving_average_goes_on_exactly(stop_after):
     assert np.array_equal(whole[2].average, parts[2].average)
     assert np.array_equal(whole[2].best_theta, parts[2].best_theta)
     assert whole[3] == parts[3]
+
+
+def test_the_rate_falls_on_a_plateau_and_stays_there():
+    """The monitored value is best in epoch 2: patience 3 lowers the rate after epochs 5 and 8."""
+    X, Y = np.eye(3), np.eye(3)
+    values = iter([5.0, 1.0, *[2.0] * 20])
+    records = train(
+        Network([Layer(np.ones((3, 3)), np.zeros((3, 1)), "identity")]),
+        SquaredError(),
+        SGD(0.5),
+        (X, Y),
+        valid=(X, Y),
+        metrics={"told": lambda P, Y: next(values)},
+        monitor=Monitor("told"),
+        plateau=Plateau(0.1, 3),
+        rng=np.random.default_rng(0),
+        epochs=9,
+    )
+    rates = [record.learning_rate for record in records]
+    np.testing.assert_allclose(rates, [*[0.5] * 5, *[0.05] * 3, 0.005])
+
+
+@pytest.mark.parametrize(("factor", "patience"), [(0.0, 3), (1.0, 3), (0.5, 0)])
+def test_plateaus_that_are_none(factor, patience):
+    with pytest.raises(ValueError, match="must be"):
+        Plateau(factor, patience)

@@ -41,6 +41,8 @@ class CheckpointHeader(Section):
     best_epoch: Annotated[int, Field(ge=0, le=10**9)]
     best_since: Annotated[int, Field(ge=0, le=10**9)]
     best_value: float | None
+    rate: Annotated[float, Field(gt=0, le=1)]
+    lowered: Annotated[int, Field(ge=0, le=10**9)]
     unfinished: Unfinished | None
     rng: dict[str, Any]
     config: Config
@@ -51,7 +53,7 @@ class CheckpointHeader(Section):
         if not self.best_since <= self.best_epoch <= self.epoch or len(none) > 1:
             raise ValueError(f"epoch {self.epoch}, best_epoch {self.best_epoch} and best_since {self.best_since}")
         value = math.inf if self.best_value is None else self.best_value
-        progress = Progress(self.epoch, self.best_epoch, self.best_since, value)
+        progress = Progress(self.epoch, self.best_epoch, self.best_since, value, rate=self.rate, lowered=self.lowered)
         if self.unfinished is not None:
             progress.unfinished = UnfinishedEpoch(self.rng, **self.unfinished.model_dump())
         return progress
@@ -76,6 +78,8 @@ def checkpoint_bytes(experiment: Experiment, progress: Progress) -> bytes:
         "best_epoch": progress.best_epoch,
         "best_since": progress.best_since,
         "best_value": progress.best_value if math.isfinite(progress.best_value) else None,
+        "rate": progress.rate,
+        "lowered": progress.lowered,
         "unfinished": {name: value for name, value in sums.items() if name != "rng_state"} or None,
         "rng": experiment.rng.bit_generator.state if part is None else part.rng_state,
         "config": experiment.model.config,

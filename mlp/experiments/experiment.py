@@ -107,6 +107,7 @@ class Experiment:
             "label_smoothing": config.loss.label_smoothing if config.loss else 0.0,
             "ema": config.training.ema,
             "monitor": self.monitor,
+            "plateau": None if config.training.plateau is None else config.training.plateau.make(),
             "patience": self.patience,
             "train_loss": config.training.train_loss,
             "progress": self.begin(progress),

@@ -22,6 +22,8 @@ def refit_settings(folder: Path) -> tuple[str, ...]:
         raise ConfigError(
             f"{folder}: its validation rows are not cut from data.path by fractions or folds: nothing to add"
         )
+    if training.plateau is not None:
+        raise ConfigError(f"{folder}: training.plateau followed its validation rows, which a refit has not")
     settings = [
         "data.split.valid=0",
         "data.split.folds=null",

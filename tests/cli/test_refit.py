@@ -58,6 +58,8 @@ def test_a_refit_of_a_fold(path):
 def test_what_cannot_be_refitted(path):
     mlp("train", path, "--out", "run", "-q", "--set", "data.split.valid=0", "--set", "training.monitor=loss")
     assert "nothing to add" in mlp("train", "--refit", "run", code=2).stderr
+    mlp("train", path, "--out", "falls", "-q", "--set", "training.plateau={patience: 2}", "--set", "training.epochs=1")
+    assert "plateau followed its validation rows" in mlp("train", "--refit", "falls", code=2).stderr
     assert "leave out CONFIG" in mlp("train", path, "--refit", "run", code=2).stderr
     assert "No such file" in mlp("train", "--refit", "none", code=3).stderr
 

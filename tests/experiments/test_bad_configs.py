@@ -322,6 +322,8 @@ OPTIMIZER => {name: adam, epsilon: 0} => 9:25: optimizer.epsilon: => must be > 0
 seed: 0 => seed: 0, l2: -1 => 10:47: training.l2: => must be >= 0 & got -1
 seed: 0 => seed: 0, clip: 0 => 10:47: training.clip: => must be > 0 & got 0
 seed: 0 => seed: 0, early_stopping: {patience: 2}, monitor: epoch => 10:47: training.early_stopping: => not epoch
+seed: 0 => seed: 0, plateau: {patience: 2}, monitor: epoch => 10:47: training.plateau: => not epoch
+seed: 0 => seed: 0, plateau: {factor: 1} => 10:57: training.plateau.factor: => must be < 1
 seed: 0 => seed: 0, monitor: acuracy => 10:47: training.monitor: => one of loss, epoch, accuracy & acuracy
 seed: 0 => seed: 0, ties: both => 10:47: training.ties: => choose from first, last
 OPTIMIZER => {name: sgd, rate_factors: {s: 2}} => 9:24: optimizer.rate_factors: => no parameter is called s & W1, b1

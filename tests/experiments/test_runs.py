@@ -93,6 +93,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(config):
         (ADAM, f"schedule: {COSINE}"),
         (SGD, "schedule: {name: step, every: 3, factor: 0.5, warm_up: 1}, early_stopping: {patience: 4}"),
         (ADAM, "schedule: {name: exponential, decay: 0.9}, train_loss: epoch_end"),
+        (ADAM, "plateau: {factor: 0.5, patience: 1}, monitor: accuracy"),
     ],
 )
 @pytest.mark.parametrize("k", [1, 5])

@@ -213,11 +213,9 @@ def contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("data", "clip_answers"), "is for the numbers of a regression"
     if config.loss and config.loss.label_smoothing and task == "regression":
         yield ("loss", "label_smoothing"), "is for classes"
-    if config.training.early_stopping is not None and config.training.monitor == "epoch":
-        yield (
-            ("training", "early_stopping"),
-            "needs a loss or a metric as training.monitor, not epoch",
-        )
+    for key in ("early_stopping", "plateau"):
+        if getattr(config.training, key) is not None and config.training.monitor == "epoch":
+            yield ("training", key), "needs a loss or a metric as training.monitor, not epoch"
     split = data.split
     valid = split.valid > 0 or data.valid_path is not None or split.column is not None or split.folds is not None
     if config.training.early_stopping is not None and not valid:

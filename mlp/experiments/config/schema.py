@@ -16,6 +16,7 @@ from mlp.activations import ACTIVATIONS
 from mlp.experiments.config import sections
 from mlp.experiments.config.sections import Section, translated
 from mlp.losses import LOSSES, NamedLoss, make_loss
+from mlp.monitor import Plateau
 from mlp.optimizers import OPTIMIZERS
 from mlp.schedules import SCHEDULES
 from mlp.tables.reading import KEYS, Reading
@@ -176,6 +177,15 @@ class EarlyStopping(Section):
     patience: Count
 
 
+class PlateauSection(Section):
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    patience: Count = 10
+
+    def make(self) -> Plateau:
+        """The plateau that training looks for."""
+        return Plateau(self.factor, self.patience)
+
+
 class Training(Section):
     epochs: Count
     batch_size: Count = 32
@@ -183,6 +193,7 @@ class Training(Section):
     clip: Positive | None = None
     seed: Seed | None = None
     schedule: Schedule = Field({"name": "constant"}, validate_default=True)
+    plateau: PlateauSection | None = None
     early_stopping: EarlyStopping | None = None
     ema: Fraction = 0.0
     monitor: Text = "loss"

@@ -25,7 +25,7 @@ from mlp.experiments.storage.files import irregular
 from mlp.text import listed
 from mlp.types import Array
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 ARRAY_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")  # of an array: never a path
 DTYPES = ("float16", "float32", "float64", "int64")  # parameters, and the count of an optimizer's steps
 MAX_HEADER = 2**24  # bytes of JSON: the names of a million columns

@@ -207,10 +207,10 @@ def test_a_checkpoint_is_no_model_and_a_model_no_checkpoint(run, refused):
 @pytest.mark.parametrize("version", [1, 2, 99, 0, -1, None, "2", 2.0, True, [2]], ids=repr)
 def test_other_versions_of_the_format_are_refused_with_both_versions(run, refused, name, command, version):
     header, arrays = contents(run / name)
-    assert header["format_version"] == 6
+    assert header["format_version"] == 7
     rewrite(run / name, header | {"format_version": version}, arrays)
     line = refused(command)
-    for word in (name, f"format_version {version!r}", "this mlp reads 6", "install", "train again"):
+    for word in (name, f"format_version {version!r}", "this mlp reads 7", "install", "train again"):
         assert word in line
 
 
