@@ -14,7 +14,7 @@ PAIRED = ("gaussian",)  # has two outputs for each target
 
 
 def targets(loss, K, B, rng):
-    if loss.name == "softmax_cross_entropy":
+    if loss.target == "multiclass":
         return np.eye(K)[:, rng.integers(K, size=B)]
     if loss.name == "logistic_cross_entropy":
         return rng.integers(2, size=(K, B)).astype(float)

@@ -118,6 +118,17 @@ def test_a_link_is_the_inverse_of_the_prediction(loss):
         assert np.isfinite(loss.link(extreme)).all()
 
 
+def test_brier_by_hand():
+    loss = LOSSES["brier"]
+    F, Y = np.log([[0.7, 0.5], [0.2, 0.25], [0.1, 0.25]]), np.array([[1.0, 0], [0, 0], [0, 1]])
+    np.testing.assert_allclose(loss.costs(F, Y), [(0.09 + 0.04 + 0.01) / 2, (0.25 + 0.0625 + 0.5625) / 2])
+    np.testing.assert_allclose(loss.chance(Y), loss.cost(0 * F, Y))
+    extreme = np.array([[1000.0], [0], [0]])
+    assert loss.cost(extreme, Y[:, 1:]) == 1
+    assert loss.cost(extreme, Y[:, :1]) == 0
+    assert not loss.seed(extreme, Y[:, 1:]).any()  # where it is sure, it learns nothing
+
+
 def test_huber_by_hand():
     loss = Huber(2.0)
     F, Y = np.array([[1.0, 2.0, 5.0, -5.0]]), np.zeros((1, 4))

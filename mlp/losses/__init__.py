@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlp.losses.brier import Brier
 from mlp.losses.cross_entropies import LogisticCrossEntropy, SoftmaxCrossEntropy
 from mlp.losses.errors import AbsoluteError, Huber, LogCosh, SquaredError
 from mlp.losses.gaussian import Gaussian
@@ -24,6 +25,7 @@ from mlp.losses.quantile import Quantile
 NAMED: tuple[NamedLoss, ...] = (
     SoftmaxCrossEntropy(),
     LogisticCrossEntropy(),
+    Brier(),
     SquaredError(),
     AbsoluteError(),
     LogCosh(),
@@ -51,6 +53,7 @@ def losses_for(*, task: str | None = None, target: str | None = None) -> list[st
 __all__ = [
     "LOSSES",
     "AbsoluteError",
+    "Brier",
     "Gaussian",
     "Huber",
     "LogCosh",

@@ -91,6 +91,14 @@ def likelihood(F, Y):
 GRAPHS["gaussian"] = likelihood
 
 
+def squared_probabilities(F, Y):
+    E = ad.exp(F)
+    return 0.5 * ad.square(E / ad.sum(E, axis=0, keepdims=True) - Y)
+
+
+GRAPHS["brier"] = squared_probabilities
+
+
 @pytest.mark.parametrize("batch", [7, 1, 3])
 @pytest.mark.parametrize("name", GRAPHS)
 def test_the_seed_of_a_loss_is_that_of_a_graph(name, batch):

@@ -122,7 +122,7 @@ def test_its_checks_and_notes_are_made(counts):
 
 
 def test_losses_are_found_by_task_and_by_target(counts):
-    assert losses_for(task="classification") == ["softmax_cross_entropy", "logistic_cross_entropy"]
+    assert losses_for(task="classification") == ["softmax_cross_entropy", "logistic_cross_entropy", "brier"]
     assert losses_for(task="regression") == [
         "squared_error",
         "absolute_error",
