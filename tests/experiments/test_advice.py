@@ -429,7 +429,7 @@ def test_dead_units_are_told_beyond_three_quarters_of_a_layer():
         with_layers(run, *dead_layers(7, 8)),
         "dead units",
         "7 of 8 in layer 1",
-        "below 0.1",
+        "below 0.003",
         "network.layers.0.activation: leaky_relu",
     )
     assert with_layers(run, *dead_layers(6, 8)) == []
@@ -485,7 +485,7 @@ def test_a_model_that_does_not_beat_the_majority_is_told():
     said(found, "on the 10 test rows", "the most frequent class ('y': accuracy 0.6 against 0.6)", "try a hidden layer")
     said(constant_answer(run, [0, 1]), "accuracy 0.4 against 0.6")
     run = experiment(table(y=y), data=IN_ORDER)
-    said(constant_answer(run, [1, 0]), "more training.epochs than 7, or an optimizer.learning_rate other than 0.1")
+    said(constant_answer(run, [1, 0]), "more training.epochs than 7, or an optimizer.learning_rate other than 0.003")
 
 
 def test_a_model_that_beats_the_majority_by_one_row_is_silent():

@@ -116,7 +116,7 @@ def test_the_optimizer_has_a_default_name():
 
 def test_repeated_and_unknown_keys_are_told_at_once():
     write_config(("task: classification", "task: classification\ntask: regression\nextra: 1"))
-    overrides = ["data.foo=1", "optimizer={nesterov: true, momentum: 0.5, bar: 2}"]
+    overrides = ["data.foo=1", "optimizer={name: sgd, nesterov: true, momentum: 0.5, bar: 2}"]
     arguments = [argument for override in overrides for argument in ("--set", override)]
     found = refused("train", "bad.yaml", *arguments, lines=4)
     for words in ["task: repeated key", "extra: unknown key", "data.foo: unknown key", "optimizer.bar: unknown key"]:

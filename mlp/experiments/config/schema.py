@@ -63,9 +63,12 @@ def is_weight(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
 
 
+DEFAULT_OPTIMIZER = {"name": "adam", "learning_rate": 0.003}
+
+
 def with_a_name(value: object) -> object:
-    """An optimizer without a name is the first of the table."""
-    return {"name": next(iter(OPTIMIZERS)), **value} if isinstance(value, dict) and "name" not in value else value
+    """An optimizer without a name is that of DEFAULT_OPTIMIZER."""
+    return {"name": DEFAULT_OPTIMIZER["name"], **value} if isinstance(value, dict) and "name" not in value else value
 
 
 Text = Annotated[str, Field(min_length=1)]
@@ -233,7 +236,7 @@ class Config(Section):
     task: Literal["classification", "regression"]
     network: NetworkSection
     loss: Annotated[LossSection, BeforeValidator(as_name)] | None = None
-    optimizer: Annotated[Optimizer, BeforeValidator(with_a_name)] = Field(with_a_name({}), validate_default=True)
+    optimizer: Annotated[Optimizer, BeforeValidator(with_a_name)] = Field(DEFAULT_OPTIMIZER, validate_default=True)
     training: Training
 
     def reading(self) -> Reading:

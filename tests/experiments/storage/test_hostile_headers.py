@@ -182,7 +182,7 @@ CONTRADICTIONS = {
     "the loss of another kind of target": (
         "classes",
         lambda header: header.update(loss={"name": "logistic_cross_entropy"}),
-        "loss.name: expected softmax_cross_entropy, got 'logistic_cross_entropy'",
+        "loss.name: expected softmax_cross_entropy or brier, got 'logistic_cross_entropy'",
     ),
     "an input twice": (
         "classes",
