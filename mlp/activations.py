@@ -20,6 +20,7 @@ from typing import Annotated
 
 import numpy as np
 
+from mlp.arguments import check_arguments, float_array, is_float_array
 from mlp.types import Array, OneOf
 
 TINY = 1e-19
@@ -42,7 +43,12 @@ class Activation:
     slope: Callable[[Array, Array], Array]
     scheme: str = "glorot_uniform"
 
+    def __post_init__(self) -> None:
+        check_arguments(Activation, vars(self))
+
     def __call__(self, A: Array) -> Array:
+        if not is_float_array(A):
+            A = float_array(A, "A")
         return self.value(A)
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from mlp.arguments import check_argument, check_arguments, check_data, wrong
 from mlp.losses import Loss, mean_cost
 from mlp.metrics import Share
 from mlp.minibatches import batches, columns, weights
 from mlp.network import Network
-from mlp.types import Array, Batch, Data, Examples, Metrics, check_data, unpack
+from mlp.types import Array, Batch, Data, Examples, Metrics, unpack
 
 
 def sweep(network: Network, X: Examples, run: Callable[[Array], Any] | None = None) -> Iterator[tuple[slice, Any]]:
@@ -41,9 +42,45 @@ def evaluate(
     """The mean loss (without penalty) and the metrics over all rows of (X, Y): {"loss": ..., "accuracy": ...}.
 
     With weights, (X, Y, w), the loss is 1/N sum_i w_i c_i; metrics count each row once. `prefix` stands before each
-    name. Raises ValueError when X and Y have not as many rows, or none.
+    name. Raises ValueError when X and Y have not as many rows, or none, and where they do not fit network and loss.
     """
-    check_data("data", data)
+    check_arguments(evaluate, {"network": network, "loss": loss, "prefix": prefix})
+    check_metrics({} if metrics is None else metrics)
+    check_fit("data", network, loss, data)
+    return measure(network, loss, data, metrics, prefix=prefix)
+
+
+def check_metrics(metrics: Metrics) -> None:
+    """Raises TypeError for what is no dict of functions."""
+    check_argument("metrics", Metrics, metrics)
+    for name, metric in metrics.items():
+        check_argument(f"metrics[{name!r}]", Callable, metric)
+
+
+def check_fit(name: str, network: Network, loss: Loss, data: Data) -> None:
+    """Raises TypeError or ValueError, with the name of the data, when they are not right for network and loss.
+
+    The first row goes through both, and the loss looks at all targets, if it has a `check_targets(Y)`.
+    """
+    if data is None:
+        raise wrong(name, "a tuple (X, Y) or (X, Y, w)", data)
+    check_data(name, data)
+    first, dtype = slice(0, 1), network.theta.dtype
+    look: Any = getattr(loss, "check_targets", None)
+    try:
+        with np.errstate(all="ignore"):
+            F = network(columns(data[0], first, dtype))
+            for rows in batches(len(data[1]) if look else 0):
+                look(columns(data[1], rows, dtype))
+            loss.cost(F, targets(data[1], first, F))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def measure(
+    network: Network, loss: Loss, data: Data, metrics: Metrics | None = None, *, prefix: str = ""
+) -> dict[str, float]:
+    """The same for arguments that were checked."""
     X, Y, w = unpack(data)
     found = ((F, targets(Y, rows, F), weights(w, rows, F.dtype)) for rows, F in sweep(network, X))
     return {f"{prefix}{name}": value for name, value in scores_of(loss, found, metrics).items()}

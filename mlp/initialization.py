@@ -7,12 +7,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mlp.types import Array
+from mlp.arguments import check_argument, check_arguments, wrong
+from mlp.types import Array, Count, Positive
 
 Scheme = str | Mapping[str, float]
 
 
-def initial_weights(n_in: int, n_out: int, scheme: Scheme, rng: np.random.Generator) -> Array:
+def initial_weights(
+    n_in: Count, n_out: Count, scheme: Scheme, rng: np.random.Generator, *, name: str = "scheme"
+) -> Array:
     """W (n_out x n_in, float64) drawn by a scheme: a name, or `{"uniform": r}` or `{"normal": s}`.
 
     Uniform on [-r, r] or normal with standard deviation s, where
@@ -25,24 +28,24 @@ def initial_weights(n_in: int, n_out: int, scheme: Scheme, rng: np.random.Genera
       (LeCun, Bottou, Orr and Mueller 1998, eq. 16);
     - zeros           W = 0 (for an output layer, or to see that hidden units then never differ).
 
-    Raises ValueError for an unknown scheme or a scale that is not a positive finite number.
+    Raises ValueError for an unknown scheme or a scale that is not a positive finite number, with the argument's `name`.
     """
+    check_arguments(initial_weights, {"n_in": n_in, "n_out": n_out, "rng": rng})
     if isinstance(scheme, str):
         if scheme == "zeros":
             return np.zeros((n_out, n_in))
         if scheme not in VARIANCES:
-            raise ValueError(f"unknown scheme {scheme!r}, choose from {', '.join(SCHEMES)}")
+            raise ValueError(f"{name}: unknown scheme {scheme!r}, choose from {', '.join(SCHEMES)}")
         variance = VARIANCES[scheme](n_in, n_out)
         # A uniform distribution on [-r, r] has the variance r^2 / 3.
         kind, scale = (
             ("uniform", math.sqrt(3 * variance)) if scheme.endswith("uniform") else ("normal", math.sqrt(variance))
         )
+    elif isinstance(scheme, Mapping) and list(scheme) in (["uniform"], ["normal"]):
+        ((kind, scale),) = scheme.items()
+        check_argument(f"{name}: the scale of {kind}", Positive, scale)
     else:
-        if len(scheme) != 1 or next(iter(scheme)) not in ("uniform", "normal"):
-            raise ValueError(f"expected {{'uniform': r}} or {{'normal': s}}, got {dict(scheme)}")
-        kind, scale = next(iter(scheme.items()))
-        if not (math.isfinite(scale) and scale > 0):
-            raise ValueError(f"the scale of {kind} must be a positive number, got {scale}")
+        raise wrong(name, f"{{'uniform': r}}, {{'normal': s}} or one of {', '.join(SCHEMES)}", scheme)
     if kind == "uniform":
         return rng.uniform(-scale, scale, (n_out, n_in))
     return rng.normal(0.0, scale, (n_out, n_in))

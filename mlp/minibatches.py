@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 
+from mlp.arguments import check_arguments
 from mlp.network import Network
-from mlp.types import Array, Batch, Data, Examples, unpack
+from mlp.types import Array, Batch, Count, Data, Examples, Range, unpack
 
 
 def minibatch(data: Data, rows: Any, dtype: np.dtype[Any]) -> Batch:
@@ -34,8 +35,9 @@ def weights(w: Array | None, rows: Any, dtype: np.dtype[Any]) -> Array | None:
     return None if w is None else columns(w, rows, dtype)
 
 
-def batches(N: int, batch_size: int = 1024) -> Iterator[slice]:
+def batches(N: Annotated[int, Range(least=0)], batch_size: Count = 1024) -> Iterator[slice]:
     """The rows from 0 to N - 1 in order, so many at a time that memory does not grow with N times the widths."""
+    check_arguments(batches, {"N": N, "batch_size": batch_size})
     return (slice(start, min(start + batch_size, N)) for start in range(0, N, batch_size))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from mlp.types import Count, Data, Metrics, OneOf, Range, check_ranges
+from mlp.arguments import check_arguments
+from mlp.types import Count, Data, Metrics, OneOf, Range
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Plateau:
     patience: Count = 10
 
     def __post_init__(self) -> None:
-        check_ranges(Plateau, vars(self))
+        check_arguments(Plateau, vars(self))
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Monitor:
     ties: Annotated[str, OneOf(("first", "last"))] = "first"
 
     def __post_init__(self) -> None:
-        check_ranges(Monitor, vars(self))
+        check_arguments(Monitor, vars(self))
 
     def check(self, metrics: Metrics, valid: Data | None, train_loss: str) -> None:
         """Raises ValueError for what a training with these metrics does not measure."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from mlp.arguments import check_argument, check_array, float_array, wrong
 from mlp.types import Array
 
 
@@ -63,8 +64,12 @@ class Stack:
     inputs are not as many as the outputs of the one below.
     """
 
-    def __init__(self, layers: Sequence[Any]) -> None:
+    def __init__(self, layers: Sequence[Any], *more: Any) -> None:
+        if more or not isinstance(layers, (list, tuple)):
+            raise wrong("layers", "a list of layers, such as [a, b]", (layers, *more) if more else layers)
         self.layers: tuple[LayerLike, ...] = tuple(layers)
+        for number, layer in enumerate(self.layers, 1):
+            check_argument(f"layer {number}", LayerLike, layer)
         if not self.layers:
             raise ValueError("a network needs at least one layer")
         width, source = None, 0
@@ -127,12 +132,7 @@ class Stack:
     def sweep(
         self, values: Sequence[Any], F_bar: Array, out: Sequence[Mapping[str, Array]], input_bar: bool
     ) -> Iterator[Any]:
-        """The bars of each layer, highest first; those of the parameters are put into `out`, by layer and name.
-
-        Raises ValueError when `values` are not those of all the layers.
-        """
-        if len(values) != len(self.layers):
-            raise ValueError(f"got values of {len(values)} layers for a network of {len(self.layers)}")
+        """The bars of each layer, highest first; those of the parameters are put into `out`, by layer and name."""
         H_bar, seen = F_bar, set[int]()
         for number in reversed(range(len(self.layers))):
             layer, parts = self.layers[number], out[number]
@@ -143,6 +143,12 @@ class Stack:
             put_bars(found, parts, first)
             H_bar = found.H_in_bar
             yield found
+
+    def check_unchanged(self, values: Sequence[Any]) -> None:
+        """Raises ValueError when a layer that can tell (see `Layer`) has changed since `forward` made its values."""
+        for layer, own in zip(self.layers, values, strict=True):
+            if check := getattr(layer, "check_unchanged", None):
+                check(own)
 
     def listed(self) -> Iterator[tuple[int, LayerLike, str]]:
         """The number of a layer, the layer, and a name of its parameters; a layer that stands twice comes once."""
@@ -166,8 +172,8 @@ class Network(Stack):
     `theta` when you need it: one that was kept from before a layer joined another network is no longer the layers'.
     """
 
-    def __init__(self, layers: Sequence[Any]) -> None:
-        super().__init__(layers)
+    def __init__(self, layers: Sequence[Any], *more: Any) -> None:
+        super().__init__(layers, *more)
         self.lay_out()
 
     def __call__(self, X: Array, draws: Any = None) -> Array:
@@ -185,8 +191,14 @@ class Network(Stack):
         has their sum. The lowest layer's `H_in_bar` = dc/dX is left out unless `input_bar=True`. Raises ValueError when
         `values` are not those of all the layers.
         """
+        check_array("F_bar", F_bar)
+        if not isinstance(values, (list, tuple)):
+            raise wrong("values", "what forward returned, a list of the values of each layer", values)
+        if len(values) != len(self.layers):
+            raise ValueError(f"got values of {len(values)} layers for a network of {len(self.layers)}")
         if out is None:
             theta = self.theta
+            self.check_unchanged(values)
             out = self.views(np.empty(theta.shape, np.result_type(theta, F_bar)))
         bars = Bars(self.sweep(values, F_bar, out.layers, input_bar))
         bars.reverse()
@@ -209,8 +221,9 @@ class Network(Stack):
     @theta.setter
     def theta(self, values: Array) -> None:
         theta = self.theta
-        if np.shape(values) != theta.shape:
-            raise ValueError(f"theta has shape {theta.shape}, got {np.shape(values)}")
+        values = float_array(values, "theta")
+        if values.shape != theta.shape:
+            raise ValueError(f"theta has shape {theta.shape}, got {values.shape}")
         theta[...] = values
 
     def lay_out(self) -> None:

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mlp.arguments import check_argument, check_arguments, check_array, is_float_array
 from mlp.network import Network
-from mlp.types import Array, Fraction, Positive, Range, check_ranges
+from mlp.types import Array, Fraction, Positive
 
 BLOCK = 2**16  # elements: the arrays of a step, so many of each at a time, stay in the processor's cache
 TINY = 1e-30  # what is smaller is taken for 0: epsilon^2 of Adam and rounding errors are far above it
@@ -41,11 +42,22 @@ class Base:
     def __init__(self) -> None:
         self.steps = 0
 
-    def begin(self, theta: Array) -> None:
+    def begin(self, theta: Array, theta_bar: Array, eta: Rate) -> None:
         """Make the vectors at the first step, all 0, and count the step.
 
-        Raises ValueError when theta is of another size or precision than at the step before.
+        Raises TypeError or ValueError for arguments of `step` that are no arrays, or of other shapes, and when theta is
+        of another size or precision than at the step before.
         """
+        if not (is_float_array(theta) and is_float_array(theta_bar) and isinstance(eta, (float, np.ndarray))):
+            check_array("theta", theta)
+            check_array("theta_bar", theta_bar)
+            if not isinstance(eta, np.ndarray):
+                check_argument("eta", float, eta)
+        if theta_bar.shape != theta.shape or theta.ndim != 1 or getattr(eta, "shape", theta.shape) != theta.shape:
+            raise ValueError(
+                f"theta has shape {theta.shape}, theta_bar {theta_bar.shape} and eta {np.shape(eta)}, expected vectors "
+                "as long, or a number for eta"
+            )
         for name in self.vectors:
             vector = getattr(self, name)
             if vector.size != theta.size or vector.dtype != theta.dtype:
@@ -100,7 +112,7 @@ class SGD(Base):
 
     def __init__(self, learning_rate: Positive = 0.1, momentum: Fraction = 0.0, nesterov: bool = False) -> None:
         super().__init__()
-        check_ranges(SGD.__init__, {"learning_rate": learning_rate, "momentum": momentum})
+        check_arguments(SGD.__init__, {"learning_rate": learning_rate, "momentum": momentum, "nesterov": nesterov})
         if nesterov and momentum == 0:
             raise ValueError("nesterov=True needs a momentum above 0")
         self.learning_rate = learning_rate
@@ -110,7 +122,7 @@ class SGD(Base):
         self.velocity: Array = np.empty(0)
 
     def step(self, theta: Array, theta_bar: Array, eta: Rate) -> None:
-        self.begin(theta)
+        self.begin(theta, theta_bar, eta)
         for part in blocks(theta.size):
             g = theta_bar[part]
             if self.momentum:
@@ -145,7 +157,7 @@ class Adam(Base):
     ) -> None:
         super().__init__()
         values = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2, "epsilon": epsilon}
-        check_ranges(Adam.__init__, values)
+        check_arguments(Adam.__init__, values)
         self.learning_rate = learning_rate
         self.beta1 = beta1
         self.beta2 = beta2
@@ -154,7 +166,7 @@ class Adam(Base):
         self.second: Array = np.empty(0)
 
     def step(self, theta: Array, theta_bar: Array, eta: Rate) -> None:
-        self.begin(theta)
+        self.begin(theta, theta_bar, eta)
         root = math.sqrt(1 - self.beta2**self.steps)
         rate, epsilon = eta * root / (1 - self.beta1**self.steps), self.epsilon * root
         for part in blocks(theta.size):
@@ -185,10 +197,11 @@ def rates_of(network: Network, factors: Mapping[str, float]) -> Array | None:
     A key is the name of a parameter in the network, "W1", or in its layers, "b" for all biases; the former counts more.
     Raises ValueError for a name that no parameter has, and for a factor that is not above 0.
     """
+    check_arguments(rates_of, {"network": network, "factors": factors})
     if not factors:
         return None
     for name, factor in factors.items():
-        Range(above=0).check(f"rate_factors[{name!r}]", factor)
+        check_argument(f"rate_factors[{name!r}]", Positive, factor)
     found, unused = np.ones_like(network.theta), set(factors)
     for name, place in network.places.items():
         own = place.name.rpartition("_")[2]  # of a layer inside another, r1_W
@@ -197,7 +210,9 @@ def rates_of(network: Network, factors: Mapping[str, float]) -> Array | None:
                 found[place.part] = factors[key]
                 unused.discard(key)
     if unused:
-        raise ValueError(f"no parameter is called {min(unused)}: there are {', '.join(network.places)}")
+        raise ValueError(
+            f"rate_factors: no parameter is called {min(unused, key=str)}: there are {', '.join(network.places)}"
+        )
     return found
 
 
@@ -214,6 +229,8 @@ def flush(array: Array) -> None:
 
 def gradient_norm(theta_bar: Array) -> float:
     """The global norm: the square root of the sum of squares over all bars."""
+    if not is_float_array(theta_bar):
+        check_array("theta_bar", theta_bar)
     return math.sqrt(float(np.vdot(theta_bar, theta_bar).real))
 
 
@@ -222,5 +239,7 @@ def clip_gradient(theta_bar: Array, limit: float, norm: float) -> None:
 
     Clipping by global norm (Pascanu, Mikolov and Bengio 2013, algorithm 1) keeps the direction of the step.
     """
+    if not is_float_array(theta_bar):
+        check_array("theta_bar", theta_bar)
     if norm > limit:
         theta_bar *= limit / norm

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from mlp.arguments import check_argument
 from mlp.network import Network
-from mlp.types import Array, Range
+from mlp.types import Array, NonNegative
 
 
 class L2Penalty:
@@ -19,7 +20,7 @@ class L2Penalty:
     """
 
     def __init__(self, strength: float) -> None:
-        Range(least=0).check("the L2 penalty", strength)
+        check_argument("the L2 penalty", NonNegative, strength)
         self.strength = strength
 
     def cost(self, network: Network) -> Any:
@@ -41,7 +42,7 @@ class WeightDecay:
     """
 
     def __init__(self, strength: float) -> None:
-        Range(least=0).check("weight_decay", strength)
+        check_argument("weight_decay", NonNegative, strength)
         self.strength = strength
 
     def apply(self, network: Network, eta: Any) -> None:

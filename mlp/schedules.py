@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from mlp.types import Fraction, Positive, Range, check_ranges
+from mlp.arguments import check_arguments, wrong
+from mlp.types import Fraction, Positive, Range
 
 Schedule = Callable[[float], float]
 
@@ -23,13 +24,13 @@ def constant() -> Schedule:
 
 def step(every: Positive, factor: Positive = 0.1) -> Schedule:
     """factor(t) = factor^floor(t / every): multiplied by `factor` after each `every` epochs."""
-    check_ranges(step, {"every": every, "factor": factor})
+    check_arguments(step, {"every": every, "factor": factor})
     return lambda t: factor ** math.floor(t / every)
 
 
 def exponential(decay: Positive) -> Schedule:
     """factor(t) = decay^t: multiplied by `decay` in the course of each epoch, a little at every step."""
-    check_ranges(exponential, {"decay": decay})
+    check_arguments(exponential, {"decay": decay})
     return lambda t: decay**t
 
 
@@ -38,7 +39,7 @@ def cosine(epochs: Positive, floor: Annotated[float, Range(least=0, most=1)] = 0
 
     Half a period of SGDR without restarts (Loshchilov and Hutter 2017, eq. 5).
     """
-    check_ranges(cosine, {"epochs": epochs, "floor": floor})
+    check_arguments(cosine, {"epochs": epochs, "floor": floor})
     return lambda t: floor + (1 - floor) * (1 + math.cos(math.pi * min(t / epochs, 1.0))) / 2
 
 
@@ -48,7 +49,7 @@ def cycles(epochs: Positive, count: Annotated[int, Range(least=1, most=20)] = 4)
     Each cycle is twice as long as the one before and rises from 0 to 1 and back (Holzmüller, Grinsztajn and Steinwart
     2024, where n = 4 is "coslog4"), so that early epochs find what late ones make precise.
     """
-    check_ranges(cycles, {"epochs": epochs, "count": count})
+    check_arguments(cycles, {"epochs": epochs, "count": count})
     stretch = 2.0**count - 1
     return lambda t: (1 - math.cos(2 * math.pi * math.log2(1 + stretch * min(t / epochs, 1.0)))) / 2
 
@@ -60,7 +61,7 @@ def one_cycle(
 
     The superconvergence policy (Smith and Topin 2019, sec. 3), with cosines in the place of straight lines.
     """
-    check_ranges(one_cycle, {"epochs": epochs, "rise": rise, "start": start})
+    check_arguments(one_cycle, {"epochs": epochs, "rise": rise, "start": start})
     top = rise * epochs
 
     def factor(t: float) -> float:
@@ -73,8 +74,15 @@ def one_cycle(
 
 def warm_up(schedule: Schedule, epochs: Positive) -> Schedule:
     """factor(t) = (t / epochs) schedule(t) while t < epochs, then schedule(t): a linear start (Goyal et al. 2017)."""
-    check_ranges(warm_up, {"epochs": epochs})
+    check_arguments(warm_up, {"epochs": epochs})
+    check_schedule(schedule)
     return lambda t: min(t / epochs, 1.0) * schedule(t)
+
+
+def check_schedule(schedule: Schedule) -> None:
+    """Raises TypeError for what is no function of t, and for a function of this file that makes one."""
+    if not callable(schedule) or schedule in SCHEDULES.values():
+        raise wrong("schedule", "a function of the time t, such as cosine(epochs=10)", schedule)
 
 
 SCHEDULES: dict[str, Any] = {

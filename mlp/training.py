@@ -10,8 +10,9 @@ from typing import Annotated
 
 import numpy as np
 
+from mlp.arguments import check_arguments
 from mlp.divergence import check_losses, check_parameters, check_step
-from mlp.evaluation import evaluate
+from mlp.evaluation import check_fit, check_metrics, measure
 from mlp.layers.dropout import Draws
 from mlp.losses.loss import Loss, check_costs, check_label_smoothing, cost_and_seed
 from mlp.minibatches import Alone, Workers, minibatch
@@ -20,8 +21,8 @@ from mlp.network import Network
 from mlp.optimizers import Optimizer, clip_gradient, gradient_norm, rates_of
 from mlp.penalties import L2Penalty, WeightDecay
 from mlp.records import EpochRecord, MinibatchRecord, Progress
-from mlp.schedules import Schedule, constant
-from mlp.types import Array, Count, Data, Fraction, Metrics, NonNegative, OneOf, Positive, check_data, check_ranges
+from mlp.schedules import Schedule, check_schedule, constant
+from mlp.types import Array, Count, Data, Fraction, Metrics, NonNegative, OneOf, Positive
 
 
 @dataclass
@@ -77,9 +78,12 @@ class Training:
     workers: Workers = field(default_factory=Alone)
 
     def __post_init__(self) -> None:
-        check_ranges(Training, vars(self))
-        check_data("data", self.data)
-        check_data("valid", self.valid)
+        check_arguments(Training, vars(self))
+        check_metrics(self.metrics)
+        check_schedule(self.schedule)
+        check_fit("data", self.network, self.loss, self.data)
+        if self.valid is not None:
+            check_fit("valid", self.network, self.loss, self.valid)
         if any(data is not None and len(data) == 3 for data in (self.data, self.valid)):
             check_costs(self.loss)
         if self.patience is not None and self.valid is None:
@@ -167,9 +171,9 @@ class Training:
         scores = {"train_loss": done.cost_sum / len(self.data[0])}
         with self.progress.averaged(self.network.theta) as theta:
             if self.train_loss == "epoch_end":
-                scores |= evaluate(self.network, self.loss, self.data, self.metrics, prefix="train_")
+                scores |= measure(self.network, self.loss, self.data, self.metrics, prefix="train_")
             if self.valid is not None:
-                scores |= evaluate(self.network, self.loss, self.valid, self.metrics, prefix="valid_")
+                scores |= measure(self.network, self.loss, self.valid, self.metrics, prefix="valid_")
         scores = self.workers.agree(self.network, scores, epoch)
         check_parameters(self.network, epoch, rate)
         check_losses(scores, self.data, self.valid, epoch, rate)

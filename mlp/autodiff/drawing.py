@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mlp.arguments import check_arguments
 from mlp.autodiff.graph import Graph, Node
 
 MOST_BOXES = 100
@@ -70,6 +71,7 @@ def draw_graph(
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path as Curve
 
+    check_arguments(draw_graph, {"graph": graph, "path": path, "dots": dots, "bars": bars, "fold": fold})
     shown = titles(graph, fold)
     if not 0 < len(shown) <= MOST_BOXES:
         raise ValueError(f"a picture has 1 to {MOST_BOXES} boxes, this graph needs {len(shown)}")
@@ -158,6 +160,7 @@ def layers(parents: Mapping[int, list[int]]) -> dict[int, int]:
 
 def to_dot(graph: Graph, dots: Quantities = None, bars: Quantities = None) -> str:
     """Write the graph in the language of Graphviz: `dot -Tsvg`. All nodes have a box, with the rows of `draw_graph`."""
+    check_arguments(to_dot, {"graph": graph, "dots": dots, "bars": bars})
     names = [node.name or f"n{node.index}" for node in graph.nodes]
     text = ["digraph {", '  rankdir=LR; node [shape=box, style=rounded, fontname="monospace"];']
     for node, name in zip(graph.nodes, names, strict=True):

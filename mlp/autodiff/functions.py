@@ -113,7 +113,8 @@ def sum(A: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = Fals
 def mean(A: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
     """The mean of A along an axis, several, or all of them; `keepdims` leaves them in with length 1."""
     C = sum(A, axis, keepdims)
-    return C / (math.prod(np.shape(A)) // math.prod(C.shape))
+    shape = A.shape if isinstance(A, Node) else np.shape(A)
+    return C / (math.prod(shape) // math.prod(C.shape))
 
 
 def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:

@@ -22,8 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from mlp.autodiff.operation import Array, Operation
+from mlp.arguments import check_argument, check_arguments, described, float_array, wrong
+from mlp.autodiff.numpy_functions import UFUNCS, no_function
+from mlp.autodiff.operation import Array, Operation, apply, is_finite
 from mlp.autodiff.rules import OPERATIONS
+from mlp.types import Count
 
 MOST_ELEMENTS = 1_000_000  # of a Jacobian, unless a larger `limit` is given: a function of 31 x 31 matrices
 
@@ -43,8 +46,6 @@ class Node:
     computed from it would become wrong.
     """
 
-    __array_ufunc__ = None  # array + node asks the node, instead of looping over the array
-
     graph: Graph
     index: int
     value: Any
@@ -62,6 +63,28 @@ class Node:
         """This node, with a name for pictures and messages."""
         self.name = name
         return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "value" and hasattr(self, "value"):
+            raise AttributeError(
+                "value cannot be assigned: nodes made of it are not computed again; make a new graph with this input"
+            )
+        object.__setattr__(self, name, value)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        """`array + node` records a node, as `node + array` does; other functions of NumPy are refused."""
+        if ufunc in UFUNCS and method == "__call__" and not options:
+            return record(OPERATIONS[UFUNCS[ufunc]], *inputs)
+        raise no_function(ufunc)
+
+    def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
+        raise no_function(function)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise TypeError("a node is no array: node.value is one, and the functions of mlp.autodiff take nodes")
+
+    def __float__(self) -> float:
+        raise TypeError("a node is no number: float(node.value) is one, and the functions of mlp.autodiff take nodes")
 
     def __bool__(self) -> bool:
         raise TypeError(f"{self!r} is neither true nor false; ask its value")
@@ -104,9 +127,10 @@ class Graph:
 
     def input(self, value: Any, name: str = "") -> Node:
         """A quantity to start from: a copy of finite real or complex numbers, as floats; ValueError for others."""
-        array = np.array(floats(value))
+        array = float_array(value, "value")
+        check_argument("name", str, name)
         if not np.isfinite(array).all():
-            raise ValueError(f"an input needs finite numbers, got {value!r}")
+            raise ValueError(f"value must hold finite numbers, got {described(value)}")
         return self.add(array, None, (), {}).named(name)
 
     def add(self, value: Any, operation: Operation | None, parents: tuple[Node, ...], options: dict[str, Any]) -> Node:
@@ -123,14 +147,16 @@ def record(operation: Operation, *arguments: Any, **options: Any) -> Any:
     Several results are a tuple of nodes. Raises ValueError when nodes of two graphs meet, and ArithmeticError when the
     value is not finite: log 0 or a division by 0 is an error where it happens, never a number later.
     """
+    check_argument("operation", Operation, operation)
     nodes = [argument for argument in arguments if isinstance(argument, Node)]
     options = copy.deepcopy(options)  # the caller may use an index or a mask again, for something else
     if not nodes:
-        return apply(operation, "value", *map(floats, arguments), **options)
+        name = f"an argument of {operation.name}"
+        return apply(operation, "value", *(float_array(argument, name) for argument in arguments), **options)
     graph = nodes[0].graph
     if any(node.graph is not graph for node in nodes):
         raise ValueError(f"{operation.name}: the nodes are of two graphs")
-    values = [a.value if isinstance(a, Node) else constant(a, nodes) for a in arguments]
+    values = [a.value if isinstance(a, Node) else constant(operation, a, nodes) for a in arguments]
     value = apply(operation, "value", *values, **options)
     parents = []  # only now, because what fails leaves no node behind
     for a, plain in zip(arguments, values, strict=True):  # a number in an expression is named after itself
@@ -141,40 +167,18 @@ def record(operation: Operation, *arguments: Any, **options: Any) -> Any:
     return node
 
 
-def floats(value: Any) -> Any:
-    """A number or array as an array of real or complex floats; ValueError for what is neither."""
-    array = np.asarray(value)
-    if array.dtype.kind in "biu":
-        return array.astype(np.float64)
-    if array.dtype.kind not in "fc":
-        raise ValueError(f"expected real or complex numbers, got {value!r}")
-    return array
-
-
-def constant(value: Any, nodes: list[Node]) -> Any:
+def constant(operation: Operation, value: Any, nodes: list[Node]) -> Any:
     """A plain operand among nodes: 2.0 is as precise as they are, so that float32 stays float32."""
     if isinstance(value, (int, float, complex)):
         return np.asarray(value, np.result_type(value, *(node.value for node in nodes)))
-    return floats(value)
+    return float_array(value, f"an argument of {operation.name}")
 
 
-RESULTS = {"value": "value", "forward": "dot", "reverse": "bar"}
+class Sweep(dict[Node, Any]):
+    """The dots or the bars by node."""
 
-
-def apply(operation: Operation, rule: str, /, *arguments: Any, **options: Any) -> Any:
-    """One of an operation's three functions, `rule`; ArithmeticError when its result is not finite."""
-    with np.errstate(all="ignore"):
-        result = getattr(operation, rule)(*arguments, **options)
-    if not is_finite(result):
-        raise ArithmeticError(
-            f"{operation.name}: the {RESULTS[rule]} is not finite (log 0, a division by 0, an overflow, "
-            "or a place where the function or its derivative does not exist?)"
-        )
-    return result
-
-
-def is_finite(value: Any) -> bool:
-    return all(map(is_finite, value)) if isinstance(value, tuple) else bool(np.isfinite(value).all())
+    def __missing__(self, key: Any) -> Any:
+        raise KeyError(f"{key!r}: dots and bars are found by the node itself, and only of nodes that the sweep met")
 
 
 def forward_mode(dots: Mapping[Node, Any]) -> dict[Node, Any]:
@@ -183,13 +187,17 @@ def forward_mode(dots: Mapping[Node, Any]) -> dict[Node, Any]:
     `dots` gives the direction: inputs and their dots; every other input has dot 0. With {u: 1} each dot is the note's
     d theta / du. Raises ValueError for dots of a wrong shape, and ArithmeticError where a dot is not finite.
     """
+    if not isinstance(dots, Mapping) or not all(isinstance(node, Node) for node in dots):
+        first = next(iter(dots)) if isinstance(dots, Mapping) else dots
+        raise wrong("dots", "a dict of nodes and their dots, {u: 1.0}", first)
+    dots = {node: float_array(dot, f"the dot of {node!r}") for node, dot in dots.items()}
     if not dots:
         raise ValueError("forward mode needs the dot of at least one input")
     graph = next(iter(dots)).graph
     for node, dot in dots.items():
-        if node.graph is not graph or node.operation is not None or np.shape(dot) != node.shape:
+        if node.graph is not graph or node.operation is not None or dot.shape != node.shape:
             raise ValueError(
-                f"{node!r}: expected an input of one graph and a dot of shape {node.shape}, got {np.shape(dot)}"
+                f"{node!r}: expected an input of one graph and a dot of shape {node.shape}, got {dot.shape}"
             )
         if not np.isfinite(dot).all():
             raise ValueError(f"{node!r}: a dot that is not finite")
@@ -201,7 +209,7 @@ def forward_mode(dots: Mapping[Node, Any]) -> dict[Node, Any]:
             parent_dots = tuple(found[i] for i in node.parents)
             inputs = (graph.nodes[i].value for i in node.parents)
             found.append(apply(node.operation, "forward", parent_dots, node.value, *inputs, **node.options))
-    return dict(zip(graph.nodes, found, strict=True))
+    return Sweep(zip(graph.nodes, found, strict=True))
 
 
 def reverse_mode(output: Node, output_bar: Any = None) -> dict[Node, Any]:
@@ -212,12 +220,14 @@ def reverse_mode(output: Node, output_bar: Any = None) -> dict[Node, Any]:
     sweep gets there. Raises ValueError when an output that is not scalar has no bar, or one of a wrong shape, and
     ArithmeticError where a bar is not finite: the derivative does not exist there.
     """
+    check_argument("output", Node, output)
     if output_bar is None:
         if output.shape != ():
             raise ValueError(f"the output has shape {output.shape}: say how its elements count with output_bar")
         output_bar = 1.0
-    if np.shape(output_bar) != output.shape:
-        raise ValueError(f"output_bar has shape {np.shape(output_bar)}, the output {output.shape}")
+    output_bar = float_array(output_bar, "output_bar")
+    if output_bar.shape != output.shape:
+        raise ValueError(f"output_bar has shape {output_bar.shape}, the output {output.shape}")
     if not is_finite(output_bar):
         raise ValueError("output_bar is not finite")
     nodes = output.graph.nodes
@@ -230,14 +240,14 @@ def reverse_mode(output: Node, output_bar: Any = None) -> dict[Node, Any]:
         parent_bars = apply(node.operation, "reverse", bars[index], node.value, *inputs, **node.options)
         for parent, bar in zip(node.parents, parent_bars, strict=True):
             bars[parent] = add(bars[parent], bar) if parent in bars else bar
-    return {nodes[index]: bar for index, bar in sorted(bars.items())}
+    return Sweep({nodes[index]: bar for index, bar in sorted(bars.items())})
 
 
 def add(X: Any, Y: Any) -> Any:
     return tuple(x + y for x, y in zip(X, Y, strict=True)) if isinstance(X, tuple) else X + Y
 
 
-def jacobian(f: Callable[[Any], Any], A: Any, *, mode: str = "reverse", limit: int = MOST_ELEMENTS) -> Array:
+def jacobian(f: Callable[[Any], Any], A: Any, *, mode: str = "reverse", limit: Count = MOST_ELEMENTS) -> Array:
     """dC/dA of C = f(A), an array of C's shape followed by A's: J[k, l, i, j] = dC_kl / dA_ij.
 
     With C_bar = 1 at one k, l and else 0, A_bar is J[k, l, :, :]: one sweep for each element of C ("reverse"). With
@@ -246,6 +256,7 @@ def jacobian(f: Callable[[Any], Any], A: Any, *, mode: str = "reverse", limit: i
     Raises ValueError for more than `limit` elements: N x N matrices have N^4 of them, and A_bar needs none. Raises it
     also when f does not return one node computed from its input, and for another mode.
     """
+    check_arguments(jacobian, {"f": f, "mode": mode, "limit": limit})
     graph = Graph()
     parent = graph.input(A, "A")
     C = f(parent)

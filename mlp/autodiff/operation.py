@@ -43,3 +43,22 @@ def inner(X: Any, Y: Any) -> Any:
     if isinstance(X, tuple):
         return sum(inner(x, y) for x, y in zip(X, Y, strict=True))
     return np.sum(np.asarray(X) * np.asarray(Y))
+
+
+RESULTS = {"value": "value", "forward": "dot", "reverse": "bar"}
+
+
+def apply(operation: Operation, rule: str, /, *arguments: Any, **options: Any) -> Any:
+    """One of an operation's three functions, `rule`; ArithmeticError when its result is not finite."""
+    with np.errstate(all="ignore"):
+        result = getattr(operation, rule)(*arguments, **options)
+    if not is_finite(result):
+        raise ArithmeticError(
+            f"{operation.name}: the {RESULTS[rule]} is not finite (log 0, a division by 0, an overflow, "
+            "or a place where the function or its derivative does not exist?)"
+        )
+    return result
+
+
+def is_finite(value: Any) -> bool:
+    return all(map(is_finite, value)) if isinstance(value, tuple) else bool(np.isfinite(value).all())

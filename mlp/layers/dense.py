@@ -13,7 +13,9 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from mlp.activations import ACTIVATIONS, Activation, ActivationName
+from mlp.arguments import check_arguments, float_array, is_float_array, wrong
 from mlp.initialization import Scheme, initial_weights
+from mlp.layers.rows import Parameters, check_bar
 from mlp.layers.table import Maker
 from mlp.types import Array, Count
 
@@ -35,7 +37,7 @@ class LayerBars(NamedTuple):
     H_in_bar: Array | None
 
 
-class Layer:
+class Layer(Parameters):
     """A dense layer: A = W H_in + b 1^T, then H = g(A) element by element (note, "feedforward networks").
 
     W is K_out x K_in, b is K_out x 1, and `activation` is an `Activation` or the name of one of ours. W and b are
@@ -81,8 +83,8 @@ class Layer:
     @classmethod
     def initialize(
         cls,
-        n_in: int,
-        n_out: int,
+        n_in: Count,
+        n_out: Count,
         activation: str | Activation,
         *,
         rng: np.random.Generator,
@@ -96,11 +98,11 @@ class Layer:
         he_normal for relu and its relatives, glorot_uniform otherwise). Weights are drawn in float64 and then rounded
         to `dtype`, so one seed means the same network in every precision.
         """
-        if n_in < 1 or n_out < 1:
-            raise ValueError(f"a layer needs at least one input and one unit, got {n_in} and {n_out}")
+        check_arguments(Layer.initialize, {"n_in": n_in, "n_out": n_out, "rng": rng})
+        check_float_type(dtype)
         g = find_activation(activation)
         W = initial_weights(n_in, n_out, g.scheme if scheme is None else scheme, rng)
-        b = initial_weights(1, n_out, bias, rng)
+        b = initial_weights(1, n_out, bias, rng, name="bias")
         return cls(W.astype(dtype), b.astype(dtype), g)
 
     def forward(self, H_in: Array) -> LayerValues:
@@ -108,11 +110,12 @@ class Layer:
 
         Raises ValueError when H_in is not K_in x B.
         """
-        H_in = np.asarray(H_in)
+        if not is_float_array(H_in):
+            H_in = float_array(H_in, "H_in")
         if H_in.ndim != 2 or H_in.shape[0] != self.n_in:
             turned = H_in.ndim == 2 and H_in.shape[1] == self.n_in
             raise ValueError(
-                f"the input has shape {H_in.shape}, but W of shape {self.W.shape} needs ({self.n_in}, B): "
+                f"the input H_in has shape {H_in.shape}, but W of shape {self.W.shape} needs ({self.n_in}, B): "
                 "columns are examples" + (" (pass its transpose)" if turned else "")
             )
         A = self.W @ H_in + self.b  # A = W H + b 1^T
@@ -127,13 +130,12 @@ class Layer:
 
         Sums over the minibatch, with no factor of its own: the 1/B is in the seed that the loss started from. With
         `out`, b_bar and W_bar are written into its arrays "b" and "W". `input_bar=False` leaves out H_in_bar, a whole
-        matrix product that the lowest layer does not need. Raises ValueError when H_bar has not the shape of values.H.
+        matrix product that the lowest layer does not need. Raises ValueError when H_bar has not the shape of values.H,
+        and, without `out`, when W or b has changed since `forward`.
         """
-        if H_bar.shape != values.A.shape:
-            raise ValueError(
-                f"H_bar has shape {H_bar.shape}, but H has shape {values.A.shape}: a bar has the shape of its "
-                "quantity, and columns are examples"
-            )
+        check_bar(values, LayerValues, H_bar)
+        if out is None:
+            self.check_unchanged(values)
         into = {} if out is None else out
         A_bar = self.g.slope(values.A, values.H) * H_bar  # element-wise rule
         ones = np.ones((A_bar.shape[1], 1), A_bar.dtype)
@@ -141,6 +143,23 @@ class Layer:
         W_bar = np.matmul(A_bar, values.H_in.T, out=into.get("W"))  # product rule
         H_in_bar = self.W.T @ A_bar if input_bar else None  # what the layer below is told
         return LayerBars(A_bar, b_bar, W_bar, H_in_bar)
+
+    def check_unchanged(self, values: LayerValues) -> None:
+        """Raises ValueError when A is not W H_in + b 1^T any more: something has changed since `forward`.
+
+        It costs a product, so training leaves it out; so does a class of your own, which may compute another A.
+        Rounding may differ from call to call, by some K_in eps.
+        """
+        if type(self) is not Layer or not isinstance(values, LayerValues):
+            return
+        if (len(values.A), len(values.H_in)) != self.W.shape:
+            raise ValueError(f"the values are of shapes {values.A.shape} and {values.H_in.shape}, not of {self!r}")
+        with np.errstate(all="ignore"):
+            off = np.abs(self.W @ values.H_in + self.b - values.A)
+            size = np.abs(self.W) @ np.abs(values.H_in) + np.abs(self.b)
+            changed = (off > 2 * (self.n_in + 1) * np.finfo(values.A.dtype).eps * size).any()
+        if changed:
+            raise ValueError(f"{self!r}: W, b or an array of the values has changed since forward: call forward again")
 
     @classmethod
     def from_config(
@@ -174,21 +193,22 @@ class Layer:
 
 
 def find_activation(activation: str | Activation) -> Activation:
+    """The activation of a name. Raises ValueError for an unknown one, TypeError for what is neither."""
+    form = f"one of {', '.join(ACTIVATIONS)}, or an mlp.Activation of your own"
     if isinstance(activation, Activation):
         return activation
+    if not isinstance(activation, str):
+        raise wrong("activation", form, activation)
     if activation not in ACTIVATIONS:
-        raise ValueError(
-            f"unknown activation {activation!r}, choose from {', '.join(ACTIVATIONS)}, "
-            "or pass an mlp.Activation of your own"
-        )
+        raise ValueError(f"activation must be {form}, got {activation!r}")
     return ACTIVATIONS[activation]
 
 
-def float_array(values: Any, name: str) -> Array:
-    """A copy of `values` as real or complex floats."""
-    array = np.array(values)
-    if array.dtype.kind in "biu":
-        return array.astype(np.float64)
-    if array.dtype.kind not in "fc":
-        raise ValueError(f"{name} must hold numbers, got an array of dtype {array.dtype}")
-    return array
+def check_float_type(dtype: Any) -> None:
+    """Raises TypeError for a dtype that is not one of real or complex floats."""
+    try:
+        kind = np.dtype(dtype).kind
+    except TypeError:
+        kind = "?"
+    if dtype is None or kind not in "fc":
+        raise wrong("dtype", "a type of floats such as np.float32", dtype)

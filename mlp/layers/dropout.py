@@ -8,8 +8,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from mlp.arguments import check_argument, check_array
+from mlp.layers.rows import check_bar
 from mlp.layers.table import Columns, Maker
-from mlp.types import Array, Fraction, Range
+from mlp.types import Array, Fraction
 
 
 class Draws:
@@ -60,7 +62,7 @@ class Dropout:
     penalized: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, p: float) -> None:
-        Range(least=0, below=1).check("dropout", p)
+        check_argument("dropout", Fraction, p)
         self.p = p
 
     def __repr__(self) -> str:
@@ -68,6 +70,7 @@ class Dropout:
 
     def forward(self, H_in: Array, draws: Draws | None = None) -> DropoutValues:
         """H = M * H_in."""
+        check_array("H_in", H_in)
         if draws is None:
             return DropoutValues(None, H_in)
         kept = draws.uniform(len(H_in)) >= self.p
@@ -76,6 +79,7 @@ class Dropout:
 
     def backward(self, values: DropoutValues, H_bar: Array, *, input_bar: bool = True) -> DropoutBars:
         """H_in_bar = M * H_bar."""
+        check_bar(values, DropoutValues, H_bar)
         return DropoutBars(H_bar if values.M is None else values.M * H_bar)
 
     def columns_above(self, columns: Columns) -> Columns:

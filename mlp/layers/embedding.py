@@ -8,8 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from mlp.layers.dense import float_array
-from mlp.layers.rows import check_rows
+from mlp.arguments import check_arguments, check_whole, float_array
+from mlp.layers.rows import Parameters, check_bar, check_rows
 from mlp.layers.table import Columns, Maker
 from mlp.types import Array, Count
 
@@ -28,7 +28,7 @@ class EmbeddingBars(NamedTuple):
     H_in_bar: Array
 
 
-class Embedding:
+class Embedding(Parameters):
     """E_j = W_j H_j: of each of the categories, the column of W_j that belongs to the level of the row.
 
     H_j are the rows of H_in that are 1 for a level of category j and 0 for all others (Guo and Berkhahn 2016). They are
@@ -42,7 +42,10 @@ class Embedding:
     parameters: ClassVar[tuple[str, ...]] = ("W",)
     penalized: ClassVar[tuple[str, ...]] = ("W",)
 
-    def __init__(self, n_in: int, categories: Sequence[Sequence[int]], W: Any) -> None:
+    def __init__(self, n_in: Count, categories: Sequence[Sequence[int]], W: Any) -> None:
+        check_arguments(Embedding.__init__, {"n_in": n_in, "categories": categories})
+        for rows in categories:
+            check_whole("categories", rows)
         self.n_in, self.categories, self.W = n_in, [list(rows) for rows in categories], float_array(W, "W")
         rows = [row for category in self.categories for row in category]
         if not self.categories or not all(self.categories) or len(set(rows)) < len(rows):
@@ -70,6 +73,7 @@ class Embedding:
 
     def backward(self, values: EmbeddingValues, H_bar: Array, *, input_bar: bool = True) -> EmbeddingBars:
         """W_j_bar = E_j_bar H_j^T, a sum over the minibatch, and H_j_bar = W_j^T E_j_bar."""
+        check_bar(values, EmbeddingValues, H_bar)
         W_bar = np.empty(self.W.shape, np.result_type(H_bar, values.H_in))
         H_in_bar = np.empty(values.H_in.shape, np.result_type(H_bar, self.W))
         n, M = len(self.others), len(self.W)

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from mlp.layers.dense import float_array
-from mlp.layers.rows import check_rows, column
+from mlp.arguments import float_array
+from mlp.layers.rows import Parameters, check_bar, check_rows, column
 from mlp.layers.table import Columns, Maker
 from mlp.types import Array, Count
 
@@ -27,7 +27,7 @@ class GainBars(NamedTuple):
     H_in_bar: Array
 
 
-class Gain:
+class Gain(Parameters):
     """H = s * H_in: one factor an input, the same for all examples.
 
     As the lowest layer it learns which columns of a table matter (the scaling layer of Holzmüller, Grinsztajn and
@@ -56,6 +56,7 @@ class Gain:
 
     def backward(self, values: GainValues, H_bar: Array, *, input_bar: bool = True) -> GainBars:
         """s_bar = (H_bar * H_in) 1, a sum over the minibatch, and H_in_bar = s * H_bar."""
+        check_bar(values, GainValues, H_bar)
         return GainBars((H_bar * values.H_in).sum(axis=1, keepdims=True), self.s * H_bar)
 
     def columns_above(self, columns: Columns) -> Columns:

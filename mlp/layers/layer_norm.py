@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from mlp.layers.dense import float_array
-from mlp.layers.rows import check_rows, column
+from mlp.arguments import float_array
+from mlp.layers.rows import Parameters, check_bar, check_rows, column
 from mlp.layers.table import Maker
 from mlp.types import Array, Count
 
@@ -31,7 +31,7 @@ class LayerNormBars(NamedTuple):
     H_in_bar: Array
 
 
-class LayerNorm:
+class LayerNorm(Parameters):
     """H = s * N + b, where each column of N is that of H_in with mean 0 and variance 1.
 
     N = (H_in - mu) / sigma, mu = 1/K sum_k H_in_k, sigma^2 = 1/K sum_k (H_in_k - mu)^2 + epsilon, epsilon = 1e-5 (Ba,
@@ -72,6 +72,7 @@ class LayerNorm:
 
         s_bar = (H_bar * N) 1,  b_bar = H_bar 1,  H_in_bar = (N_bar - mean_k N_bar - N mean_k(N * N_bar)) / sigma.
         """
+        check_bar(values, LayerNormValues, H_bar)
         N, sigma, _ = values
         N_bar = self.s * H_bar
         along = (N * N_bar).mean(axis=0, keepdims=True)  # what a larger sigma takes away

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from mlp.activations import Activation, ActivationName
-from mlp.layers.dense import find_activation, float_array
-from mlp.layers.rows import check_rows, column
+from mlp.arguments import float_array
+from mlp.layers.dense import find_activation
+from mlp.layers.rows import Parameters, check_bar, check_rows, column
 from mlp.layers.table import Maker
 from mlp.types import Array, Count
 
@@ -29,7 +30,7 @@ class MixBars(NamedTuple):
     H_in_bar: Array
 
 
-class Mix:
+class Mix(Parameters):
     """H = (1 - a) A + a f(A) with a share `a` for each unit: a parametric activation.
 
     A is the input: the layer stands above one of units whose activation is the identity. At a = 1, where it starts, it
@@ -62,6 +63,7 @@ class Mix:
 
     def backward(self, values: MixValues, H_bar: Array, *, input_bar: bool = True) -> MixBars:
         """a_bar = (H_bar * (f(A) - A)) 1, a sum over the minibatch, and A_bar = (1 - a + a f'(A)) * H_bar."""
+        check_bar(values, MixValues, H_bar)
         A, G, _ = values
         a_bar = (H_bar * (G - A)).sum(axis=1, keepdims=True)
         return MixBars(a_bar, (1 + self.a * (self.f.slope(A, G) - 1)) * H_bar)

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from mlp.layers.dense import float_array
-from mlp.layers.rows import check_rows
+from mlp.arguments import check_argument, check_whole, float_array
+from mlp.layers.rows import Parameters, check_bar, check_rows
 from mlp.layers.table import Columns, Maker
 from mlp.types import Array, Count, Positive
 
@@ -33,7 +33,7 @@ class PeriodicBars(NamedTuple):
     H_in_bar: Array | None
 
 
-class Periodic:
+class Periodic(Parameters):
     """E_j = (x_j, V_j cos(2 pi w_j x_j + b_j) + c_j) for the number x_j of each of D columns; other columns stay.
 
     The densely connected periodic embedding of Holzmüller, Grinsztajn and Steinwart 2024 (PBLD), after Gorishniy,
@@ -47,7 +47,9 @@ class Periodic:
     parameters: ClassVar[tuple[str, ...]] = ("w", "b", "V", "c")
     penalized: ClassVar[tuple[str, ...]] = ("V",)
 
-    def __init__(self, n_in: int, columns: Sequence[int], w: Any, b: Any, V: Any, c: Any) -> None:
+    def __init__(self, n_in: Count, columns: Sequence[int], w: Any, b: Any, V: Any, c: Any) -> None:
+        check_argument("n_in", Count, n_in)
+        check_whole("columns", columns)
         self.n_in, self.columns = n_in, list(columns)
         self.w, self.b, self.V, self.c = (
             float_array(array, name) for array, name in ((w, "w"), (b, "b"), (V, "V"), (c, "c"))
@@ -89,6 +91,7 @@ class Periodic:
         V_bar = E_bar C^T,  c_bar = E_bar 1,  b_bar = Z_bar 1,  w_bar = 2 pi Z_bar x^T,  and x_bar is that of x itself
         plus 2 pi sum_f w_f Z_bar_f.
         """
+        check_bar(values, PeriodicValues, H_bar)
         x, Z, C, _ = values
         D, M, _ = self.V.shape
         n = len(self.others)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from mlp.layers.around import Around, layers_of, sizes
 from mlp.layers.dropout import Draws
+from mlp.layers.rows import check_bar
 from mlp.layers.table import Entry, Maker, header_of
 from mlp.network import Stack
 from mlp.types import Array
@@ -52,6 +53,7 @@ class Recompute(Around):
         self, values: RecomputeValues, H_bar: Array, *, out: Mapping[str, Array] | None = None, input_bar: bool = True
     ) -> SimpleNamespace:
         """The bars of all parameters, and H_in_bar: one more forward pass, then the reverse sweep."""
+        check_bar(values, RecomputeValues, H_bar)
         out = self.room_for_bars(out, H_bar)
         again = self.inner.forward(values.H_in, copy.deepcopy(values.draws))
         return self.bars(out, self.inner_sweep(again, H_bar, out, input_bar))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from mlp.layers.around import Around, layers_of, sizes
 from mlp.layers.dropout import Draws
+from mlp.layers.rows import check_bar
 from mlp.layers.table import Entry, Maker, header_of
 from mlp.network import Stack
 from mlp.types import Array
@@ -57,6 +58,7 @@ class Residual(Around):
         self, values: ResidualValues, H_bar: Array, *, out: Mapping[str, Array] | None = None, input_bar: bool = True
     ) -> SimpleNamespace:
         """The bars of all parameters, and H_in_bar: H_bar, plus what the reverse sweep through the layers gives."""
+        check_bar(values, ResidualValues, H_bar)
         out = self.room_for_bars(out, H_bar)
         swept = self.inner_sweep(values.inner, H_bar, out, input_bar)
         return self.bars(out, None if swept is None else H_bar + swept)

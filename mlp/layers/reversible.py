@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mlp.arguments import check_argument, check_array, wrong
 from mlp.layers.around import Around, sizes
+from mlp.layers.rows import check_bar
 from mlp.network import Stack, put_bars
 from mlp.types import Array
 
@@ -43,6 +45,7 @@ class Coupling(Around):
     """
 
     def __init__(self, m: Any, *, swap: bool = False) -> None:
+        check_argument("swap", bool, swap)
         super().__init__("m", Stack(m.layers if isinstance(m, Stack) else [m]))
         self.swap = swap
         n_in, n_out = sizes(self.inner.layers)
@@ -79,8 +82,7 @@ class Coupling(Around):
         The addition hands H2_bar to both of its terms, so m is swept from H2_bar; what comes out below m joins H1_bar,
         as H1 is used twice: H_in_bar = (H1_bar + what m hands down, H2_bar).
         """
-        if H_bar.shape != values.H.shape:
-            raise ValueError(f"H_bar has shape {H_bar.shape}, but H has shape {values.H.shape}")
+        check_bar(values, CouplingValues, H_bar)
         out = self.room_for_bars(out, H_bar)
         H1_bar, H2_bar = self.halves(H_bar)
         below = self.inner_sweep(values.m, H2_bar, out, input_bar)
@@ -88,6 +90,7 @@ class Coupling(Around):
 
     def halves(self, H: Array) -> tuple[Array, Array]:
         """H1 and H2: the half that m reads and the half that m is added to."""
+        check_array("the H of a coupling", H)
         if H.ndim != 2 or len(H) % 2:
             raise ValueError(f"a coupling got shape {H.shape}, expected (K, B) with an even K: columns are examples")
         upper, lower = H[: len(H) // 2], H[len(H) // 2 :]
@@ -129,6 +132,8 @@ class Reversible(Around):
     """
 
     def __init__(self, couplings: Sequence[Coupling]) -> None:
+        if not isinstance(couplings, (list, tuple)) or not all(isinstance(each, Coupling) for each in couplings):
+            raise wrong("couplings", "a list of Coupling objects, such as [a, b]", couplings)
         super().__init__("c", Stack(couplings))
         self.couplings = list(couplings)
         self.n_in, self.n_out = sizes(self.couplings)
@@ -150,6 +155,7 @@ class Reversible(Around):
         self, values: ReversibleValues, H_bar: Array, *, out: Mapping[str, Array] | None = None, input_bar: bool = True
     ) -> SimpleNamespace:
         """The bars of all parameters, and H_in_bar, from H_bar and the output in `values`."""
+        check_bar(values, ReversibleValues, H_bar)
         out = self.room_for_bars(out, H_bar)
         inner_parts, seen, H = self.inner_parts(out), set[int](), values.H
         for number in reversed(range(len(self.couplings))):

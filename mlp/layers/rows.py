@@ -1,8 +1,37 @@
-"""Check the shapes of what a layer with as many outputs as inputs is given."""
+"""Check what layers are given: parameters when they are set, inputs on the way up, values and bars on the way down."""
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
+from mlp.arguments import check_array, float_array, is_float_array, wrong
 from mlp.types import Array
+
+
+class Parameters:
+    """Layers whose parameters hold floats and stay columns, or matrices, when they are replaced.
+
+    `layer.b = np.zeros(4)` would be broadcast along the wrong axis of 4 examples. Raises ValueError for it.
+    """
+
+    parameters: ClassVar[tuple[str, ...]]
+    penalized: ClassVar[tuple[str, ...]]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.parameters:
+            value = value if is_float_array(value) else float_array(value, name)
+            if name in vars(self):
+                check_replacement(name, value, vars(self)[name].shape, name not in self.penalized)
+        super().__setattr__(name, value)
+
+
+def check_replacement(name: str, new: Array, old: tuple[int, ...], column: bool) -> None:
+    """Raises ValueError unless the new array has as many axes as the old one, and is a column where that is one."""
+    if new.ndim != len(old) or (column and old[1:] == (1,) and new.shape[1] != 1):
+        raise ValueError(
+            f"{name} has shape {new.shape}, but takes the place of one of shape {old}"
+            + (f": a column, because columns are examples ({name}[:, None] makes it one)" if new.ndim == 1 else "")
+        )
 
 
 def column(array: Array, name: str) -> Array:
@@ -12,7 +41,23 @@ def column(array: Array, name: str) -> Array:
     return array
 
 
-def check_rows(H: Array, K: int) -> None:
-    """Raises ValueError unless H is K x B."""
-    if H.ndim != 2 or H.shape[0] != K:
-        raise ValueError(f"got an array of shape {H.shape}, expected ({K}, B): columns are examples")
+def check_rows(H_in: Array, K: int) -> None:
+    """Raises TypeError or ValueError unless H_in is an array of K x B."""
+    if not is_float_array(H_in):
+        check_array("H_in", H_in)
+    if H_in.ndim != 2 or H_in.shape[0] != K:
+        raise ValueError(f"H_in has shape {H_in.shape}, expected ({K}, B): columns are examples")
+
+
+def check_bar(values: Any, kind: Any, H_bar: Array) -> None:
+    """Raises TypeError or ValueError unless these are values of this kind, and H_bar has the shape of their H."""
+    if not isinstance(values, kind):
+        raise wrong("values", f"what forward returned, {kind.__name__}", values)
+    if not is_float_array(H_bar):
+        check_array("H_bar", H_bar)
+    if H_bar.shape != values.H.shape:
+        raise ValueError(
+            f"H_bar has shape {H_bar.shape}, but H has shape {values.H.shape}: a bar has the shape of its "
+            "quantity, and columns are examples"
+            + (" (values of another batch?)" if H_bar.shape[:1] == values.H.shape[:1] else "")
+        )

@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 
 from mlp.activations import TINY, exp_minus_abs, logistic
-from mlp.losses.loss import check_shapes
+from mlp.arguments import check_array, is_float_array
+from mlp.losses.loss import check_bounds, check_shapes
 from mlp.types import Array
 
+ONE_HOT = " (np.eye(K)[labels].T makes labels one-hot)"
+HINT = " (shares of classes, which sum to 1: np.eye(K)[labels] makes labels one-hot, a row each)"
+SUM_NEAR = 1e-3  # so far may a sum of shares be off, which are rounded
 NEAR = 1e-15  # to certainty: as close as a mean of probabilities comes to it
 
 
@@ -61,7 +65,12 @@ class LogisticCrossEntropy:
         """
         return (np.maximum(F, 0) - Y * F) + np.log1p(E)
 
+    def check_targets(self, Y: Array) -> None:
+        """Raises ValueError for targets outside 0 to 1."""
+        check_bounds(Y, 0, 1, "; (Y + 1) / 2 makes it of targets of -1 and 1")
+
     def predict(self, F: Array) -> Array:
+        check_array("F", F)
         return logistic(F)
 
     def link(self, P: Array) -> Array:
@@ -90,7 +99,7 @@ class SoftmaxCrossEntropy:
         return math.log(len(Y))
 
     def cost(self, F: Array, Y: Array) -> Any:
-        check_shapes(F, Y)
+        check_shapes(F, Y, ONE_HOT)
         return -(Y * log_softmax(F)).sum() / F.shape[1]
 
     def even(self, K: int) -> float:
@@ -98,7 +107,7 @@ class SoftmaxCrossEntropy:
         return 1 / K
 
     def costs(self, F: Array, Y: Array) -> Array:
-        check_shapes(F, Y)
+        check_shapes(F, Y, ONE_HOT)
         return -(Y * log_softmax(F)).sum(axis=0)
 
     def seed(self, F: Array, Y: Array) -> Array:
@@ -106,7 +115,7 @@ class SoftmaxCrossEntropy:
 
     def cost_and_seed(self, F: Array, Y: Array) -> tuple[Any, Array]:
         """Both from one exp: with Z = F - max_k F_k, E = exp(Z) and S = sum_k E_k, log P = Z - log S and P = E / S."""
-        check_shapes(F, Y)
+        check_shapes(F, Y, ONE_HOT)
         Z, E, S = shifted(F)
         T = np.add.reduce(Y, axis=0)
         c: Any = np.vdot(T, np.log(S))
@@ -115,6 +124,14 @@ class SoftmaxCrossEntropy:
         E -= Y
         E /= F.shape[1]
         return c, E
+
+    def check_targets(self, Y: Array) -> None:
+        """Raises ValueError for columns of Y that are no shares of the classes."""
+        check_bounds(Y, 0, 1, HINT)
+        total = Y.sum(axis=0, dtype=np.float64)
+        if (np.abs(total - 1) > SUM_NEAR).any():
+            worst = total[np.nanargmax(np.abs(total - 1))]
+            raise ValueError(f"the targets Y of an example must sum to 1, and one sums to {worst:g}{HINT}")
 
     def predict(self, F: Array) -> Array:
         return softmax(F)
@@ -153,8 +170,10 @@ def log_softmax(F: Array) -> Array:
 
 
 def check_classes(F: Array) -> None:
-    if F.shape[0] < 2:
+    if not is_float_array(F):
+        check_array("F", F)
+    if F.ndim != 2 or F.shape[0] < 2:
         raise ValueError(
-            f"softmax over F of shape {F.shape}: it needs at least 2 rows, one a class; "
+            f"softmax over F of shape {F.shape}: it needs K x B with at least 2 rows, one a class; "
             "for one output use LogisticCrossEntropy"
         )

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from mlp.arguments import check_arguments
 from mlp.losses.loss import check_shapes
-from mlp.types import Array, Positive, check_ranges
+from mlp.types import Array, Positive
 
 
 class SquaredError:
@@ -141,7 +142,7 @@ class Huber(Residuals):
     chance_words = "the mean Huber loss of the targets' distances from their median"
 
     def __init__(self, delta: Positive = 1.0) -> None:
-        check_ranges(Huber.__init__, {"delta": delta})
+        check_arguments(Huber.__init__, {"delta": delta})
         self.delta = float(delta)
 
     def h(self, R: Array) -> Array:

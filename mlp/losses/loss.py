@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
+import numpy as np
+
+from mlp.arguments import check_array, is_float_array
 from mlp.types import Array
 
 
@@ -46,12 +50,24 @@ class NamedLoss(Loss, Protocol):
     def link(self, P: Array) -> Array: ...
 
 
-def check_shapes(F: Array, Y: Array) -> None:
+def check_shapes(F: Array, Y: Array, hint: str = "") -> None:
+    """Raises TypeError or ValueError unless F and Y are arrays of one shape K x B; the hint ends the message."""
+    if not (is_float_array(F) and is_float_array(Y)):
+        check_array("F", F)
+        check_array("Y", Y)
     if F.shape != Y.shape or F.ndim != 2 or F.shape[1] == 0:
         raise ValueError(
             f"the outputs F have shape {F.shape} and the targets Y have shape {Y.shape}: both must be K x B "
-            "with at least one column, columns are examples"
+            "with at least one column, columns are examples" + hint
         )
+
+
+def check_bounds(Y: Array, least: float, most: float, hint: str = "") -> None:
+    """Raises ValueError for targets outside the bounds; nan is let be, and found by the loop."""
+    outside = Y[np.less(Y, least) | np.greater(Y, most)]
+    if outside.size:
+        wanted = f"from {least:g} to {most:g}" if math.isfinite(most) else f"{least:g} or more"
+        raise ValueError(f"the targets Y must be {wanted}, got {outside[0]:g}{hint}")
 
 
 def cost_and_seed(

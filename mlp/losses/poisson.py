@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from mlp.losses.loss import check_shapes
+from mlp.arguments import check_array
+from mlp.losses.loss import check_bounds, check_shapes
 from mlp.types import Array
 
 LEAST = 1e-30  # of a mean
@@ -45,7 +47,12 @@ class Poisson:
         check_shapes(F, Y)
         return (np.exp(F) - Y) / F.shape[1]
 
+    def check_targets(self, Y: Array) -> None:
+        """Raises ValueError for counts below 0."""
+        check_bounds(Y, 0, math.inf)
+
     def predict(self, F: Array) -> Array:
+        check_array("F", F)
         return np.exp(F)
 
     def link(self, P: Array) -> Array:

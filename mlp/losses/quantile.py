@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from mlp.arguments import is_a, wrong
 from mlp.losses.errors import Residuals
 from mlp.types import Array
 
@@ -26,13 +28,13 @@ class Quantile(Residuals):
     chance_words = "the pinball loss of the targets' own quantiles"
 
     def __init__(self, levels: Sequence[float] = (0.1, 0.5, 0.9)) -> None:
+        form = "numbers that rise from above 0 to below 1, such as [0.1, 0.5, 0.9]"
+        if not isinstance(levels, (list, tuple)) or not all(is_a(float, level) for level in levels):
+            raise wrong("levels", form, levels)
         self.levels = tuple(float(level) for level in levels)
-        if (
-            not self.levels
-            or not all(0 < level < 1 for level in self.levels)
-            or sorted({*self.levels}) != [*self.levels]
-        ):
-            raise ValueError(f"levels must rise from above 0 to below 1, such as [0.1, 0.5, 0.9], got {list(levels)}")
+        rises = all(low < high for low, high in itertools.pairwise((0.0, *self.levels, 1.0)))
+        if not self.levels or not rises:
+            raise ValueError(f"levels must be {form}, got {list(levels)}")
 
     def rows(self, F: Array) -> Array:
         """The level of each row of F, as a column."""

@@ -163,7 +163,7 @@ def test_the_pinball_loss_by_hand():
 
 @pytest.mark.parametrize("levels", [[], [0.5, 0.1], [0.5, 0.5], [0, 0.5], [0.5, 1.0], [-1.0]])
 def test_levels_that_are_none(levels, x):
-    with pytest.raises(ValueError, match="levels must rise"):
+    with pytest.raises(ValueError, match="levels must be numbers that rise"):
         Quantile(levels)
     said = mlp("train", "c.yaml", "--set", f"loss.levels={levels}", code=2).stderr
     assert "loss: levels" in said

@@ -156,7 +156,7 @@ def test_a_mix_starts_as_its_activation():
         (lambda: Gain(np.ones(3)), "(3,)"),
         (lambda: Gain(np.ones((3, 2))), "(3, 2)"),
         (lambda: Mix(np.ones(3), "relu"), "(3,)"),
-        (lambda: Mix(np.ones((3, 1)), "rleu"), "unknown activation"),
+        (lambda: Mix(np.ones((3, 1)), "rleu"), "activation must be one of"),
         (lambda: LayerNorm(np.ones((3, 1)), np.ones((2, 1))), "(2, 1)"),
         (lambda: LayerNorm(np.ones((1, 1)), np.ones((1, 1))), "at least two units"),
         (lambda: BatchNorm(*np.ones((3, 2, 1)), np.ones((3, 1))), "need one shape"),

@@ -47,7 +47,7 @@ def test_a_bar_of_a_wrong_shape_is_refused():
 
 
 def test_unknown_activation_lists_the_known_ones():
-    with pytest.raises(ValueError, match="choose from identity, logistic, tanh"):
+    with pytest.raises(ValueError, match="activation must be one of identity, logistic, tanh"):
         Layer(W, b, "rleu")
 
 
@@ -134,12 +134,12 @@ def test_explicit_scales():
     "scheme", ["he", {"uniform": 0}, {"normal": -1}, {"normal": np.inf}, {"uniform": 1, "x": 2}, {}]
 )
 def test_bad_schemes_are_refused(scheme):
-    with pytest.raises(ValueError, match=r"choose from|expected|positive"):
+    with pytest.raises((TypeError, ValueError), match=r"scheme: unknown|scheme must be|must be a number > 0"):
         Layer.initialize(3, 2, "tanh", rng=np.random.default_rng(0), scheme=scheme)
 
 
 def test_layers_of_no_size_are_refused():
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="n_in must be a whole number >= 1"):
         Layer.initialize(0, 2, "tanh", rng=np.random.default_rng(0))
 
 
