@@ -24,6 +24,7 @@ FORMS = {
     "Mapping": "a dict",
     "Sequence": "a list",
     "Callable": "a function",
+    "tuple": "a tuple (X, Y) or (X, Y, w)",
     "ndarray": "an array of numbers (np.array(...) makes one)",
     "Generator": "a numpy.random.Generator such as np.random.default_rng(0)",
 }
@@ -64,14 +65,18 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
 def check_argument(name: str, annotation: Any, value: Any) -> None:
     """Raises TypeError or ValueError for a value that is not what the annotation says.
 
-    `X | None` lets None be. What may be of several other kinds is for its function to check.
+    A text is no sequence here: `targets="survived"` is meant to be `targets=["survived"]`.
     """
     kind, marks = annotation, list[Any]()
     if get_origin(kind) in (Union, UnionType):
-        kinds = [each for each in get_args(kind) if each is not NoneType]
-        if len(kinds) > 1 or (value is None and NoneType in get_args(kind)):
+        if value is None and NoneType in get_args(kind):
             return
-        kind = kinds[0]
+        kind, *others = (each for each in get_args(kind) if each is not NoneType)
+        if others:
+            kinds = [get_origin(each) or each for each in (kind, *others)]
+            if not any(is_a(each, value) for each in kinds):
+                raise wrong(name, " or ".join(dict.fromkeys(map(form_of, kinds))), value)
+            return
     if get_origin(kind) is Annotated:
         kind, *marks = get_args(kind)
     bounds = "".join(f" {mark}" for mark in marks if isinstance(mark, Range))
@@ -91,6 +96,8 @@ def is_a(kind: Any, value: Any) -> bool:
         return isinstance(value, NUMBERS[kind]) and not isinstance(value, bool)
     if members := members_of(kind):
         return not isinstance(value, type) and all(hasattr(value, member) for member in members)
+    if kind is Sequence and isinstance(value, str):
+        return False
     if kind is Callable:
         return callable(value) and not isinstance(value, type)
     return kind is Any or not isinstance(kind, type) or isinstance(value, kind)
@@ -150,15 +157,14 @@ def float_array(values: Any, name: str) -> Array:
     return array
 
 
-def check_data(name: str, data: Data | None) -> None:
+def check_data(name: str, data: Data) -> None:
     """Raises TypeError or ValueError unless X and Y are matrices of as many rows of real numbers, and at least one.
 
-    The weights, if there are any, have to be as many, finite, 0 or more and not all 0. None is no data.
+    The weights, if there are any, have to be as many, finite, 0 or more and not all 0.
     """
-    if data is None:
-        return
-    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-        raise wrong(name, "a tuple (X, Y) or (X, Y, w)", data)
+    check_argument(name, Data, data)
+    if len(data) not in (2, 3):
+        raise wrong(name, form_of(tuple), data)
     for letter, array in zip("XYw", data, strict=False):
         if not all(hasattr(array, member) for member in ("shape", "ndim", "dtype", "__getitem__")):
             raise wrong(f"{name}: {letter}", f"an array (np.array({letter}) makes one)", array)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp.arguments import check_argument, check_arguments, check_data, wrong
+from mlp.arguments import check_argument, check_arguments, check_data
 from mlp.losses import Loss, mean_cost
 from mlp.metrics import Share
 from mlp.minibatches import batches, columns, weights
@@ -62,8 +62,6 @@ def check_fit(name: str, network: Network, loss: Loss, data: Data) -> None:
 
     The first row goes through both, and the loss looks at all targets, if it has a `check_targets(Y)`.
     """
-    if data is None:
-        raise wrong(name, "a tuple (X, Y) or (X, Y, w)", data)
     check_data(name, data)
     first, dtype = slice(0, 1), network.theta.dtype
     look: Any = getattr(loss, "check_targets", None)

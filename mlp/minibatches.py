@@ -37,7 +37,7 @@ def weights(w: Array | None, rows: Any, dtype: np.dtype[Any]) -> Array | None:
 
 def batches(N: Annotated[int, Range(least=0)], batch_size: Count = 1024) -> Iterator[slice]:
     """The rows from 0 to N - 1 in order, so many at a time that memory does not grow with N times the widths."""
-    check_arguments(batches, {"N": N, "batch_size": batch_size})
+    check_arguments(batches, locals())
     return (slice(start, min(start + batch_size, N)) for start in range(0, N, batch_size))
 
 

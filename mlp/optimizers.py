@@ -111,8 +111,8 @@ class SGD(Base):
     """
 
     def __init__(self, learning_rate: Positive = 0.1, momentum: Fraction = 0.0, nesterov: bool = False) -> None:
+        check_arguments(SGD.__init__, locals())
         super().__init__()
-        check_arguments(SGD.__init__, {"learning_rate": learning_rate, "momentum": momentum, "nesterov": nesterov})
         if nesterov and momentum == 0:
             raise ValueError("nesterov=True needs a momentum above 0")
         self.learning_rate = learning_rate
@@ -155,9 +155,8 @@ class Adam(Base):
         beta2: Fraction = 0.999,
         epsilon: Positive = 1e-8,
     ) -> None:
+        check_arguments(Adam.__init__, locals())
         super().__init__()
-        values = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2, "epsilon": epsilon}
-        check_arguments(Adam.__init__, values)
         self.learning_rate = learning_rate
         self.beta1 = beta1
         self.beta2 = beta2
@@ -197,7 +196,7 @@ def rates_of(network: Network, factors: Mapping[str, float]) -> Array | None:
     A key is the name of a parameter in the network, "W1", or in its layers, "b" for all biases; the former counts more.
     Raises ValueError for a name that no parameter has, and for a factor that is not above 0.
     """
-    check_arguments(rates_of, {"network": network, "factors": factors})
+    check_arguments(rates_of, locals())
     if not factors:
         return None
     for name, factor in factors.items():

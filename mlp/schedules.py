@@ -24,13 +24,13 @@ def constant() -> Schedule:
 
 def step(every: Positive, factor: Positive = 0.1) -> Schedule:
     """factor(t) = factor^floor(t / every): multiplied by `factor` after each `every` epochs."""
-    check_arguments(step, {"every": every, "factor": factor})
+    check_arguments(step, locals())
     return lambda t: factor ** math.floor(t / every)
 
 
 def exponential(decay: Positive) -> Schedule:
     """factor(t) = decay^t: multiplied by `decay` in the course of each epoch, a little at every step."""
-    check_arguments(exponential, {"decay": decay})
+    check_arguments(exponential, locals())
     return lambda t: decay**t
 
 
@@ -39,7 +39,7 @@ def cosine(epochs: Positive, floor: Annotated[float, Range(least=0, most=1)] = 0
 
     Half a period of SGDR without restarts (Loshchilov and Hutter 2017, eq. 5).
     """
-    check_arguments(cosine, {"epochs": epochs, "floor": floor})
+    check_arguments(cosine, locals())
     return lambda t: floor + (1 - floor) * (1 + math.cos(math.pi * min(t / epochs, 1.0))) / 2
 
 
@@ -49,7 +49,7 @@ def cycles(epochs: Positive, count: Annotated[int, Range(least=1, most=20)] = 4)
     Each cycle is twice as long as the one before and rises from 0 to 1 and back (Holzmüller, Grinsztajn and Steinwart
     2024, where n = 4 is "coslog4"), so that early epochs find what late ones make precise.
     """
-    check_arguments(cycles, {"epochs": epochs, "count": count})
+    check_arguments(cycles, locals())
     stretch = 2.0**count - 1
     return lambda t: (1 - math.cos(2 * math.pi * math.log2(1 + stretch * min(t / epochs, 1.0)))) / 2
 
@@ -61,7 +61,7 @@ def one_cycle(
 
     The superconvergence policy (Smith and Topin 2019, sec. 3), with cosines in the place of straight lines.
     """
-    check_arguments(one_cycle, {"epochs": epochs, "rise": rise, "start": start})
+    check_arguments(one_cycle, locals())
     top = rise * epochs
 
     def factor(t: float) -> float:
@@ -74,8 +74,8 @@ def one_cycle(
 
 def warm_up(schedule: Schedule, epochs: Positive) -> Schedule:
     """factor(t) = (t / epochs) schedule(t) while t < epochs, then schedule(t): a linear start (Goyal et al. 2017)."""
-    check_arguments(warm_up, {"epochs": epochs})
     check_schedule(schedule)
+    check_arguments(warm_up, locals())
     return lambda t: min(t / epochs, 1.0) * schedule(t)
 
 

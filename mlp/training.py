@@ -31,8 +31,8 @@ class Training:
 
     `data` is (X, Y) with one example a row: X is N x D, Y is N x K (one-hot for classes); `valid` likewise. (X, Y, w)
     has N weights of the rows as well, and their costs are multiplied by these (see `mlp.losses.mean_cost`). Each epoch
-    shuffles all rows with `rng` and cuts them into minibatches of `batch_size`, the last one shorter where they do not
-    divide. Every minibatch steps along the gradient of its own mean cost plus the L2 penalty.
+    shuffles all rows with `rng` and cuts them into minibatches of `batch_size`; the last one is smaller if `batch_size`
+    does not divide N. Every minibatch steps along the gradient of its own mean cost plus the L2 penalty.
 
     - `metrics` maps names to functions of predictions and targets (both K x N), computed on the validation set;
     - `l2` is the strength of the L2 penalty, `weight_decay` that of decoupled decay (see `mlp.penalties`);
@@ -102,7 +102,7 @@ class Training:
         return (record for record in self.minibatches() if isinstance(record, EpochRecord))
 
     def minibatches(self) -> Iterator[MinibatchRecord | EpochRecord]:
-        """The same, with a `MinibatchRecord` after each minibatch; left after any record, it can be gone on with."""
+        """The same, with a `MinibatchRecord` after each minibatch. It may stop after any record and continue later."""
         while self.progress.epoch < self.epochs and not self.progress.out_of(self.patience):
             if (yield from self.run_epoch()):
                 return

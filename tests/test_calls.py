@@ -8,6 +8,10 @@ import pytest
 
 import mlp.autodiff as ad
 from mlp import SGD, Activation, Adam, L2Penalty, Layer, Network, Progress, evaluate, schedules, train
+from mlp.experiments.assemble import prepare
+from mlp.experiments.average import load
+from mlp.experiments.config.load import load_config
+from mlp.experiments.model import load_model
 from mlp.initialization import initial_weights
 from mlp.layers import Coupling, Dropout, Embedding, Gain, LayerNorm, Mix, Periodic, Recompute, Residual, Reversible
 from mlp.losses import Huber, LogisticCrossEntropy, Poisson, Quantile, SoftmaxCrossEntropy, SquaredError
@@ -16,6 +20,7 @@ from mlp.monitor import Monitor
 from mlp.optimizers import gradient_norm, rates_of
 from mlp.penalties import WeightDecay
 from mlp.schedules import cosine, step, warm_up
+from mlp.tables import Reading, column_names, read_table
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
@@ -198,6 +203,12 @@ MISUSES = {
         "got -1",
         "(Y + 1) / 2",
     ),
+    "labels under logistic": (
+        lambda: training(loss=LogisticCrossEntropy(), data=(X, labels[:, None] * [1, 3])),
+        "data: the targets Y must be from 0 to 1",
+        "got 3",
+    ),
+    "no column": (lambda: SquaredError().cost(Y.T[:, :0], Y.T[:, :0]), "at least one column"),
     "negative counts": (lambda: training(loss=Poisson()), "data: the targets Y must be 0 or more"),
     "evaluate's targets": (lambda: evaluate(Network([layer()]), SoftmaxCrossEntropy(), (X, Y)), "sum to 1"),
     "evaluate's network": (lambda: evaluate(layer(), SquaredError(), (X, Y)), "network must be", "got Layer("),
@@ -240,6 +251,16 @@ MISUSES = {
     "bars by name": (lambda: ad.reverse_mode(node())["u"], "'u'", "the node itself"),
     "jacobian of a value": (lambda: ad.jacobian(3.0, X), "f must be a function", "got 3.0"),
     "drawing a node": (lambda: ad.to_dot(node()), "graph must be a Graph", "got Node("),
+    # Files and tables.
+    "target as text": (lambda: read_table("a.csv", targets="survived"), "targets must be a list", "got 'survived'"),
+    "table of nothing": (lambda: read_table(None), "path must be a Path or text", "got None"),
+    "names of a number": (lambda: column_names(3, Reading()), "path must be a Path or text", "got 3"),
+    "config as a dict": (lambda: load_config({}), "path must be a Path or text", "got a dict"),
+    "overrides as text": (lambda: load_config("a.yaml", "a=1"), "overrides must be a list", "got 'a=1'"),
+    "model of nothing": (lambda: load_model(None), "path must be a Path or text", "got None"),
+    "an epoch's number": (lambda: load("a", epoch=3), "epoch must be text", "got 3"),
+    "an epoch's name": (lambda: load("a", epoch="first"), "epoch must be one of best, last", "got 'first'"),
+    "a path to prepare": (lambda: prepare("a.yaml"), "loaded must be a LoadedConfig", "got 'a.yaml'"),
     "operation's name": (lambda: ad.record("sin", node()), "operation must be an Operation", "got 'sin'"),
 }
 

@@ -65,13 +65,13 @@ def draw_graph(
     expression has no box. With `fold=True`, neither has a node without a name that is used once: its formula stands in
     that of its child. Raises ValueError for a graph without nodes or with more than 100 boxes.
     """
+    check_arguments(draw_graph, locals())
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.offsetbox import AnnotationBbox
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path as Curve
 
-    check_arguments(draw_graph, {"graph": graph, "path": path, "dots": dots, "bars": bars, "fold": fold})
     shown = titles(graph, fold)
     if not 0 < len(shown) <= MOST_BOXES:
         raise ValueError(f"a picture has 1 to {MOST_BOXES} boxes, this graph needs {len(shown)}")
@@ -160,7 +160,7 @@ def layers(parents: Mapping[int, list[int]]) -> dict[int, int]:
 
 def to_dot(graph: Graph, dots: Quantities = None, bars: Quantities = None) -> str:
     """Write the graph in the language of Graphviz: `dot -Tsvg`. All nodes have a box, with the rows of `draw_graph`."""
-    check_arguments(to_dot, {"graph": graph, "dots": dots, "bars": bars})
+    check_arguments(to_dot, locals())
     names = [node.name or f"n{node.index}" for node in graph.nodes]
     text = ["digraph {", '  rankdir=LR; node [shape=box, style=rounded, fontname="monospace"];']
     for node, name in zip(graph.nodes, names, strict=True):

@@ -256,7 +256,7 @@ def jacobian(f: Callable[[Any], Any], A: Any, *, mode: str = "reverse", limit: C
     Raises ValueError for more than `limit` elements: N x N matrices have N^4 of them, and A_bar needs none. Raises it
     also when f does not return one node computed from its input, and for another mode.
     """
-    check_arguments(jacobian, {"f": f, "mode": mode, "limit": limit})
+    check_arguments(jacobian, locals())
     graph = Graph()
     parent = graph.input(A, "A")
     C = f(parent)

@@ -98,7 +98,7 @@ def dot_product(problem: Problem, rng: np.random.Generator) -> Result:
 
 
 def choose(bar: Array, elements: int, rng: np.random.Generator) -> list[Index]:
-    """Choose all places of a small array; of a large one about so many that hit different rows and columns.
+    """Choose all places of a small array; of a large one about `elements`, spread over rows and columns.
 
     The largest element (or one that is not a number) is always among them.
     """

@@ -35,9 +35,9 @@ def check_network(
     """Check a network, one's own included, on a minibatch: X is K_0 x B, Y is K_L x B.
 
     The bar of F comes first, then those of each layer's parameters and input from the top down, as the reverse sweep
-    goes, against numerical derivatives of `loss.cost`. What is below a wrong bar is wrong too; the guess is at the
-    highest. Then come the sweep as a whole, and the L2 penalty, or a `penalty` of one's own with the same methods. A
-    single column is taken twice. The network is left bitwise as it was. What backward raises is a failure.
+    goes, against numerical derivatives of `loss.cost`. A wrong bar makes all bars below it wrong; the guess stands at
+    the topmost. Then come the sweep as a whole, and the L2 penalty, or a `penalty` of one's own with the same methods.
+    A single column is taken twice. The network is left bitwise as it was. What backward raises is a failure.
 
     Parameters go by their names in the network; the input of layer 1 is "X", and that of layer l + 1 is "H<l>". A layer
     that stands twice has the names of its first place, and its bars are sums (note, footnote 6).

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mlp.arguments import check_arguments
 from mlp.errors import ConfigError, DataError
 from mlp.experiments.advice import opening_advice
 from mlp.experiments.config import schema
@@ -41,6 +42,7 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
     `advise=False` leaves out the notes, for those who do not show them. Raises DataError for what the tables hold,
     ConfigError for what does not fit them.
     """
+    check_arguments(prepare, locals())
     config, data = loaded.config, loaded.config.data
     split_rng, weight_rng, shuffle_rng = generators(config)
     tables, sha256 = read_splits(loaded, split_rng)

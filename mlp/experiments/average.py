@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from mlp.arguments import check_arguments
 from mlp.evaluation import sweep
 from mlp.experiments.checkpoint import NAME, with_last_theta
 from mlp.experiments.model import Model, beyond, model_of, read_model
@@ -16,7 +17,7 @@ from mlp.minibatches import batches
 from mlp.tables import Table
 from mlp.tables.table import examples
 from mlp.text import listed
-from mlp.types import Array, Examples
+from mlp.types import Array, Examples, OneOf
 
 MOST_MEMBERS = 1000
 
@@ -73,11 +74,12 @@ class Average(Model):
         return {"members": [header for header, _ in found]}, arrays
 
 
-def load(path: Path | str, epoch: str = "best") -> Model:
+def load(path: Path | str, epoch: Annotated[str, OneOf(("best", "last"))] = "best") -> Model:
     """Read a model, or an average of models, as `load_model` does: of its best epoch, or the "last" of a run directory.
 
     Raises FileError when there is no last.npz for the latter, or it is of another run.
     """
+    check_arguments(load, locals())
     model = read_model(path, lambda header, arrays: (average_of if "members" in header else model_of)(header, arrays))
     return model if epoch == "best" else with_last_theta(model, Path(path) / NAME)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mlp.arguments import check_arguments
 from mlp.errors import DataError, FileError
 from mlp.evaluation import scores_of, sweep, targets
 from mlp.experiments.config.schema import Config
@@ -213,6 +214,7 @@ def load_model(path: Path | str) -> Model:
 
 def read_model(path: Path | str, make: Callable[[dict[str, Any], dict[str, Array]], Model]) -> Model:
     """The same, where `make` makes the model of header and arrays."""
+    check_arguments(read_model, locals())
     path = Path(path)
     path = path / "model.npz" if os.path.isdir(path) else path
     header, arrays = read_arrays(path, KIND)

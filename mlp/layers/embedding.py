@@ -43,7 +43,7 @@ class Embedding(Parameters):
     penalized: ClassVar[tuple[str, ...]] = ("W",)
 
     def __init__(self, n_in: Count, categories: Sequence[Sequence[int]], W: Any) -> None:
-        check_arguments(Embedding.__init__, {"n_in": n_in, "categories": categories})
+        check_arguments(Embedding.__init__, locals())
         for rows in categories:
             check_whole("categories", rows)
         self.n_in, self.categories, self.W = n_in, [list(rows) for rows in categories], float_array(W, "W")

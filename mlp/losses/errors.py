@@ -142,7 +142,7 @@ class Huber(Residuals):
     chance_words = "the mean Huber loss of the targets' distances from their median"
 
     def __init__(self, delta: Positive = 1.0) -> None:
-        check_arguments(Huber.__init__, {"delta": delta})
+        check_arguments(Huber.__init__, locals())
         self.delta = float(delta)
 
     def h(self, R: Array) -> Array:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from mlp.arguments import check_arguments
 from mlp.errors import DataError
 from mlp.tables.array_files import read_npy, read_npz
 from mlp.tables.reading import Reading
@@ -57,6 +58,7 @@ def read_table(
     besides, as "number", as "text", or None for what they look like. A column of numbers and texts is refused; if not
     `strict`, it is a category.
     """
+    check_arguments(read_table, locals())
     kinds, others, reading = kinds or {}, others or {}, reading or Reading()
     overlap = sorted(set(targets) & set(inputs or ()))
     if overlap:
@@ -94,6 +96,7 @@ def column_names(path: Path | str, reading: Reading, wanted: Sequence[str] = ())
     """The names of all columns of a table that is no array, in their order (`wanted` helps to see its header)."""
     from mlp.tables.files import names_of
 
+    check_arguments(column_names, locals())
     files = [Path(each) for each in files_of(path)]
     try:
         for each in files:

@@ -61,7 +61,7 @@ def data(n=23):
 
 
 def trained(net, stop_after=None, **options):
-    """Records of a training; it is left after a minibatch and gone on with, if that is asked for."""
+    """Records of a training; if asked for, it stops after a minibatch and continues."""
     progress, rng, optimizer = Progress(), np.random.default_rng(5), SGD(0.1, 0.9)
     options = {"rng": rng, "epochs": 3, "batch_size": 5, "progress": progress} | options
     records = []

@@ -206,7 +206,7 @@ def test_every_row_is_one_ranks(B, size):
 
 
 def test_a_wish_of_one_rank_stops_all_after_the_same_minibatch():
-    """And what they leave is gone on with by one process, as if nobody had stopped."""
+    """One process continues what they leave, as if nobody had stopped."""
     options = dict(epochs=3, batch_size=8)
     data, _ = make_data()
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mlp.arguments import check_arguments
 from mlp.errors import ConfigError, DataError
 from mlp.experiments.config.mistakes import mistakes
 from mlp.experiments.config.schema import NAMES, Config, Data, LossSection
@@ -47,6 +48,7 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> LoadedConfig
     are relative to the config's folder (for "-" to the working directory), `~` is the home folder, and $NAME is not
     expanded. Raises ConfigError with one line for each mistake.
     """
+    check_arguments(load_config, locals())
     source = "standard input" if str(path) == "-" else str(path)
     tree = parse_yaml(read_config_file(path), source)
     if tree.data is None:
