@@ -72,7 +72,9 @@ def check_fit(name: str, network: Network, loss: Loss, data: Data) -> None:
                 look(columns(data[1], rows, dtype))
             loss.cost(F, targets(data[1], first, F))
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+        if type(error) is ValueError:  # and not what a file could not be read for
+            raise ValueError(f"{name}: {error}") from None
+        raise
 
 
 def measure(

@@ -20,6 +20,7 @@ class LayerLike(Protocol):
     `parameters`, of that parameter's shape. `out` maps the names to arrays that the bars may be written into; a layer
     that does not take it has its bars copied. `penalized` lists the parameters that an L2 penalty and weight decay act
     on. A layer that fixes its sizes may have `n_in` and `n_out`, and the network then checks that neighbours fit.
+    One that can tell whether its values are still right may have `check_unchanged(values)` (see `Layer`).
     One whose `forward(H_in, draws=None)` takes random numbers gets them in training (see `mlp.layers.dropout.Draws`),
     and one that has `follow(values)` gets its values after each step, to move those parameters that are `buffers`.
     """

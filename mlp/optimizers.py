@@ -51,9 +51,9 @@ class Base:
         if not (is_float_array(theta) and is_float_array(theta_bar) and isinstance(eta, (float, np.ndarray))):
             check_array("theta", theta)
             check_array("theta_bar", theta_bar)
-            if not isinstance(eta, np.ndarray):
-                check_argument("eta", float, eta)
-        if theta_bar.shape != theta.shape or theta.ndim != 1 or getattr(eta, "shape", theta.shape) != theta.shape:
+            check_argument("eta", Rate, eta)
+        own_rates = isinstance(eta, np.ndarray)
+        if theta.ndim != 1 or theta_bar.shape != theta.shape or (own_rates and np.shape(eta) != theta.shape):
             raise ValueError(
                 f"theta has shape {theta.shape}, theta_bar {theta_bar.shape} and eta {np.shape(eta)}, expected vectors "
                 "as long, or a number for eta"

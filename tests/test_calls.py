@@ -444,3 +444,29 @@ SAID_AS = {
 
 def copied(keys):
     return {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in keys.items()}
+
+
+RIGHT = {
+    "NumPy's numbers": lambda: training(epochs=np.int64(1), l2=np.float32(0.1), optimizer=SGD(np.float64(0.1))),
+    "a single rate": lambda: training(optimizer=SGD(np.float32(0.1))),
+    "own rates": lambda: training(rate_factors={"b": 2}),
+    "a tuple of layers": lambda: training(network=Network((layer(),))),
+    "boolean targets": lambda: training(loss=LogisticCrossEntropy(), data=(X, Y > 0)),
+    "whole numbers": lambda: training(loss=SoftmaxCrossEntropy(), data=(X, np.eye(2, dtype=int)[labels])),
+    "shares": lambda: training(loss=SoftmaxCrossEntropy(), data=(X, np.full((5, 2), 0.5, np.float32))),
+    "lists for a layer": lambda: Layer([[1, 2]], [[0]], "tanh").forward([[1], [2]]),
+    "W replaced": lambda: setattr(layer(), "W", np.ones((2, 4), int)),
+    "arrays beside a node": lambda: np.eye(2) @ (2.0 + np.ones((2, 2)) * node(S)) / np.float64(2),
+    "a wide minibatch": lambda: wide().backward(wide().forward(np.ones((500, 64), np.float32)), np.ones((9, 64))),
+}
+
+
+def wide():
+    return Layer.initialize(500, 9, "tanh", rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_is_taken(name):
+    found = RIGHT[name]()
+    if found is not None and hasattr(found, "minibatches"):
+        assert len(list(found)) == 1

@@ -6,7 +6,8 @@ that have weights. F holds the outputs of a linear last layer; the logistic and 
 losses, where value and slope simplify, and `predict` applies them.
 
 A loss of your own is any object with `cost`, `seed` and `predict` (and a `name`, for messages); it may offer
-`cost_and_seed` too, where the two share work, and `costs`, without which it takes no weights. For configs it is one
+`cost_and_seed` too, where the two share work, `costs`, without which it takes no weights, and `check_targets(Y)`, which
+raises ValueError for targets that are not for it: `train` calls it once. For configs it is one
 class with what `NamedLoss` lists, and one row in LOSSES.
 """
 

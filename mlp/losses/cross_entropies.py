@@ -14,7 +14,7 @@ from mlp.types import Array
 
 ONE_HOT = " (np.eye(K)[labels].T makes labels one-hot)"
 HINT = " (shares of classes, which sum to 1: np.eye(K)[labels] makes labels one-hot, a row each)"
-SUM_NEAR = 1e-3  # so far may a sum of shares be off, which are rounded
+SUM_NEAR = 1e-3  # shares are rounded, so their sum may be off by this
 NEAR = 1e-15  # to certainty: as close as a mean of probabilities comes to it
 
 
@@ -67,7 +67,7 @@ class LogisticCrossEntropy:
 
     def check_targets(self, Y: Array) -> None:
         """Raises ValueError for targets outside 0 to 1."""
-        check_bounds(Y, 0, 1, "; (Y + 1) / 2 makes it of targets of -1 and 1")
+        check_bounds(Y, 0, 1, " (for targets of -1 and 1 pass (Y + 1) / 2)")
 
     def predict(self, F: Array) -> Array:
         check_array("F", F)
