@@ -67,7 +67,7 @@ class Stack:
 
     def __init__(self, layers: Sequence[Any], *more: Any) -> None:
         if more or not isinstance(layers, (list, tuple)):
-            raise wrong("layers", "a list of layers, such as [a, b]", (layers, *more) if more else layers)
+            raise wrong("layers", "a list of layers, such as [a, b]", layers)
         self.layers: tuple[LayerLike, ...] = tuple(layers)
         for number, layer in enumerate(self.layers, 1):
             check_argument(f"layer {number}", LayerLike, layer)

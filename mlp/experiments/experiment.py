@@ -85,9 +85,8 @@ class Experiment:
     def minibatches(self, progress: Progress) -> Iterator[EpochRecord | MinibatchRecord]:
         """The same training in smaller steps."""
         keep_freed_memory()
-        training = self.training(progress)
         with self.threads().limit(), self.waiting.measure():
-            yield from training.minibatches()
+            yield from self.training(progress).minibatches()
 
     def training(self, progress: Progress, **changes: Any) -> Training:
         """The training of the config, but for what `changes` say (see `mlp.train`)."""
