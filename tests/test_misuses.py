@@ -227,6 +227,11 @@ MISUSES = {
     "bars by name": (lambda: ad.reverse_mode(node())["u"], "'u'", "the node itself"),
     "jacobian of a value": (lambda: ad.jacobian(3.0, X), "f must be a function", "got 3.0"),
     "drawing a node": (lambda: ad.to_dot(node()), "graph must be a Graph", "got Node("),
+    "a list in a form": (lambda: ad.quadratic_form(None, np.eye(2)), "B must hold numbers", "got None"),
+    "texts in a trace": (lambda: ad.trace_product(np.eye(2), [["a"]]), "B must hold numbers", "got a list"),
+    "triangle of a function": (lambda: ad.tril(len), "A must hold numbers", "got the function len"),
+    "a shape of floats": (lambda: ad.reshape(node(np.eye(2)), 1.5), "shape must be a list of whole numbers"),
+    "a coefficient": (lambda: ad.matrix_polynomial(np.eye(2), 3.0), "coefficients must be a list of real numbers"),
     # Files and tables.
     "target as text": (lambda: read_table("a.csv", targets="survived"), "targets must be a list", "got 'survived'"),
     "table of nothing": (lambda: read_table(None), "path must be a Path or text", "got None"),

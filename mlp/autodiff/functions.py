@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlp.arguments import check_whole, float_array
 from mlp.autodiff.graph import Node, record
 from mlp.autodiff.rules import OPERATIONS
 from mlp.autodiff.rules.preconditions import is_matrix, is_square
@@ -80,17 +81,20 @@ trace = of("trace")
 
 def reshape(A: Any, shape: int | tuple[int, ...]) -> Any:
     """The elements of A, row by row, in another shape; -1 stands for the length that fits."""
+    check_whole("shape", shape if isinstance(shape, (list, tuple)) else [shape])
     return record(OPERATIONS["reshape"], A, shape=shape)
 
 
 def tril(A: Any, k: int = 0) -> Any:
     """The lower triangle of a matrix, up to its k-th diagonal above the main one; zeros elsewhere."""
+    A = operand(A, "A")
     is_matrix("tril", A)
     return mask(A, np.tri(A.shape[0], A.shape[1], k, dtype=bool))
 
 
 def triu(A: Any, k: int = 0) -> Any:
     """The upper triangle of a matrix, from its k-th diagonal above the main one; zeros elsewhere."""
+    A = operand(A, "A")
     is_matrix("triu", A)
     return mask(A, ~np.tri(A.shape[0], A.shape[1], k - 1, dtype=bool))
 
@@ -136,6 +140,11 @@ svd = of("svd")
 # Compositions, of nodes or arrays. (So are `tril`, `triu` and `mean` above.)
 
 
+def operand(A: Any, name: str) -> Any:
+    """A node, or numbers as an array of floats. Raises ValueError for what is neither."""
+    return A if isinstance(A, Node) else float_array(A, name)
+
+
 def vec(A: Any) -> Any:
     """The columns of A under each other, in one column."""
     return reshape(transpose(A), (-1, 1))
@@ -143,22 +152,23 @@ def vec(A: Any) -> Any:
 
 def transposed_product(A: Any, B: Any) -> Any:
     """A^T B."""
-    return A.T @ B
+    return operand(A, "A").T @ operand(B, "B")
 
 
 def bilinear_form(X: Any, A: Any, Y: Any) -> Any:
     """X^T A Y of matrices, or x^T A y of vectors."""
-    return X.T @ A @ Y
+    return operand(X, "X").T @ operand(A, "A") @ operand(Y, "Y")
 
 
 def quadratic_form(B: Any, A: Any) -> Any:
     """B^T A B of matrices, or b^T A b of a vector."""
-    return B.T @ A @ B
+    B = operand(B, "B")
+    return B.T @ operand(A, "A") @ B
 
 
 def inverse_quadratic_form(B: Any, A: Any) -> Any:
     """B^T A^-1 B of matrices, or b^T A^-1 b of a vector."""
-    return B.T @ solve(A, B)
+    return operand(B, "B").T @ solve(A, B)
 
 
 def solve_transposed(A: Any, B: Any) -> Any:
@@ -178,6 +188,7 @@ def solve_triangular(L: Any, B: Any) -> Any:
 
 def trace_product(A: Any, B: Any) -> Any:
     """tr(A^T B), the sum of A_ij B_ij: the inner product <A, B>."""
+    A, B = operand(A, "A"), operand(B, "B")
     if A.shape != B.shape:
         raise ValueError(f"trace_product: shapes {A.shape} and {B.shape} do not fit in tr(A^T B)")
     return sum(A * B)
@@ -185,12 +196,13 @@ def trace_product(A: Any, B: Any) -> Any:
 
 def trace_matrix_product(A: Any, B: Any) -> Any:
     """tr(A B), the sum of A_ij B_ji."""
-    return trace_product(A, B.T)
+    return trace_product(A, operand(B, "B").T)
 
 
 def trace_quadratic_form(B: Any, A: Any) -> Any:
     """tr(B^T A B)."""
-    return trace_product(B, A @ B)
+    B = operand(B, "B")
+    return trace_product(B, operand(A, "A") @ B)
 
 
 def trace_inverse(A: Any) -> Any:
@@ -205,6 +217,7 @@ def squared_frobenius_norm(A: Any) -> Any:
 
 def frobenius_norm(A: Any) -> Any:
     """|A|_F. Raises ValueError for A = 0, the tip of a cone, where there is no derivative."""
+    A = operand(A, "A")
     largest = np.abs(A.value if isinstance(A, Node) else A).max(initial=0)
     if largest == 0:
         raise ValueError("frobenius_norm: the matrix is 0, where the norm has no derivative")
@@ -238,17 +251,19 @@ def nuclear_norm(A: Any) -> Any:
 
 def matrix_polynomial(A: Any, coefficients: Sequence[float]) -> Any:
     """The sum over n of a_n A^n of a square A, with numbers (a_0, a_1, ...); ValueError when there is none."""
+    A = operand(A, "A")
     value = A.value if isinstance(A, Node) else A
     is_square("matrix_polynomial", value)
-    if len(coefficients) == 0:
-        raise ValueError("matrix_polynomial: needs at least one coefficient")
+    numbers = float_array(coefficients, "coefficients")
+    if numbers.ndim != 1 or len(numbers) == 0 or np.iscomplexobj(numbers):
+        raise ValueError("matrix_polynomial: coefficients must be a list of real numbers, at least one coefficient")
     identity = np.eye(len(value), dtype=value.dtype)
     C = 0 * identity
-    for a in reversed(coefficients):  # Horner's rule
+    for a in reversed(numbers):  # Horner's rule
         C = A @ C + float(a) * identity
     return C
 
 
 if not TYPE_CHECKING:  # mypy reads no list that is computed, and takes every name that is defined here
     own = {name: f for name, f in globals().items() if isinstance(f, FunctionType) and f.__module__ == __name__}
-    __all__ = [name for name in own if name != "of"]
+    __all__ = [name for name in own if name not in ("of", "operand")]
