@@ -86,11 +86,8 @@ class Stack:
         once = [sum(other is layer for other in self.layers) == 1 for layer in self.layers]
         takes_out = ["out" in signature(layer.backward).parameters for layer in self.layers]
         self.writes_out = [a and b for a, b in zip(once, takes_out, strict=True)]  # bars straight into theta_bar
-        self.followers = [
-            number
-            for number, layer in enumerate(self.layers)
-            if hasattr(layer, "follow") and getattr(layer, "follows", True)
-        ]
+        follow = [hasattr(layer, "follow") and getattr(layer, "follows", True) for layer in self.layers]
+        self.followers = np.flatnonzero(follow).tolist()
         self.draws = [
             "draws" in signature(layer.forward).parameters and getattr(layer, "random", True) for layer in self.layers
         ]

@@ -11,10 +11,22 @@ import mlp.autodiff as ad
 from mlp import SGD, Activation, Adam, L2Penalty, Layer, Network, Progress, evaluate, schedules, train
 from mlp.errors import DataError
 from mlp.initialization import initial_weights
-from mlp.layers import Coupling, Dropout, Embedding, Gain, LayerNorm, Mix, Periodic, Recompute, Residual, Reversible
-from mlp.losses import Huber, LogisticCrossEntropy, Poisson, Quantile, SoftmaxCrossEntropy, SquaredError
+from mlp.layers import (
+    BatchNorm,
+    Coupling,
+    Dropout,
+    Embedding,
+    Gain,
+    LayerNorm,
+    Mix,
+    Periodic,
+    Recompute,
+    Residual,
+    Reversible,
+)
+from mlp.losses import LOSSES, Huber, LogisticCrossEntropy, Quantile, SoftmaxCrossEntropy, SquaredError
 from mlp.minibatches import Alone, batches
-from mlp.monitor import Monitor
+from mlp.monitor import Monitor, Plateau
 from mlp.optimizers import gradient_norm, rates_of
 from mlp.penalties import WeightDecay
 
@@ -57,6 +69,7 @@ LAYERS = {
     "Gain": lambda: Gain(np.ones((3, 1))),
     "Mix": lambda: Mix(np.ones((3, 1)), "tanh"),
     "LayerNorm": lambda: LayerNorm(np.ones((3, 1)), np.ones((3, 1))),
+    "BatchNorm": lambda: BatchNorm(*np.ones((4, 3, 1))),
     "Embedding": lambda: Embedding(4, [[1, 2]], np.ones((3, 2))),
     "Periodic": lambda: Periodic(3, [0], [[1.0]], [[0.0]], [[[1.0]]], [[0.0]]),
     "Residual": lambda: Residual([layer(n_out=3)]),
@@ -64,7 +77,7 @@ LAYERS = {
     "Coupling": lambda: Coupling(layer(n_out=3)),
     "Reversible": lambda: Reversible([Coupling(layer(n_out=3))]),
 }
-LOSS_OBJECTS = (SoftmaxCrossEntropy(), LogisticCrossEntropy(), SquaredError(), Huber(), Poisson(), Quantile([0.1, 0.9]))
+LOSS_OBJECTS = tuple({**LOSSES, "quantile": Quantile([0.1, 0.9])}.values())
 
 
 def calls():
@@ -86,6 +99,7 @@ def calls():
     yield "Gain", Gain, {"s": np.ones((3, 1))}
     yield "Mix", Mix, {"a": np.ones((3, 1)), "activation": "tanh"}
     yield "LayerNorm", LayerNorm, {"s": np.ones((3, 1)), "b": np.ones((3, 1))}
+    yield "BatchNorm", BatchNorm, dict.fromkeys(("s", "b", "mean", "variance"), np.ones((3, 1)))
     yield "Embedding", Embedding, {"n_in": 3, "categories": [[0, 1]], "W": np.ones((2, 2))}
     arrays = {"w": [[1.0]], "b": [[1.0]], "V": [[[1.0]]], "c": [[1.0]]}
     yield "Periodic", Periodic, {"n_in": 3, "columns": [0], **arrays}
@@ -126,6 +140,7 @@ def calls():
     yield "warm_up", schedules.warm_up, {"schedule": schedules.constant(), "epochs": 2}
     yield "Monitor", Monitor, {"by": "loss", "ties": "last"}
     yield "Activation", Activation, {"name": "n", "value": np.tanh, "slope": np.tanh, "scheme": "zeros"}
+    yield "Plateau", Plateau, {"factor": 0.5, "patience": 3}
     yield "batches", batches, {"N": 3, "batch_size": 2}
     yield (
         "evaluate",
@@ -135,6 +150,7 @@ def calls():
     right = {"network": network, "loss": SquaredError(), "optimizer": SGD(), "data": (X, Y), **start}
     more = {"valid": (X, Y), "metrics": {}, "l2": 0.0, "weight_decay": 0.0, "schedule": schedules.constant()}
     rest = {"clip": 1.0, "rate_factors": {}, "label_smoothing": 0.0, "ema": 0.5, "monitor": Monitor(), "patience": 3}
+    rest["plateau"] = Plateau(0.1, 3)
     last = {"train_loss": "running", "progress": Progress(), "workers": Alone()}
     yield "train", train, {**right, "epochs": 1, "batch_size": 2, **more, **rest, **last}
     yield "Graph.input", ad.Graph().input, {"value": 1.0, "name": "u"}

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from mlp.layers.dense import float_array
+from mlp.arguments import float_array
 from mlp.layers.dropout import Draws
-from mlp.layers.rows import check_rows, column
+from mlp.layers.rows import Parameters, check_bar, check_rows, column
 from mlp.layers.table import Maker
 from mlp.types import Array, Count
 
@@ -40,7 +40,7 @@ class BatchNormBars(NamedTuple):
     H_in_bar: Array
 
 
-class BatchNorm:
+class BatchNorm(Parameters):
     """H = s * N + b with N = (H_in - mu) / sigma, sigma^2 = v + epsilon, epsilon = 1e-5.
 
     In training, when `forward` is given `Draws`, mu and v are mean and variance of each unit over the B examples of the
@@ -99,6 +99,7 @@ class BatchNorm:
         With the running mean and variance, H_in_bar = N_bar / sigma, mean_bar = -H_in_bar 1 and variance_bar =
         -(H_in_bar * N) 1 / (2 sigma).
         """
+        check_bar(values, BatchNormValues, H_bar)
         N, sigma = values.N, np.sqrt(values.v + EPSILON)
         N_bar = self.s * H_bar
         s_bar, b_bar = (H_bar * N).sum(axis=1, keepdims=True), H_bar.sum(axis=1, keepdims=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp.losses.cross_entropies import NEAR, softmax
+from mlp.losses.cross_entropies import NEAR, check_shares, softmax
 from mlp.losses.loss import check_shapes
 from mlp.types import Array
 
@@ -46,6 +46,10 @@ class Brier:
         P = softmax(F)
         R = P - Y
         return P * (R - (P * R).sum(axis=0)) / F.shape[1]
+
+    def check_targets(self, Y: Array) -> None:
+        """Raises ValueError for columns of Y that are no shares of the classes."""
+        check_shares(Y)
 
     def predict(self, F: Array) -> Array:
         return softmax(F)

@@ -127,11 +127,7 @@ class SoftmaxCrossEntropy:
 
     def check_targets(self, Y: Array) -> None:
         """Raises ValueError for columns of Y that are no shares of the classes."""
-        check_bounds(Y, 0, 1, HINT)
-        total = Y.sum(axis=0, dtype=np.float64)
-        if (np.abs(total - 1) > SUM_NEAR).any():
-            worst = total[np.nanargmax(np.abs(total - 1))]
-            raise ValueError(f"the targets Y of an example must sum to 1, and one sums to {worst:g}{HINT}")
+        check_shares(Y)
 
     def predict(self, F: Array) -> Array:
         return softmax(F)
@@ -139,6 +135,15 @@ class SoftmaxCrossEntropy:
     def link(self, P: Array) -> Array:
         """Logits of these probabilities, log P, of which none is 0."""
         return np.asarray(np.log(np.maximum(P, NEAR, dtype=np.float64)))
+
+
+def check_shares(Y: Array) -> None:
+    """Raises ValueError for columns of Y that are no shares of the classes."""
+    check_bounds(Y, 0, 1, HINT)
+    total = Y.sum(axis=0, dtype=np.float64)
+    if (np.abs(total - 1) > SUM_NEAR).any():
+        worst = total[np.nanargmax(np.abs(total - 1))]
+        raise ValueError(f"the targets Y of an example must sum to 1, and one sums to {worst:g}{HINT}")
 
 
 def softmax(F: Array) -> Array:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlp.arguments import check_array
 from mlp.losses.loss import check_shapes
 from mlp.types import Array
 
@@ -35,8 +36,7 @@ class Gaussian:
     def parts(self, F: Array, Y: Array) -> tuple[Array, Array, Array]:
         """The residuals m - Y, exp(s) and v, each with a row for each target."""
         check_shapes(F, Y)
-        if len(F) % 2:
-            raise ValueError(f"F has {len(F)} rows, expected two for each target: its mean, and s")
+        check_pairs(F)
         E = np.exp(F[1::2])
         return F[::2] - Y[::2], E, E + E.real.dtype.type(LEAST)
 
@@ -58,6 +58,8 @@ class Gaussian:
         return F_bar
 
     def predict(self, F: Array) -> Array:
+        check_array("F", F)
+        check_pairs(F)
         P = F.copy()
         P[1::2] = np.sqrt(np.exp(F[1::2]) + F.real.dtype.type(LEAST))
         return P
@@ -67,3 +69,9 @@ class Gaussian:
         F = P.copy()
         F[1::2] = np.log(np.maximum(P[1::2] ** 2 - LEAST, 1e-30))
         return F
+
+
+def check_pairs(F: Array) -> None:
+    """Raises ValueError unless F has two rows for each target."""
+    if F.ndim != 2 or len(F) % 2:
+        raise ValueError(f"F has shape {F.shape}, expected two rows for each target: its mean, and s")

@@ -97,7 +97,7 @@ def test_the_likelihood_by_hand():
     steep = np.array([[3.0], [-500.0]])  # a target that is met, and a variance of nearly 0
     assert np.isfinite(loss.cost(steep, Y[:, :1]))
     assert loss.seed(steep, Y[:, :1]).tolist() == [[0], [pytest.approx(0)]]
-    with pytest.raises(ValueError, match="two for each target"):
+    with pytest.raises(ValueError, match="two rows for each target"):
         loss.cost(np.zeros((3, 2)), np.zeros((3, 2)))
 
 
