@@ -20,6 +20,7 @@ NOT_THE_SLOPE = "the slope of the activation is not the derivative of its value"
 W_FOR_W_T = "W where Wᵀ belongs"
 OVERWRITTEN = "H_in is used twice, and one use overwrites the other instead of adding to it"
 IN_PLACE = "g is applied in place, on the stored A"
+IN_PLACE_BAR = "A_bar = slope * H_bar makes a new array; H_bar *= slope changes one that others still read"
 DECAY_ON_B = "weight decay on b, which the cost of the penalty leaves out"
 
 Suspects = Mapping[str, Any]

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlp.checking.bar import EXACT, Problem, check_bar, identity
 from mlp.checking.copies import fingerprint, float64, two_columns
-from mlp.checking.results import Result, held
+from mlp.checking.results import Result, attempt, held
 from mlp.losses.loss import cost_and_seed, offers
 from mlp.types import Array
 
@@ -25,14 +25,23 @@ def check_loss(loss: Any, F: Array, Y: Array, *, rng: np.random.Generator | None
     """
     rng = np.random.default_rng(0) if rng is None else rng
     F, Y = two_columns(F, Y)
+    if complaint := no_scalar(loss, F, Y):
+        return [held("c", "scalar", complaint, "")]
     before = fingerprint(F, Y)
     seed = float64(loss.seed(F, Y))
     problem = loss_problem(loss, F, Y, seed)
     results = [check_bar(problem, "F", rng)]
     if seed.shape == F.shape:
-        results += [*mean_of_examples(loss, F, Y, problem), *at_once(loss, F, Y, problem)]
+        results += attempt("c", "minibatch", lambda: mean_of_examples(loss, F, Y, problem))
+        results += attempt("c", "at once", lambda: at_once(loss, F, Y, problem))
     complaint = "" if fingerprint(F, Y) == before else "F or Y was changed in place"
     return [*results, held("state", "called again", complaint, "F and Y are as they were")]
+
+
+def no_scalar(loss: Any, F: Array, Y: Array) -> str:
+    """A complaint about a cost that is no scalar, or nothing."""
+    shape = np.shape(loss.cost(F, Y))
+    return f"the cost has shape {shape}, expected one number: the mean of the examples' costs" if shape else ""
 
 
 def loss_problem(loss: Any, F: Array, Y: Array, seed: Array) -> Problem:

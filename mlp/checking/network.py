@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property, partial
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from mlp.checking.bar import ELEMENTS, EXACT, Problem, check_bar, dot_product, identity
-from mlp.checking.copies import copy_of, fingerprint, float64, other_columns, two_columns, weight_names
-from mlp.checking.guesses import DECAY_ON_B, IN_PLACE, STATE, close, dense_suspects, is_dense
-from mlp.checking.loss import cost_size, loss_problem
+from mlp.checking.bar import EXACT, Problem, check_bar, dot_product, identity
+from mlp.checking.copies import copy_of, fingerprint, other_columns, two_columns, weight_names
+from mlp.checking.guesses import DECAY_ON_B, IN_PLACE, IN_PLACE_BAR, STATE, close, is_dense
+from mlp.checking.loss import loss_problem, no_scalar
 from mlp.checking.results import FAIL, INCONCLUSIVE, Result, attempt, failures, folded, held
+from mlp.checking.sweep import Sweep
 from mlp.network import Network
 from mlp.penalties import L2Penalty
 from mlp.types import Array
@@ -43,7 +43,10 @@ def check_network(
     that stands twice has the names of its first place, and its bars are sums (note, footnote 6).
     """
     rng = np.random.default_rng(0) if rng is None else rng
-    sweep = Sweep(network, loss, *two_columns(X, Y))
+    X, Y = two_columns(X, Y)
+    if complaint := no_scalar(loss, copy_of(network)(X.copy()), Y):
+        return [held("c", "scalar", complaint, "")]
+    sweep = Sweep(network, loss, X, Y)
     top = check_bar(loss_problem(loss, sweep.inputs[-1], sweep.Y, sweep.seed), "F", rng)
     penalty = L2Penalty(l2) if penalty is None else penalty
     return [
@@ -70,96 +73,13 @@ def check_layer(layer: Any, H_in: Array, *, rng: np.random.Generator | None = No
     return [replace(result, what=own_names.get(result.what, result.what.removesuffix("1"))) for result in results]
 
 
-class Sweep:
-    """A minibatch, its values, bars and cost by the names of the arrays, in a private copy of a network in float64."""
-
-    def __init__(self, network: Any, loss: Any, X: Array, Y: Array) -> None:
-        self.loss, self.X, self.Y = loss, X, Y
-        self.unused = copy_of(network)  # never called
-        self.own = copy_of(self.unused)
-        self.own.forward(other_columns(X))  # whoever keeps something keeps the wrong thing
-        self.values = self.own.forward(X.copy())
-        self.inputs = [X, *(value.H for value in self.values)]  # of each layer, and F
-        self.names = ["X", *(f"H{number}" for number in range(1, len(self.values))), "F"]
-        F = self.inputs[-1]
-        self.seed, self.size = float64(loss.seed(F, Y)), cost_size(loss, F, Y)
-        self.arrays = {**self.unused.parameters(), "X": X}
-        self.variants: dict[bool, Network] = {}
-        # In a network of one's own that is no chain of its layers, only the whole can be asked.
-        self.is_chain = np.allclose(chain(self.own.layers, X.copy()), F, equal_nan=True)
-        # The more a forward pass costs, the fewer elements: seconds for 10^4 parameters, and for 10^6 too.
-        self.elements = int(np.clip(2e7 / max(self.own.theta.size, 1), 16, ELEMENTS))
-
-    @cached_property
-    def found(self) -> dict[str, Array]:
-        """The bars that are checked."""
-        return self.bars(self.own, self.values, self.seed)
-
-    def bars(self, own: Network, values: list[Any], seed: Array) -> dict[str, Array]:
-        """The bars of the parameters and of all inputs, layer by layer; one of a layer that stands twice is a sum."""
-        if not self.is_chain:
-            found: Any = own.backward(values, seed, input_bar=True)
-            return {**own.named(float64(found.theta_bar)), "X": float64(found[0].H_in_bar)}
-        bars: dict[str, Array] = {}
-        names = {(id(layer), name): f"{name}{number}" for number, layer, name in own.listed()}
-        H_bar = seed
-        for layer, value, input_name in reversed(list(zip(own.layers, values, self.names, strict=False))):
-            found = layer.backward(value, H_bar, input_bar=True)
-            for name in layer.parameters:
-                full = names[id(layer), name]
-                bars[full] = bars.get(full, 0.0) + float64(getattr(found, f"{name}_bar"))
-            H_bar = bars[input_name] = float64(found.H_in_bar)
-        return bars
-
-    def variant(self, arrays: Mapping[str, Array]) -> Network:
-        """A copy with these arrays, real or complex, in the place of its parameters of these names."""
-        is_complex = any(map(np.iscomplexobj, arrays.values()))
-        if is_complex not in self.variants:
-            self.variants[is_complex] = copy_of(self.unused, np.complex128 if is_complex else np.float64)
-        own = self.variants[is_complex]
-        own.theta = self.unused.theta
-        for name, part in own.parameters().items():
-            part[...] = arrays.get(name, part)
-        return own
-
-    def cost(self, arrays: Mapping[str, Array], start: int = 0) -> Any:
-        """The cost with these arrays in the place of the network's own, from the input of layer `start` (0: X) up."""
-        own, H = self.variant(arrays), arrays.get(self.names[start], self.inputs[start])
-        F = chain(own.layers[start:], H) if self.is_chain else own.forward(H)[-1].H
-        return self.loss.cost(F, self.Y)
-
-    def problem(self) -> Problem:
-        """The parameters and X together."""
-        return Problem(self.cost, self.arrays, self.found, self.size, columns=self.X.shape[1], elements=self.elements)
-
-    def layer_problem(self, start: int) -> Problem:
-        """The parameters and the input of a layer, with what may be wrong about their bars.
-
-        Parameters of a layer that stands twice belong to its first place: only from there up are both in the cost.
-        """
-        own = {name: f"{name}{number}" for number, _, name in self.own.listed() if number == start + 1}
-        names = {**own, "H_in": self.names[start]}
-        layer, H_in = self.own.layers[start], self.inputs[start]
-        H_bar = self.found.get(self.names[start + 1], self.seed)
-        suspects = dense_suspects(layer, H_in, H_bar) if is_dense(layer) else {}
-        return replace(
-            self.problem(),
-            cost=partial(self.cost, start=start),
-            arrays={full: self.arrays.get(full, H_in) for full in names.values()},
-            suspects={full: suspects.get(name, {}) for name, full in names.items()},
-        )
-
-
-def chain(layers: Sequence[Any], H: Any) -> Any:
-    for layer in layers:
-        H = layer.forward(H).H
-    return H
-
-
 def check_sweep(sweep: Sweep, rng: np.random.Generator, top: list[Result]) -> list[Result]:
+    bars = attempt("bars", "backward", lambda: check_bars(sweep, rng, top))
+    if not sweep.swept:
+        return [*top, *bars]
     return [
         *top,
-        *attempt("bars", "backward", lambda: check_bars(sweep, rng, top)),
+        *bars,
         *attempt("bars", "minibatch", lambda: minibatch(sweep)),
         *attempt("bars", "as trained", lambda: as_trained(sweep)),
         *stored(sweep),
@@ -228,7 +148,7 @@ def as_trained(sweep: Sweep) -> list[Result]:
     """Ask for theta_bar as training does, without X_bar and with arrays to write bars into: the same bars."""
     own = sweep.own
     out = own.views(np.full_like(own.theta, np.nan))
-    trained = own.named(own.backward(own.forward(sweep.X.copy()), sweep.seed, out=out).theta_bar)
+    trained = own.named(own.backward(own.forward(sweep.X.copy()), sweep.seed.copy(), out=out).theta_bar)
     pairs = {name: (bar, sweep.found[name]) for name, bar in trained.items()}
     words = ("as in training", "layer by layer")
     return identity("as trained", pairs, words, good="the same bars as training asks for them")
@@ -245,6 +165,10 @@ def called_again(sweep: Sweep) -> Result:
     bars = [sweep.bars(own, values, seed)]
     own.forward(other_columns(X))
     bars.append(sweep.bars(own, values, seed))
+    if sweep.changed:
+        number = min(sweep.changed)
+        complaint = f"backward of {own.layers[number - 1]!r} changes the H_bar that it is given, in place"
+        return held(f"H_bar of layer {number}", "called again", complaint, "", IN_PLACE_BAR)
     if fingerprint(X, seed, own.theta) != before or fingerprint(values) != kept:
         complaint = "forward or backward changed its input, its values, a bar or a parameter in place"
         return held("state", "called again", complaint, "")
@@ -268,7 +192,10 @@ def stored(sweep: Sweep) -> list[Result]:
         if is_dense(layer) and hasattr(values, "A"):
             dense: Any = layer
             A = dense.W @ H_in + dense.b
-            if close(values.A, A) or close(values.A, values.H):
+            # A slope that is one of H alone, such as 1 - H^2, never reads A, which may be overwritten.
+            slope = getattr(dense.g, "slope", None)
+            reads_A = slope is None or not np.array_equal(slope(A, values.H), slope(-A, values.H))
+            if close(values.A, A) or (reads_A and close(values.A, values.H)):
                 pairs[f"A{number}"], suspects[f"A{number}"] = (values.A, A), {IN_PLACE: values.H}
     words = ("stored", "W H + b 1ᵀ")
     return identity("stored", pairs, words, suspects=suspects, good="W H + b 1ᵀ, not overwritten") if pairs else []

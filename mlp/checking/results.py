@@ -44,9 +44,14 @@ def attempt(what: str, check: str, call: Callable[[], Sequence[Result]]) -> list
     try:
         return list(call())
     except Exception as error:
-        misfit = "shapes do not fit: a transpose, or an array of another minibatch?"
-        guess = misfit if isinstance(error, ValueError) else ""
-        return [Result(what, check, FAIL, np.inf, 0.0, f"raised {type(error).__name__}: {error}", guess)]
+        return [raised(what, check, error)]
+
+
+def raised(what: str, check: str, error: Exception) -> Result:
+    """The failure of what could not be computed."""
+    misfit = "shapes do not fit: a transpose, or an array of another minibatch?"
+    guess = misfit if isinstance(error, ValueError) else ""
+    return Result(what, check, FAIL, np.inf, 0.0, f"raised {type(error).__name__}: {error}", guess)
 
 
 def held(what: str, check: str, complaint: str, good: str, guess: str = "") -> Result:

@@ -12,13 +12,15 @@ import numpy as np
 from mlp.checking.bar import EXACT, identity
 from mlp.checking.copies import buffer_names, copy_of, float64, weight_names
 from mlp.checking.guesses import DECAY_ON_B
-from mlp.checking.results import ALL, FAIL, INCONCLUSIVE, PASS, Result, folded, held
+from mlp.checking.results import ALL, FAIL, INCONCLUSIVE, PASS, Result, attempt, folded, held, raised
 from mlp.losses.loss import offers
 from mlp.types import Array
 
 SHORT = "the last, short minibatch is divided by the full B"
 NO_PENALTY = "the derivative of the penalty, l2 W, is missing"
 MEAN_OF_MEANS = "the minibatches' costs are averaged without weighing them by their rows"
+FORGOTTEN_VELOCITY = "the velocity is forgotten from step to step"
+NOT_SAVED = "something that changes from step to step is not in state(), or load_state() leaves it out"
 EVEN = 1e-6  # a step is a small difference of parameters, so rounding leaves more in it
 
 
@@ -27,7 +29,9 @@ def check_optimizer(optimizer: Any, network: Any, *, rng: np.random.Generator | 
     """Check a fresh optimizer, one's own included, on parameters like a network's and random bars.
 
     Its first step has to go downhill in every array, <step, bar> < 0; and with all bars 0 it has to leave alone what is
-    no weight, and to shrink the weights by one factor or leave them too. Optimizer and network are left as they were.
+    no weight, and to shrink the weights by one factor or leave them too. With `momentum`, a second step along the same
+    bars has to be longer; with `state()` and `load_state()`, a copy that loads what was saved after two steps has to
+    take the same third one. Optimizer and network are left as they were.
     """
     rng = np.random.default_rng(0) if rng is None else rng
     own = copy_of(network)
@@ -43,7 +47,38 @@ def check_optimizer(optimizer: Any, network: Any, *, rng: np.random.Generator | 
     return [
         *folded(downhill, "<step, bar> is below 0 in every array"),
         *check_decay(own.named(still), own.parameters(), weight_names(own), "with all bars 0, a step"),
+        *attempt("velocity", "second step", lambda: check_velocity(optimizer, own.theta, theta_bar)),
+        *attempt("state", "saved", lambda: check_state(optimizer, own.theta, rng.normal(size=(3, own.theta.size)))),
     ]
+
+
+def check_velocity(optimizer: Any, theta: Array, theta_bar: Array) -> list[Result]:
+    """Check that a second step along the same bars is longer, where an optimizer has `momentum`."""
+    if not getattr(optimizer, "momentum", 0):
+        return []
+    own, places = copy.deepcopy(optimizer), [theta.copy()]
+    for _ in range(2):
+        places.append(places[-1].copy())
+        own.step(places[-1], theta_bar.copy(), own.learning_rate)
+    first, second = (float(np.linalg.norm(places[k + 1] - places[k])) for k in range(2))
+    told = f"a second step along the same bars is {second / first:.3g} times as long as the first"
+    return [held("velocity", "second step", "" if second > first * (1 + EVEN) else told, told, FORGOTTEN_VELOCITY)]
+
+
+def check_state(optimizer: Any, theta: Array, bars: Array) -> list[Result]:
+    """Take two steps, save the state and load it into a fresh copy: both have to take the same third step."""
+    if not hasattr(optimizer, "state") or not hasattr(optimizer, "load_state"):
+        return []
+    own, fresh, at = copy.deepcopy(optimizer), copy.deepcopy(optimizer), theta.copy()
+    for theta_bar in bars[:2]:
+        own.step(at, theta_bar.copy(), own.learning_rate)
+    fresh.load_state(copy.deepcopy(own.state()), at)
+    after = at.copy(), at.copy()
+    for each, place in zip((own, fresh), after, strict=True):
+        each.step(place, bars[2].copy(), each.learning_rate)
+    words = ("saved and loaded", "going on")
+    results = identity("saved", {"state": after[::-1]}, words, good="the same step after state() and load_state()")
+    return [replace(result, what="state", guess=NOT_SAVED if result.verdict == FAIL else "") for result in results]
 
 
 def first_step(optimizer: Any, theta: Array, theta_bar: Array) -> Array:
@@ -87,7 +122,7 @@ def check_loop(
     be rows of the data, each once and with its own targets; its bars those of its mean cost plus penalty; and
     `train_loss` of the last record (if it has one) the mean cost of all rows. With a `weight_decay` it runs once more,
     and nothing but weights may change. The default batch size leaves a short minibatch. The network is left bitwise as
-    it was. What the loop raises is raised.
+    it was. What the loop raises is a failure.
     """
     rng = np.random.default_rng(0) if rng is None else rng
     X, Y = map(float64, data)
@@ -101,7 +136,11 @@ def check_loop(
         epoch = {"rng": rng, "epochs": 1, "batch_size": batch_size, "l2": l2, **options}
         return list(loop(own, watch, watch, (X.copy(), Y.copy()), **epoch))
 
-    records, steps = run(), watch.steps
+    try:
+        records = run()
+    except Exception as error:
+        return [raised("steps", "minibatches", error)]
+    steps = watch.steps
     if not steps:
         reason = "the loop never called optimizer.step after network.forward and loss.seed"
         return [Result("steps", "minibatches", INCONCLUSIVE, np.nan, EXACT, reason)]
@@ -110,6 +149,7 @@ def check_loop(
     if reported is not None:
         results += check_reported(own, loss, steps, X, Y, float(reported))
     if weight_decay:
+        watch.steps = []
         before = own.theta.copy()
         run(weight_decay=weight_decay)
         decay, parameters = own.named(own.theta - before), own.named(before)
@@ -131,24 +171,32 @@ class Watch:
         self.loss, self.cost, self.name, self.predict = loss, loss.cost, loss.name, loss.predict
         if offers(loss, "costs", "cost"):
             self.costs = loss.costs
-        self.X = self.Y = np.zeros((0, 0))
-        self.drawn: tuple[Any, ...] = ()
+        self.passes: list[tuple[Array, Array, Any]] = []  # X, F and random numbers of each forward since the last step
+        self.swept: tuple[Array, Array, Any] | None = None  # X, Y and random numbers of the last seed
         self.steps: list[Step] = []
         forward = network.forward
 
         def noting(X: Array, *arguments: Any, **options: Any) -> Any:
-            self.X, self.drawn = X.copy(), copy.deepcopy(arguments)
-            return forward(X, *arguments, **options)
+            before = X.copy(), copy.deepcopy(arguments)
+            values = forward(X, *arguments, **options)
+            self.passes.append((before[0], values[-1].H, before[1]))
+            return values
 
         network.forward = noting
 
     def seed(self, F: Array, Y: Array) -> Array:
-        self.Y = Y.copy()
+        """The seed of the loss; F tells which of the forward passes it is for, as a loop may look at others."""
+        for X, H, drawn in reversed(self.passes):
+            if X.shape[1:] == Y.shape[1:] and np.array_equal(F, H, equal_nan=True):
+                self.swept = X, Y.copy(), drawn
+                break
         return np.asarray(self.loss.seed(F, Y))
 
     def step(self, theta: Array, theta_bar: Array, eta: float) -> None:
-        if self.X.size and self.X.shape[1:] == self.Y.shape[1:]:  # or nobody knows of what these are the bars
-            self.steps.append((self.X, self.Y, float64(theta_bar), self.drawn))
+        if self.swept is not None:  # or nobody knows of what these are the bars
+            X, Y, drawn = self.swept
+            self.steps.append((X, Y, float64(theta_bar), drawn))
+        self.passes, self.swept = [], None
 
 
 def check_rows(steps: list[Step], X: Array, Y: Array) -> Result:

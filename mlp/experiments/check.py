@@ -19,6 +19,7 @@ from mlp.checking import (
     check_optimizer,
     check_weights,
 )
+from mlp.checking.results import attempt
 from mlp.experiments.assemble import generators, read_splits
 from mlp.experiments.experiment import Experiment
 from mlp.tables import Table
@@ -46,14 +47,15 @@ def check_experiment(experiment: Experiment, rows: int) -> list[Result]:
     network, rng = copy.deepcopy(model.network), np.random.default_rng(0)
     network.theta += np.where(network.theta == 0, 0.1 * rng.normal(size=network.theta.shape), 0).astype(np.float32)
     few, F = (X_few, Y_few), network(X_few.T)
-    return [
-        *named("data", check_data(training_table(experiment), X, Y, experiment)),
-        *named("loss", check_loss(model.loss, F, Y_few.T)),
-        *named("network", check_network(network, model.loss, X_few.T, Y_few.T, l2)),
-        *named("optimizer", check_optimizer(experiment.optimizer, network)),
-        *named("loop", check_loop(train, network, model.loss, few, l2=l2, weight_decay=weight_decay)),
-        *named("loop", check_weights(train, network, model.loss, few)),
+    parts: list[tuple[str, Callable[[], Sequence[Result]]]] = [
+        ("data", lambda: list(check_data(training_table(experiment), X, Y, experiment))),
+        ("loss", lambda: check_loss(model.loss, F, Y_few.T)),
+        ("network", lambda: check_network(network, model.loss, X_few.T, Y_few.T, l2)),
+        ("optimizer", lambda: check_optimizer(experiment.optimizer, network)),
+        ("loop", lambda: check_loop(train, network, model.loss, few, l2=l2, weight_decay=weight_decay)),
+        ("loop", lambda: check_weights(train, network, model.loss, few)),
     ]
+    return [result for part, check in parts for result in named(part, attempt("all", "as a whole", check))]
 
 
 def named(part: str, results: Iterable[Result]) -> list[Result]:

@@ -155,7 +155,7 @@ def test_what_backward_raises_is_a_failure(rng):
             return super().backward(values, self.W.T @ (self.W @ H_bar))
 
     found = only(check_layer(dense(rng, 3, 4, kind=Raises), rng.normal(size=(3, 5))), "bars")
-    assert "ValueError: matmul" in found.reason
+    assert "ValueError: in backward of layer 1, Layer(3 -> 4, tanh, float64): matmul" in found.reason
     assert "transpose" in found.guess
 
 
