@@ -151,7 +151,7 @@ def test_inputs_that_are_not_scaled_are_the_likely_cause():
     Path("table.csv").write_text("a,b,y\n" + "\n".join(rows) + "\n")
     Path("small.yaml").write_text(
         "data: {path: table.csv, target: y, standardize: false}\ntask: regression\n"
-        "network: {layers: [{units: 4}]}\ntraining: {epochs: 20, seed: 0}\n"
+        "network: {layers: [{units: 4}]}\noptimizer: {name: sgd}\ntraining: {epochs: 20, seed: 0}\n"
     )
     line = diverge("train", "small.yaml", "--out", "run")
     assert re.search(

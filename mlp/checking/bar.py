@@ -129,7 +129,7 @@ class Comparison:
         return v
 
     def slope(self, index: Index) -> Slope:
-        step, (value, bend, noise) = self.steps[index], self.derivative.along(self.step(index))
+        step, (value, bend, noise, _) = self.steps[index], self.derivative.along(self.step(index))
         return Slope(value / step, bend / step, (noise + ROUNDED * EPS * self.problem.size) / step)
 
     def result(self) -> Result:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlp.checking.results import FAIL, PASS, Result
+from mlp.checking.results import FAIL, PASS, Result, as_results
 from mlp.types import Array
 
 OFF_BY_ONE = "labels off by one: is the first label coded as 1, or counted from 1?"
 
 
+@as_results
 def check_labels(Y: Array, written: Sequence[str], labels: Sequence[str], *, name: str = "Y") -> list[Result]:
     """Compare Y, N x K, with the N labels as they are written, where output k stands for `labels[k]`.
 

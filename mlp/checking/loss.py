@@ -9,13 +9,14 @@ import numpy as np
 
 from mlp.checking.bar import EXACT, Problem, check_bar, identity
 from mlp.checking.copies import fingerprint, float64, two_columns
-from mlp.checking.results import Result, attempt, held
+from mlp.checking.results import Result, as_results, attempt, held
 from mlp.losses.loss import cost_and_seed, offers
 from mlp.types import Array
 
 WRONG_AXIS = "the softmax is taken over the wrong axis, the examples instead of the classes"
 
 
+@as_results
 @np.errstate(all="ignore")
 def check_loss(loss: Any, F: Array, Y: Array, *, rng: np.random.Generator | None = None) -> list[Result]:
     """Check a loss, one's own included (see `mlp.losses.Loss`), at outputs F and targets Y, both K x B.

@@ -14,13 +14,14 @@ from mlp.checking.bar import EXACT, Problem, check_bar, dot_product, identity
 from mlp.checking.copies import copy_of, fingerprint, other_columns, two_columns, weight_names
 from mlp.checking.guesses import DECAY_ON_B, IN_PLACE, IN_PLACE_BAR, STATE, close, is_dense
 from mlp.checking.loss import loss_problem, no_scalar
-from mlp.checking.results import FAIL, INCONCLUSIVE, Result, attempt, failures, folded, held
+from mlp.checking.results import FAIL, INCONCLUSIVE, Result, as_results, attempt, failures, folded, held
 from mlp.checking.sweep import Sweep
 from mlp.network import Network
 from mlp.penalties import L2Penalty
 from mlp.types import Array
 
 
+@as_results
 @np.errstate(all="ignore")
 def check_network(
     network: Any,
@@ -55,6 +56,7 @@ def check_network(
     ]
 
 
+@as_results
 @np.errstate(all="ignore")
 def check_layer(layer: Any, H_in: Array, *, rng: np.random.Generator | None = None) -> list[Result]:
     """Check a layer, one's own included (see `mlp.network.LayerLike`), at the input H_in, K_in x B.

@@ -30,11 +30,15 @@ Function = Callable[[Any], Any]
 
 
 class Slope(NamedTuple):
-    """A derivative along a direction; `bend` and `noise` say how far kinks and curvature, and rounding, can move it."""
+    """A derivative along a direction; `bend` and `noise` say how far kinks and curvature, and rounding, can move it.
+
+    `step` is the step that was taken, in units of the direction.
+    """
 
     value: float
     bend: float = 0.0
     noise: float = 0.0
+    step: float = 0.0
 
     @property
     def doubt(self) -> float:
@@ -92,7 +96,7 @@ class Derivative:
             return UNKNOWN
         if not np.iscomplexobj(value) or not np.isfinite(value) or abs(value.real - self.base) > 1e-10 * self.size:
             return UNKNOWN
-        return Slope(float(value.imag) / COMPLEX_STEP)
+        return Slope(float(value.imag) / COMPLEX_STEP, step=COMPLEX_STEP)
 
     def central(self, v: Array) -> Slope:
         """The slope at t = 0 of f(x + t v), from the step t of STEPS that blurs the least.
@@ -110,7 +114,7 @@ class Derivative:
                 continue
             wide, near = (up - down) / (2 * t), (half_up - half_down) / t
             turn = (up - 2 * self.base + down) / t - 2 * (half_up - 2 * self.base + half_down) / (t / 2)
-            slope = Slope((4 * near - wide) / 3, max(abs(wide - near), abs(turn)), 4 * EPS * self.size / t)
+            slope = Slope((4 * near - wide) / 3, max(abs(wide - near), abs(turn)), 4 * EPS * self.size / t, t)
             if np.isfinite(slope.bend):
                 tried.append(slope)
                 if slope.bend + slope.noise <= 1e-2 * TOLERANCE[CENTRAL] * abs(slope.value):

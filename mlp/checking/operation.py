@@ -13,10 +13,11 @@ from mlp.autodiff.operation import Operation
 from mlp.checking.bar import DIRECTIONS, Problem, check_bar, identity
 from mlp.checking.copies import fingerprint, float64
 from mlp.checking.numerical import step_sizes
-from mlp.checking.results import ALL, FAIL, Result, attempt, held
+from mlp.checking.results import ALL, FAIL, Result, as_results, attempt, held
 from mlp.types import Array
 
 
+@as_results
 @np.errstate(all="ignore")
 def check_operation(
     operation: Operation,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec
 
 import numpy as np
 
+from mlp.markup import Markup, html_table
 from mlp.text import aligned
 
+P = ParamSpec("P")
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
 ALL = "all together"  # what a result is about that is about all arrays
 
@@ -33,6 +37,28 @@ class Result:
     def __str__(self) -> str:
         text = f"{self.verdict}: {self.what}, {self.check}: error {self.error:.1e}, limit {self.tolerance:.0e}"
         return text + (f"; {self.reason}" if self.reason else "") + (f"; guess: {self.guess}" if self.guess else "")
+
+
+class Results(list[Result]):
+    """What a check found: a table, in a notebook and in a terminal."""
+
+    def __repr__(self) -> str:
+        return table(self)
+
+    def _repr_html_(self) -> Markup:
+        heading = ("verdict", "array", "check", "error", "limit", "reason", "guess")
+        rows = [(r.verdict, r.what, r.check, f"{r.error:.1e}", f"{r.tolerance:.0e}", r.reason, r.guess) for r in self]
+        return html_table([heading, *rows], caption=counted(self))
+
+
+def as_results(check: Callable[P, list[Result]]) -> Callable[P, Results]:
+    """The same check, whose list is shown as a table."""
+
+    @wraps(check)
+    def shown(*arguments: P.args, **options: P.kwargs) -> Results:
+        return Results(check(*arguments, **options))
+
+    return shown
 
 
 def failures(results: Sequence[Result]) -> list[Result]:
@@ -79,6 +105,10 @@ def table(results: Sequence[Result]) -> str:
         told.append(f"{line}  {result.reason}".rstrip())
         if result.guess:
             told.append(f"{indent}  guess: {result.guess}")
+    return "\n".join([*told, counted(results)])
+
+
+def counted(results: Sequence[Result]) -> str:
+    """The number of each verdict."""
     verdicts = [result.verdict for result in results]
-    told.append(", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in (PASS, FAIL, INCONCLUSIVE)))
-    return "\n".join(told)
+    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in (PASS, FAIL, INCONCLUSIVE))

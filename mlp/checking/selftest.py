@@ -14,7 +14,7 @@ from mlp.checking.labels import OFF_BY_ONE, check_labels
 from mlp.checking.loss import WRONG_AXIS, check_loss, softmax_of_examples
 from mlp.checking.network import check_layer, check_network
 from mlp.checking.operation import check_operation
-from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, failures
+from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, as_results, failures
 from mlp.checking.training import SHORT, check_loop, check_optimizer
 from mlp.checking.weights import DIVIDED, check_weights
 from mlp.layers.dense import Layer, LayerBars, LayerValues
@@ -187,6 +187,7 @@ PLANTED = (
 )
 
 
+@as_results
 def self_test(seed: int = 0) -> list[Result]:
     """One result for each planted mistake (PASS: it was caught), and one for each thing that the package ships."""
     return [*(caught(mistake, seed) for mistake in PLANTED), *shipped(np.random.default_rng(seed))]

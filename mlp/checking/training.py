@@ -12,7 +12,7 @@ import numpy as np
 from mlp.checking.bar import EXACT, identity
 from mlp.checking.copies import buffer_names, copy_of, float64, weight_names
 from mlp.checking.guesses import DECAY_ON_B
-from mlp.checking.results import ALL, FAIL, INCONCLUSIVE, PASS, Result, attempt, folded, held, raised
+from mlp.checking.results import ALL, FAIL, INCONCLUSIVE, PASS, Result, as_results, attempt, folded, held, raised
 from mlp.losses.loss import offers
 from mlp.types import Array
 
@@ -24,6 +24,7 @@ NOT_SAVED = "something that changes from step to step is not in state(), or load
 EVEN = 1e-6  # a step is a small difference of parameters, so rounding leaves more in it
 
 
+@as_results
 @np.errstate(all="ignore")
 def check_optimizer(optimizer: Any, network: Any, *, rng: np.random.Generator | None = None) -> list[Result]:
     """Check a fresh optimizer, one's own included, on parameters like a network's and random bars.
@@ -104,6 +105,7 @@ def check_decay(steps: dict[str, Array], parameters: dict[str, Array], weights: 
     return folded(results, f"on {decayed} alone" if decayed else "none")
 
 
+@as_results
 @np.errstate(all="ignore")
 def check_loop(
     loop: Callable[..., Any],

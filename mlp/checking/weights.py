@@ -9,7 +9,7 @@ import numpy as np
 
 from mlp.checking.bar import EXACT, identity
 from mlp.checking.copies import copy_of, float64
-from mlp.checking.results import INCONCLUSIVE, Result
+from mlp.checking.results import INCONCLUSIVE, Result, as_results
 from mlp.checking.training import Watch
 from mlp.losses.loss import offers
 from mlp.types import Array
@@ -18,6 +18,7 @@ IGNORED = "the weights are left out"
 DIVIDED = "divided by the sum of the weights instead of B, so that the pull of a row depends on its neighbours"
 
 
+@as_results
 @np.errstate(all="ignore")
 def check_weights(
     loop: Callable[..., Any],
