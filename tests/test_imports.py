@@ -16,8 +16,9 @@ GROUND = ("text", "markup", "errors", "types", "arguments", "processors")
 TRAINER = (
     "activations",
     "initialization",
-    "network",
+    "stack",
     "layers",
+    "network",
     "losses",
     "penalties",
     "optimizers",
@@ -32,6 +33,7 @@ TRAINER = (
 )
 WINGS = {  # and what each may import, besides itself and the ground
     "autodiff": set(),
+    "datasets": set(),
     "tables": {"metrics"},
     "checking": {*TRAINER, "autodiff"},
     "experiments": {*TRAINER, "tables", "checking"},
@@ -157,7 +159,9 @@ def loaded_by(code):
     return set(done.stdout.splitlines()[-1].split()) - STDLIB
 
 
-@pytest.mark.parametrize("code", ["import mlp", "import mlp.autodiff", "import mlp.checking", "import mlp.layers"])
+@pytest.mark.parametrize(
+    "code", ["import mlp", "import mlp.autodiff", "import mlp.checking", "import mlp.layers", "import mlp.datasets"]
+)
 def test_the_package_loads_numpy_and_nothing_else(code):
     bare = loaded_by("pass")  # an environment may load things of its own at start-up
     assert loaded_by(code) - bare - {"mlp"} == loaded_by("import numpy") - bare

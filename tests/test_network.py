@@ -327,3 +327,21 @@ def test_a_bar_of_another_shape_is_refused_by_name(bar):
     network = Network([Wrong(3)])
     with pytest.raises(ValueError, match=r"gain_bar has shape .*, but gain has shape \(3, 1\)"):
         network.backward(network.forward(np.ones((3, 2))), np.ones((3, 2)))
+
+
+def test_a_network_of_dense_layers_from_their_sizes():
+    network = Network.dense([4, 6, 5, 3], "relu", rng=np.random.default_rng(0), dtype=np.float64)
+    rng = np.random.default_rng(0)
+    by_hand = [(4, 6, "relu"), (6, 5, "relu"), (5, 3, "identity")]
+    layers = [Layer.initialize(a, b, g, rng=rng, dtype=np.float64) for a, b, g in by_hand]
+    assert repr(network) == repr(Network(layers))
+    assert np.array_equal(network.theta, Network(layers).theta)
+    assert Network.dense([2, 1], "tanh", rng=rng).theta.dtype == np.float32
+    with pytest.raises(ValueError, match="at least two"):
+        Network.dense([3], "tanh", rng=rng)
+    with pytest.raises(TypeError, match="sizes must be a list of whole numbers"):
+        Network.dense(3, "tanh", rng=rng)
+    with pytest.raises(TypeError, match=r"rng must be a numpy\.random\.Generator"):
+        Network.dense([3, 2], "tanh", rng=0)
+    with pytest.raises(ValueError, match="activation must be one of"):
+        Network.dense([3, 4, 2], "tahn", rng=rng)

@@ -59,7 +59,7 @@ def check_network(
 @as_results
 @np.errstate(all="ignore")
 def check_layer(layer: Any, H_in: Array, *, rng: np.random.Generator | None = None) -> list[Result]:
-    """Check a layer, one's own included (see `mlp.network.LayerLike`), at the input H_in, K_in x B.
+    """Check a layer, one's own included (see `mlp.stack.LayerLike`), at the input H_in, K_in x B.
 
     With random H_bar, the cost is c = <H_bar, H>: its derivatives with respect to every parameter and H_in are the
     bars that `backward` has to return. A single column is taken twice, because some mistakes do not show with B = 1.

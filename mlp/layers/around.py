@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlp.layers.table import from_header
-from mlp.network import Stack
+from mlp.stack import Stack
 from mlp.types import Array
 
 

@@ -11,7 +11,7 @@ from mlp.layers.around import Around, layers_of, sizes
 from mlp.layers.dropout import Draws
 from mlp.layers.rows import check_bar
 from mlp.layers.table import Entry, Maker, header_of
-from mlp.network import Stack
+from mlp.stack import Stack
 from mlp.types import Array
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from mlp.arguments import check_argument, check_array, wrong
 from mlp.layers.around import Around, sizes
 from mlp.layers.rows import check_bar
-from mlp.network import Stack, put_bars
+from mlp.stack import Stack, put_bars
 from mlp.types import Array
 
 
