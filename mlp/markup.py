@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from mlp.text import visible
@@ -17,6 +17,11 @@ class Markup(str):
 def cell(text: str) -> str:
     """A text as HTML shows it: markup as it is, everything else escaped and in one line."""
     return text if isinstance(text, Markup) else escape(visible(text))
+
+
+def html_list(items: Iterable[str]) -> Markup:
+    """A numbered list."""
+    return Markup("<ol>" + "".join(f"<li>{cell(item)}</li>" for item in items) + "</ol>")
 
 
 def html_table(rows: Sequence[Sequence[str]], *, caption: str = "") -> Markup:

@@ -10,6 +10,8 @@ import numpy as np
 from mlp.activations import Activation
 from mlp.arguments import check_array, check_whole, float_array, wrong
 from mlp.layers.dense import Layer
+from mlp.markup import Markup, html_list
+from mlp.shown import ByLayer, array_html
 from mlp.stack import LayerLike, Stack
 from mlp.types import Array
 
@@ -24,7 +26,7 @@ class Views(NamedTuple):
         raise TypeError("views of a vector cannot be copied: make those of the copy by `network.views(vector)`")
 
 
-class Bars(list[Any]):
+class Bars(ByLayer):
     """The bars of every layer, lowest first; `theta_bar` = dc/dtheta is the vector of those of the parameters."""
 
     theta_bar: Array
@@ -161,6 +163,11 @@ class Network(Stack):
                     "others, nor by itself and inside another"
                 )
         self.own = [(place.layer, place.name, named[name]) for name, place in self.places.items()]
+
+    def _repr_html_(self) -> Markup:
+        """Its layers, and their parameters."""
+        layers = html_list(map(repr, self.layers))
+        return Markup(layers + array_html(self.parameters(), f"{self.theta.size} parameters"))
 
     def parameters(self) -> dict[str, Array]:
         """Every parameter under the note's name, W^(1) as "W1": views of theta, so in-place changes count."""

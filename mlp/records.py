@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mlp.markup import Markup, html_table
 from mlp.monitor import Plateau
 from mlp.types import Array
 
@@ -43,6 +44,12 @@ class EpochRecord:
     learning_rate: float
     gradient_norm: float
     seconds: float
+
+    def _repr_html_(self) -> Markup:
+        valid = {} if self.valid_loss is None else {"valid_loss": self.valid_loss}
+        numbers = {"train_loss": self.train_loss, **valid, **self.metrics, "learning_rate": self.learning_rate}
+        numbers |= {"gradient_norm": self.gradient_norm, "seconds": self.seconds}
+        return html_table([("epoch", *numbers), (str(self.epoch), *(f"{each:.4g}" for each in numbers.values()))])
 
     @classmethod
     def of(cls, epoch: int, scores: dict[str, float], rate: float, done: UnfinishedEpoch) -> EpochRecord:

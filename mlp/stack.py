@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mlp.arguments import check_argument, wrong
+from mlp.shown import ByLayer
 from mlp.types import Array
 
 
@@ -86,7 +87,7 @@ class Stack:
 
         Training gives random numbers, `draws`, to the layers that want some; without them nothing is random.
         """
-        return list(self.upwards(X, draws))
+        return ByLayer(self.upwards(X, draws))
 
     def follow(self, values: Sequence[Any]) -> None:
         """Let the layers that keep something of the values of training, such as running means, take it from these."""

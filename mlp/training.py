@@ -101,6 +101,9 @@ class Training:
     def __iter__(self) -> Iterator[EpochRecord]:
         return (record for record in self.minibatches() if isinstance(record, EpochRecord))
 
+    def __repr__(self) -> str:
+        return f"<Training: {self.progress.epoch} of {self.epochs} epochs done; iterate over it to train>"
+
     def minibatches(self) -> Iterator[MinibatchRecord | EpochRecord]:
         """The same, with a `MinibatchRecord` after each minibatch. It may stop after any record and continue later."""
         while self.progress.epoch < self.epochs and not self.progress.out_of(self.patience):

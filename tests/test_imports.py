@@ -12,7 +12,7 @@ import mlp
 PACKAGE = Path(__file__).parents[1] / "mlp"
 STDLIB = sys.stdlib_module_names
 
-GROUND = ("text", "markup", "errors", "types", "arguments", "processors")
+GROUND = ("text", "markup", "errors", "types", "arguments", "shown", "processors")
 TRAINER = (
     "activations",
     "initialization",

@@ -11,12 +11,14 @@ from mlp.arguments import float_array
 from mlp.layers.dropout import Draws
 from mlp.layers.rows import Parameters, check_bar, check_rows, column
 from mlp.layers.table import Maker
+from mlp.shown import shown
 from mlp.types import Array, Count
 
 EPSILON = 1e-5
 DECAY = 0.9  # of the running mean and variance, a step
 
 
+@shown
 class BatchNormValues(NamedTuple):
     """The values that `BatchNorm.forward` computed: N is standardized, K x B, mu and v are K x 1, H is K x B.
 
@@ -30,6 +32,7 @@ class BatchNormValues(NamedTuple):
     draws: Draws | None
 
 
+@shown
 class BatchNormBars(NamedTuple):
     """dc/ds, dc/db, dc/d(running mean) and dc/d(running variance), K x 1, and dc/dH_in, K x B."""
 

@@ -17,9 +17,12 @@ from mlp.arguments import check_arguments, float_array, is_float_array, wrong
 from mlp.initialization import Scheme, initial_weights
 from mlp.layers.rows import Parameters, check_bar
 from mlp.layers.table import Maker
+from mlp.markup import Markup
+from mlp.shown import array_html, shown
 from mlp.types import Array, Count
 
 
+@shown
 class LayerValues(NamedTuple):
     """The values that `Layer.forward` computed: `H_in` is K_in x B, `A` and `H` are K_out x B."""
 
@@ -28,6 +31,7 @@ class LayerValues(NamedTuple):
     H: Array
 
 
+@shown
 class LayerBars(NamedTuple):
     """dc/d(each quantity of the layer), each of that quantity's shape; `H_in_bar` is None if not asked for."""
 
@@ -104,6 +108,9 @@ class Layer(Parameters):
         W = initial_weights(n_in, n_out, g.scheme if scheme is None else scheme, rng)
         b = initial_weights(1, n_out, bias, rng, name="bias")
         return cls(W.astype(dtype), b.astype(dtype), g)
+
+    def _repr_html_(self) -> Markup:
+        return array_html({"W": self.W, "b": self.b}, repr(self))
 
     def forward(self, H_in: Array) -> LayerValues:
         """A = W H_in + b 1^T and H = g(A), for H_in of shape K_in x B.

@@ -11,6 +11,7 @@ import numpy as np
 from mlp.arguments import check_argument, check_array
 from mlp.layers.rows import check_bar
 from mlp.layers.table import Columns, Maker
+from mlp.shown import shown
 from mlp.types import Array, Fraction
 
 
@@ -37,6 +38,7 @@ class Draws:
         return self.rng.random((self.B, K), np.float32)[self.columns].T
 
 
+@shown
 class DropoutValues(NamedTuple):
     """The mask of `Dropout.forward`, None where there is none, and its output."""
 
@@ -44,6 +46,7 @@ class DropoutValues(NamedTuple):
     H: Array
 
 
+@shown
 class DropoutBars(NamedTuple):
     """dc/dH_in, K x B."""
 

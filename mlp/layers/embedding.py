@@ -11,9 +11,11 @@ import numpy as np
 from mlp.arguments import check_arguments, check_whole, float_array
 from mlp.layers.rows import Parameters, check_bar, check_rows
 from mlp.layers.table import Columns, Maker
+from mlp.shown import shown
 from mlp.types import Array, Count
 
 
+@shown
 class EmbeddingValues(NamedTuple):
     """The values that `Embedding.forward` computed: its input and its output."""
 
@@ -21,6 +23,7 @@ class EmbeddingValues(NamedTuple):
     H: Array
 
 
+@shown
 class EmbeddingBars(NamedTuple):
     """dc/dW, M x L, and dc/dH_in, K x B."""
 

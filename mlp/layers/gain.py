@@ -10,9 +10,11 @@ import numpy as np
 from mlp.arguments import float_array
 from mlp.layers.rows import Parameters, check_bar, check_rows, column
 from mlp.layers.table import Columns, Maker
+from mlp.shown import shown
 from mlp.types import Array, Count
 
 
+@shown
 class GainValues(NamedTuple):
     """The values that `Gain.forward` computed, both K x B."""
 
@@ -20,6 +22,7 @@ class GainValues(NamedTuple):
     H: Array
 
 
+@shown
 class GainBars(NamedTuple):
     """dc/ds, K x 1, and dc/dH_in, K x B."""
 

@@ -10,11 +10,13 @@ import numpy as np
 from mlp.arguments import float_array
 from mlp.layers.rows import Parameters, check_bar, check_rows, column
 from mlp.layers.table import Maker
+from mlp.shown import shown
 from mlp.types import Array, Count
 
 EPSILON = 1e-5
 
 
+@shown
 class LayerNormValues(NamedTuple):
     """The values that `LayerNorm.forward` computed: N is standardized, K x B, sigma is 1 x B, H is K x B."""
 
@@ -23,6 +25,7 @@ class LayerNormValues(NamedTuple):
     H: Array
 
 
+@shown
 class LayerNormBars(NamedTuple):
     """dc/ds and dc/db, K x 1, and dc/dH_in, K x B."""
 

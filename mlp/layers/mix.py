@@ -12,9 +12,11 @@ from mlp.arguments import float_array
 from mlp.layers.dense import find_activation
 from mlp.layers.rows import Parameters, check_bar, check_rows, column
 from mlp.layers.table import Maker
+from mlp.shown import shown
 from mlp.types import Array, Count
 
 
+@shown
 class MixValues(NamedTuple):
     """The values that `Mix.forward` computed, all K x B: the input A, G = f(A), and H."""
 
@@ -23,6 +25,7 @@ class MixValues(NamedTuple):
     H: Array
 
 
+@shown
 class MixBars(NamedTuple):
     """dc/da, K x 1, and dc/dA, K x B."""
 

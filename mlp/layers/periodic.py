@@ -11,9 +11,11 @@ import numpy as np
 from mlp.arguments import check_argument, check_whole, float_array
 from mlp.layers.rows import Parameters, check_bar, check_rows
 from mlp.layers.table import Columns, Maker
+from mlp.shown import shown
 from mlp.types import Array, Count, Positive
 
 
+@shown
 class PeriodicValues(NamedTuple):
     """The values that `Periodic.forward` computed: the numbers x are D x B, Z and C = cos Z D x F x B."""
 
@@ -23,6 +25,7 @@ class PeriodicValues(NamedTuple):
     H: Array
 
 
+@shown
 class PeriodicBars(NamedTuple):
     """The bars of the parameters, each of its parameter's shape, and dc/dH_in, if it is asked for."""
 

@@ -11,10 +11,12 @@ from mlp.layers.around import Around, layers_of, sizes
 from mlp.layers.dropout import Draws
 from mlp.layers.rows import check_bar
 from mlp.layers.table import Entry, Maker, header_of
+from mlp.shown import shown
 from mlp.stack import Stack
 from mlp.types import Array
 
 
+@shown
 class RecomputeValues(NamedTuple):
     """All that a `Recompute` keeps: its input and its output, which the layers below and above keep anyway, and where
     the random numbers of its layers began, if they draw some."""

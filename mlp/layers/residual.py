@@ -10,10 +10,12 @@ from mlp.layers.around import Around, layers_of, sizes
 from mlp.layers.dropout import Draws
 from mlp.layers.rows import check_bar
 from mlp.layers.table import Entry, Maker, header_of
+from mlp.shown import shown
 from mlp.stack import Stack
 from mlp.types import Array
 
 
+@shown
 class ResidualValues(NamedTuple):
     """The values of the inner layers, lowest first, and H = H_in + layers(H_in)."""
 

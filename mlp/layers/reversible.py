@@ -19,10 +19,12 @@ import numpy as np
 from mlp.arguments import check_argument, check_array, wrong
 from mlp.layers.around import Around, sizes
 from mlp.layers.rows import check_bar
+from mlp.shown import shown
 from mlp.stack import Stack, put_bars
 from mlp.types import Array
 
 
+@shown
 class CouplingValues(NamedTuple):
     """The values that `Coupling.forward` computed: `m` holds the values of the layers of m, `H` is K x B."""
 
@@ -106,6 +108,7 @@ class Coupling(Around):
         return values
 
 
+@shown
 class ReversibleValues(NamedTuple):
     """All that a `Reversible` keeps: its output, which the layer above keeps as its input anyway."""
 
