@@ -12,9 +12,10 @@ from pathlib import Path
 import click
 
 import mlp
-from mlp.cli.answers import FILE, PATH, evaluate, predict, run_argument
-from mlp.cli.console import Commands, Failure, check_output, message, result
+from mlp.cli.answers import PATH, evaluate, predict, run_argument
+from mlp.cli.console import Commands, Failure, message, overrides_option, result
 from mlp.cli.follow import replay_to_end, train_to_end, where, why_finished
+from mlp.cli.pictures import lr, plot
 from mlp.cli.ranks import run_on_ranks, train_along
 from mlp.cli.tables import describe_columns, init, is_table, summarize_table
 from mlp.parallel import Ranks
@@ -41,13 +42,6 @@ def cli(context: click.Context, debug: bool) -> None:
         context.exit()
 
 
-overrides_option = click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a config key, such as training.epochs=5; the last one wins.",
-)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print the result and nothing else.")
 plot_option = click.option("--plot/--no-plot", default=True, help="Draw loss.png into the run directory.")
 
@@ -126,13 +120,6 @@ def train(
     train_to_end(run, plot=plot, quiet=quiet)
 
 
-def check_picture(path: Path) -> None:
-    """Raises Failure for a path that no picture can be written to."""
-    check_output(path)
-    if path.suffix not in (".png", ".pdf", ".svg"):
-        raise Failure(f"--out {path}: a picture ends in .png, .pdf or .svg", 2)
-
-
 def new_name(run: Path) -> Path:
     """runs/digits-refit for runs/digits."""
     return run.with_name(f"{run.name}-refit")
@@ -172,53 +159,6 @@ def resume(ranks: Ranks, run: Path, overrides: tuple[str, ...], plot: bool, quie
         message(f"{run}: {what}")
     if not done:
         train_to_end(opened, plot=plot, quiet=quiet)
-
-
-@cli.command()
-@click.argument("runs", nargs=-1, required=True, type=PATH)
-@click.option(
-    "--out",
-    type=FILE,
-    help="The picture (.png, .pdf, .svg).  [default: loss.png in RUN, or comparison.png here]",
-)
-@click.option("--log", is_flag=True, help="A logarithmic loss axis.")
-def plot(runs: tuple[Path, ...], out: Path | None, log: bool) -> None:
-    """Draw the loss curves of one run, or of many."""
-    from mlp.plots.losses import plot_runs
-
-    if out is not None:
-        check_picture(out)
-    path = out or (runs[0] / "loss.png" if len(runs) == 1 else Path("comparison.png"))
-    plot_runs(runs, path, log=log)
-    result(str(path))
-
-
-@cli.command()
-@click.argument("config")
-@overrides_option
-@click.option("--out", type=FILE, help="The picture (.png, .pdf, .svg).  [default: <config>-lr.png here]")
-def lr(config: str, overrides: tuple[str, ...], out: Path | None) -> None:
-    """Suggest a learning rate for CONFIG, with a picture.
-
-    Some 300 steps are made, whose rate grows from 1e-7 to 10. Nothing is written but the picture.
-    """
-    from mlp.experiments.assemble import prepare
-    from mlp.experiments.config.load import load_config
-    from mlp.experiments.rates import find_rate
-    from mlp.plots.rates import plot_rates
-
-    loaded = load_config(config, overrides)
-    path = out or Path(f"{loaded.name}-lr.png")
-    check_picture(path)
-    experiment = prepare(loaded, advise=False)
-    now = experiment.optimizer.learning_rate
-    found = find_rate(experiment)
-    plot_rates(found, now, path)
-    if found.suggestion is None:
-        result(f"no suggestion: the cost does not fall at any rate; the picture: {path}")
-    else:
-        where_from = "a tenth of where the cost is lowest"
-        result(f"optimizer.learning_rate: {found.suggestion:.2g} (now {now:g}), {where_from}; {path}")
 
 
 @cli.command()
@@ -283,7 +223,7 @@ def check(config: str | None, overrides: tuple[str, ...], rows: int, self_test: 
         raise Failure(f"{len(failed)} of {len(results)} checks failed", 5)
 
 
-for command in (evaluate, predict, init):
+for command in (evaluate, predict, init, plot, lr):
     cli.add_command(command)
 
 

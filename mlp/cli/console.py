@@ -167,3 +167,12 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, MemoryError) or isinstance(error.__context__, MemoryError):  # or what was closed because of it
         return f"out of memory ({error}); try a smaller network or training.batch_size", 1
     return f"unexpected {type(error).__name__}: {error} (mlp --debug shows where)", 1
+
+
+overrides_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a config key, such as training.epochs=5; the last one wins.",
+)

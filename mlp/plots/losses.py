@@ -1,4 +1,4 @@
-"""Pictures of loss curves, legible in print and for colour-blind readers.
+"""Draw the losses and other measures of runs over their epochs, legible in print and for colour-blind readers.
 
 Colours are those of Okabe and Ito (2008); line styles and markers tell the curves apart where there is no colour.
 matplotlib is imported when a picture is drawn, and never needs a display.
@@ -23,11 +23,12 @@ MARKERS = ("o", "s", "^", "D", "v", "P")  # not as many as colours, so that 42 r
 MOST_INSIDE = 5  # a legend of more runs stands beside the curves
 
 
-def plot_runs(folders: Sequence[Path], path: Path, *, log: bool = False) -> None:
-    """Draw the training and validation loss of one run, or of several to compare, into a file (its ending decides).
+def plot_runs(folders: Sequence[Path], path: Path, *, log: bool = False, measures: Sequence[str] = ("loss",)) -> None:
+    """Draw measures of metrics.csv, one below the other, of one run or of several to compare, into a file.
 
-    Where there is a validation loss it is solid, its best epoch a star, and the training loss is dashed. Raises
-    FileError when a folder is not a run's or has no epoch yet.
+    A measure is "loss", a metric such as "accuracy", or a column such as "gradient_norm"; the file's ending decides how
+    it is written. Where there is a validation curve it is solid, its best epoch a star, and the training curve is
+    dashed. Raises FileError when a folder is not a run's, has no epoch yet, or has no such measure.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -36,30 +37,53 @@ def plot_runs(folders: Sequence[Path], path: Path, *, log: bool = False) -> None
     for folder, (_, _, rows) in zip(folders, runs, strict=True):
         if not rows:
             raise FileError(f"{folder}: metrics.csv has no epoch yet, nothing to draw")
-    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
-    axes = figure.add_subplot()
-    for number, (name, facts, rows) in enumerate(runs):
-        draw_run(axes, name, facts, rows, number, alone=len(runs) == 1)
-    if len(runs) > 1 and any(line.get_linestyle() == "--" for line in axes.get_lines()):
-        axes.plot([], [], "--", color="0.4", lw=1.0, label="training")
-    losses = {LOSSES.get(facts.get("loss", "")) for _, facts, _ in runs}
-    unit = "".join(loss.unit for loss in losses if loss) if len(losses) == 1 else ""
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(f"loss ({unit})" if unit else "loss")
-    if log:
-        axes.set_yscale("log")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+        for measure in measures:
+            if not columns_of(rows, measure):
+                raise FileError(f"{folder}: metrics.csv has no {measure!r}, only {', '.join(measures_of(rows))}")
+    figure = Figure(figsize=(7.0, 4.2 + 2.6 * (len(measures) - 1)), layout="constrained")
+    panels = figure.subplots(len(measures), sharex=True, squeeze=False)[:, 0]
+    for axes, measure in zip(panels, measures, strict=True):
+        draw_measure(axes, runs, measure)
+        if log:
+            axes.set_yscale("log")
+    panels[-1].set_xlabel("epoch")
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(runs) <= MOST_INSIDE:
-        axes.legend(frameon=False, fontsize=9)
+        panels[0].legend(frameon=False, fontsize=9)
     else:
-        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        panels[0].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     if len(runs) == 1:
-        axes.set_title(runs[0][0], loc="left", fontsize=11)
+        panels[0].set_title(runs[0][0], loc="left", fontsize=11)
     picture = io.BytesIO()
     figure.savefig(picture, format=path.suffix.removeprefix("."), dpi=160)
     write_file(path, picture.getvalue())
+
+
+def draw_measure(axes: Any, runs: Sequence[tuple[str, dict[str, Any], list[dict[str, Any]]]], measure: str) -> None:
+    """Draw one measure of all runs. The axis says what it is; runs of different losses say theirs in the legend."""
+    losses = [facts.get("loss", "") for _, facts, _ in runs]
+    mixed = measure == "loss" and len({*losses}) > 1
+    for number, ((name, facts, rows), loss) in enumerate(zip(runs, losses, strict=True)):
+        told = f"{name} ({loss})" if mixed else name
+        draw_run(axes, told, facts, rows, measure, number, alone=len(runs) == 1)
+    if len(runs) > 1 and any(line.get_linestyle() == "--" for line in axes.get_lines()):
+        axes.plot([], [], "--", color="0.4", lw=1.0, label="training")
+    unit = f" ({LOSSES[losses[0]].unit})" if measure == "loss" and not mixed and losses[0] in LOSSES else ""
+    axes.set_ylabel("losses that do not compare" if mixed else label(measure.replace("_", " ")) + unit)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def columns_of(rows: Sequence[dict[str, Any]], measure: str) -> list[str]:
+    """The columns of a measure, of training and validation or one by itself, that have a number in each row."""
+    names = [name for name in (f"train_{measure}", f"valid_{measure}", measure) if name in rows[0]]
+    return [name for name in names if name != "epoch" and all(row.get(name) is not None for row in rows)]
+
+
+def measures_of(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What can be drawn."""
+    names = [name.removeprefix("train_").removeprefix("valid_") for name in rows[0] if name != "epoch"]
+    return [name for name in dict.fromkeys(names) if columns_of(rows, name)]
 
 
 def label(name: str) -> str:
@@ -68,13 +92,13 @@ def label(name: str) -> str:
 
 
 def draw_run(
-    axes: Any, name: str, facts: dict[str, Any], rows: list[dict[str, Any]], number: int, *, alone: bool
+    axes: Any, name: str, facts: dict[str, Any], rows: list[dict[str, Any]], measure: str, number: int, *, alone: bool
 ) -> None:
     """One run's curves: alone in two colours, among others in one colour and with a marker of its own."""
     epochs = [row["epoch"] for row in rows]
-    train = [row["train_loss"] for row in rows]
-    valid = [row["valid_loss"] for row in rows]
-    has_valid = all(value is not None for value in valid)
+    columns = columns_of(rows, measure)
+    has_valid = columns[-1].startswith("valid_")
+    train, valid = ([row[name] for row in rows] for name in (columns[0], columns[-1]))
     colour = COLOURS[number % len(COLOURS)]
     marker = MARKERS[number % len(MARKERS)]
     sparse = {"marker": marker, "markevery": max(1, len(rows) // 8), "markersize": 4}
@@ -82,18 +106,25 @@ def draw_run(
     status = facts.get("status")
     ending = "" if status in ("finished", "running") else f" ({status})"
     points = {"marker": "o", "markersize": 3} if len(rows) == 1 else {}
+    both = len(columns) > 1
     if alone:
-        axes.plot(epochs, train, "--" if has_valid else "-", color=COLOURS[0], lw=1.4, label="training", **points)
+        if both or not has_valid:
+            axes.plot(epochs, train, "--" if both else "-", color=COLOURS[0], lw=1.4, label="training", **points)
         if has_valid:
             axes.plot(epochs, valid, "-", color=COLOURS[1], lw=1.8, label=f"validation{ending}", **points)
     elif has_valid:
-        axes.plot(epochs, train, "--", color=colour, lw=1.0, alpha=0.7)
+        if both:
+            axes.plot(epochs, train, "--", color=colour, lw=1.0, alpha=0.7)
         axes.plot(epochs, valid, "-", color=colour, lw=1.8, label=f"{prefix}validation{ending}", **sparse)
     else:
         axes.plot(epochs, train, "-", color=colour, lw=1.4, label=f"{prefix}training{ending}", **sparse)
     shown = valid if has_valid else train
-    lowest = min(range(len(rows)), key=shown.__getitem__)
-    best = epochs.index(facts["best_epoch"]) if facts.get("best_epoch") in epochs else lowest
+    if facts.get("best_epoch") in epochs:
+        best = epochs.index(facts["best_epoch"])
+    elif measure == "loss":  # of a run under way
+        best = min(range(len(rows)), key=shown.__getitem__)
+    else:
+        return
     axes.plot(
         epochs[best],
         shown[best],

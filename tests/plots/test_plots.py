@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from matplotlib.figure import Figure
+from small_runs import write_problem
 
 from mlp.cli.commands import cli
 from mlp.plots import losses as plots
@@ -137,3 +138,45 @@ def test_names_of_folders_are_drawn_as_they_are(tmp_path, monkeypatch, name):
     for arguments in ([name], [name, "other"]):
         done = CliRunner().invoke(cli, ["plot", *arguments, "--out", "picture.png"])
         assert done.exit_code == 0, done.output
+
+
+def train_two(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = write_problem(epochs=4)
+    for name, loss in (("a", "softmax_cross_entropy"), ("b", "logistic_cross_entropy")):
+        done = CliRunner().invoke(cli, ["train", path, "--out", name, "-q", "--no-plot", "--set", f"loss={loss}"])
+        assert done.exit_code == 0, done.output
+
+
+def test_any_measure_is_drawn_one_below_the_other(tmp_path, monkeypatch):
+    train_two(tmp_path, monkeypatch)
+    done = CliRunner().invoke(cli, ["plot", "a", "--y", "accuracy", "--y", "gradient_norm"])
+    assert done.stdout == "a/accuracy-gradient_norm.png\n", done.output
+    top = curves([Path("a")], tmp_path, monkeypatch, measures=["accuracy", "gradient_norm"])
+    panels = top.figure.axes
+    assert [axes.get_ylabel() for axes in panels] == ["accuracy", "gradient norm"]
+    assert labels(top)[0] == "validation"
+    rows = list(csv.DictReader(Path("a/metrics.csv").read_text().splitlines()))
+    assert list(panels[1].get_lines()[0].get_ydata()) == [float(row["gradient_norm"]) for row in rows]
+    failed = CliRunner().invoke(cli, ["plot", "a", "--y", "accuray"])
+    assert failed.exit_code == 3
+    assert "a: metrics.csv has no 'accuray', only loss, accuracy, learning_rate, gradient_norm" in failed.stderr
+
+
+def test_runs_of_different_losses_say_so(tmp_path, monkeypatch):
+    train_two(tmp_path, monkeypatch)
+    axes = curves([Path("a"), Path("b")], tmp_path, monkeypatch)
+    assert axes.get_ylabel() == "losses that do not compare"
+    assert labels(axes)[:2] == ["a (softmax_cross_entropy): validation", "b (logistic_cross_entropy): validation"]
+    assert curves([Path("a"), Path("b")], tmp_path, monkeypatch, measures=["accuracy"]).get_ylabel() == "accuracy"
+
+
+def test_metrics_without_their_header_and_a_last_line_that_is_cut(tmp_path, monkeypatch):
+    train_two(tmp_path, monkeypatch)
+    text = Path("a/metrics.csv").read_text()
+    Path("a/metrics.csv").write_text(text[:-7])  # as a run that is writing it
+    assert len(curves([Path("a")], tmp_path, monkeypatch).get_lines()[0].get_xdata()) == 3
+    Path("a/metrics.csv").write_text(text.partition("\n")[2])
+    failed = CliRunner().invoke(cli, ["plot", "a"])
+    assert failed.exit_code == 3
+    assert "does not begin with the names of columns" in failed.stderr

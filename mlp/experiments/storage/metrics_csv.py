@@ -78,11 +78,11 @@ def read_lines(folder: Path) -> list[str]:
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """The rows as numbers, None where a cell is empty. Raises FileError when the file is not one of ours."""
+    lines = read_lines(folder)
+    if lines and not lines[0].startswith("epoch,"):
+        raise FileError(f"{folder / NAME}: does not begin with the names of columns")
     try:
-        return [
-            {name: float(cell) if cell else None for name, cell in row.items()}
-            for row in csv.DictReader(read_lines(folder))
-        ]
+        return [{name: float(cell) if cell else None for name, cell in row.items()} for row in csv.DictReader(lines)]
     except (ValueError, TypeError, AttributeError, csv.Error) as error:
         raise FileError(f"{folder / NAME}: not the metrics of a run ({error})") from None
 
