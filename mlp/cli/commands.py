@@ -110,7 +110,7 @@ def train(
             raise click.UsageError("--folds and --seeds are two ways to train several runs: keep one")
         if config == "-" or ranks.size > 1:
             raise click.UsageError("--folds and --seeds start processes of their own: name a file, without mpiexec")
-        return train_members(config, overrides, out=out, folds=folds, seeds=seeds, quiet=quiet)
+        return train_members(config, overrides, out=out, folds=folds, seeds=seeds, plot=plot, quiet=quiet)
     experiment = prepare_on_all(ranks, load_config(config, overrides))
     run = start_run(experiment, out=out, argv=["mlp", *sys.argv[1:]])
     if not quiet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
             raise Failure(f"{error.filename or run.folder}: {error.strerror or error}; {way_on(run)}", 1) from error
         finally:
             if plot and run.progress.epoch and not run.lost:
-                draw_losses(run.folder)
+                draw_losses([run.folder], run.folder)
         waiting = run.experiment.waiting.note(run.experiment.threads())
         if waiting and not quiet:
             message(f"note: {waiting}")
@@ -135,11 +135,11 @@ def way_on(run: Run) -> str:
     return f"to go on: mlp resume {shlex.quote(str(run.folder))}"
 
 
-def draw_losses(folder: Path) -> None:
-    """Draw loss.png. A picture that cannot be drawn fails no run."""
+def draw_losses(runs: Sequence[Path], folder: Path) -> None:
+    """Draw the runs into loss.png. A picture that cannot be drawn fails no run."""
     try:
         from mlp.plots.losses import plot_runs
 
-        plot_runs([folder], folder / "loss.png")
+        plot_runs(runs, folder / "loss.png")
     except Exception as error:
         message(one_line(f"warning: loss.png was not drawn: {error}"))

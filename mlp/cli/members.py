@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlp.cli.console import Failure, message, result, stop_signals
+from mlp.cli.follow import draw_losses
 from mlp.cli.several import average_of, show_several
 
 if TYPE_CHECKING:
@@ -23,11 +24,19 @@ ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_
 
 
 def train_members(
-    config: str, overrides: Sequence[str], *, out: Path | None, folds: int | None, seeds: int | None, quiet: bool
+    config: str,
+    overrides: Sequence[str],
+    *,
+    out: Path | None,
+    folds: int | None,
+    seeds: int | None,
+    plot: bool,
+    quiet: bool,
 ) -> None:
     """Train the members in run directories of their own, below one, as many at once as there are processors.
 
-    Their average is model.npz above them. A member that fails or is stopped says so, and can be resumed by itself.
+    Their average is model.npz above them, and loss.png there has the curves of all. A member that fails or is stopped
+    says so, and can be resumed by itself.
     """
     from mlp.experiments.assemble import prepare
     from mlp.experiments.config.load import load_config
@@ -41,8 +50,9 @@ def train_members(
     (folder, *_) = new_folder(Path("runs") / loaded.name) if out is None else [out, *empty_folder(out)]
     if not quiet:
         message(f"{len(members)} runs in {folder}: {', '.join(members)}")
+    options = ["--quiet", "--plot" if plot else "--no-plot"]
     commands = {
-        name: [sys.executable, "-P", "-m", "mlp", "train", config, "--out", str(folder / name), "--quiet"]
+        name: [sys.executable, "-P", "-m", "mlp", "train", config, "--out", str(folder / name), *options]
         + [word for setting in (*overrides, *settings) for word in ("--set", setting)]
         for name, settings in members.items()
     }
@@ -52,6 +62,8 @@ def train_members(
         way_on = f"; to go on: mlp resume {shlex.quote(str(folder / stopped[0]))}" if stopped else ""
         raise Failure(f"not finished: {', '.join(filter(failed.get, members))}{way_on}", max(failed.values()))
     runs = [folder / name for name in members]
+    if plot:
+        draw_losses(runs, folder)
     average = average_of(runs)
     write_file(folder / "model.npz", average.to_bytes())
     if folds is None or "test" in read_facts(runs[0])["rows"]:

@@ -54,6 +54,11 @@ def here(folder, monkeypatch):
 FOLDS = [f"runs/small/fold-{k}" for k in (1, 2, 3)]
 
 
+def test_the_curves_of_all_are_drawn():
+    assert Path("runs/small/loss.png").read_bytes().startswith(b"\x89PNG")
+    assert Path("runs/small/fold-1/loss.png").exists()
+
+
 def test_each_fold_is_a_run_of_its_own():
     for k, path in enumerate(FOLDS, 1):
         config, facts = (
