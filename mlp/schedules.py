@@ -17,6 +17,14 @@ from mlp.types import Fraction, Positive, Range
 Schedule = Callable[[float], float]
 
 
+def power(factor: float, t: float) -> float:
+    """factor^t, and infinity where that is too large for a float: a run with such a rate diverges, and says why."""
+    try:
+        return factor**t
+    except OverflowError:
+        return math.inf
+
+
 def constant() -> Schedule:
     """factor(t) = 1."""
     return lambda t: 1.0
@@ -25,13 +33,13 @@ def constant() -> Schedule:
 def step(every: Positive, factor: Positive = 0.1) -> Schedule:
     """factor(t) = factor^floor(t / every): multiplied by `factor` after each `every` epochs."""
     check_arguments(step, locals())
-    return lambda t: factor ** math.floor(t / every)
+    return lambda t: power(factor, math.floor(t / every))
 
 
 def exponential(decay: Positive) -> Schedule:
     """factor(t) = decay^t: multiplied by `decay` in the course of each epoch, a little at every step."""
     check_arguments(exponential, locals())
-    return lambda t: decay**t
+    return lambda t: power(decay, t)
 
 
 def cosine(epochs: Positive, floor: Annotated[float, Range(least=0, most=1)] = 0.0) -> Schedule:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from mlp.tables import Table
     from mlp.tables.reading import Reading
 
-PATH, FILE = click.Path(path_type=Path), click.Path(path_type=Path, dir_okay=False)
+
+class Named(click.Path):
+    """A path that is not empty: an empty one would be the working directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("an empty name", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH, FILE = Named(path_type=Path), Named(path_type=Path, dir_okay=False)
 run_argument = click.argument("run", type=PATH)
 reading_option = click.option(
     "--set",

@@ -121,7 +121,10 @@ def why_finished(run: Run) -> str:
         return f"all {epochs} epochs are done, and its schedule with them; for more train a new run"
     if progress.epoch >= epochs:
         return f"all {epochs} epochs are done; to go on: mlp resume {run.folder} --set training.epochs={2 * epochs}"
-    return f"it stopped early: {run.experiment.patience} epochs without a better one than {progress.best_epoch}"
+    return (
+        f"it stopped early at epoch {progress.epoch}, as none was better than epoch {progress.best_epoch}; more epochs "
+        "change nothing: train a new run with another training.early_stopping.patience"
+    )
 
 
 def way_on(run: Run) -> str:

@@ -78,12 +78,14 @@ def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
     splits = {name: (*model.encode(table, name), *weights[name]) for name, table in tables.items()}
     experiment = Experiment(loaded, model, splits, config.optimizer.make(), shuffle_rng, sha256)
     try:
-        key: tuple[str, ...] = ("training", "monitor")
         experiment.monitor.check(target.metrics(), splits.get("valid"), config.training.train_loss)
-        key = ("optimizer", "rate_factors")
+    except ValueError as error:
+        told = f"{error}; error stands for {target.error}"
+        raise ConfigError(loaded.tree.located(("training", "monitor"), told)) from None
+    try:
         rates_of(network, config.optimizer.rate_factors)
     except ValueError as error:
-        raise ConfigError(loaded.tree.located(key, str(error))) from None
+        raise ConfigError(loaded.tree.located(("optimizer", "rate_factors"), str(error))) from None
     return replace(experiment, notes=opening_advice(experiment, tables)) if advise else experiment
 
 

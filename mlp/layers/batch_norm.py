@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from mlp.arguments import float_array
 from mlp.layers.dropout import Draws
 from mlp.layers.rows import Parameters, check_bar, check_rows, column
-from mlp.layers.table import Maker
+from mlp.layers.table import Flag, Maker
 from mlp.shown import shown
 from mlp.types import Array, Count
 
@@ -125,7 +125,7 @@ class BatchNorm(Parameters):
             running += (1 - DECAY) * (seen - running)
 
     @classmethod
-    def from_config(cls, n_in: int, maker: Maker, /, batch_norm: Literal[True]) -> BatchNorm:
+    def from_config(cls, n_in: int, maker: Maker, /, batch_norm: Flag) -> BatchNorm:
         """The layer of a config's entry `{batch_norm: true}`: s = 1, b = 0, mean 0 and variance 1."""
         one, zero = np.ones((n_in, 1), maker.dtype), np.zeros((n_in, 1), maker.dtype)
         return cls(one, zero, zero, one)

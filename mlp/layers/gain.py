@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from mlp.arguments import float_array
 from mlp.layers.rows import Parameters, check_bar, check_rows, column
-from mlp.layers.table import Columns, Maker
+from mlp.layers.table import Columns, Flag, Maker
 from mlp.shown import shown
 from mlp.types import Array, Count
 
@@ -67,7 +67,7 @@ class Gain(Parameters):
         return columns
 
     @classmethod
-    def from_config(cls, n_in: int, maker: Maker, /, gain: Literal[True]) -> Gain:
+    def from_config(cls, n_in: int, maker: Maker, /, gain: Flag) -> Gain:
         """The layer of a config's entry `{gain: true}`: all factors are 1."""
         return cls(np.ones((n_in, 1), maker.dtype))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from mlp.arguments import float_array
 from mlp.layers.rows import Parameters, check_bar, check_rows, column
-from mlp.layers.table import Maker
+from mlp.layers.table import Flag, Maker
 from mlp.shown import shown
 from mlp.types import Array, Count
 
@@ -83,7 +83,7 @@ class LayerNorm(Parameters):
         return LayerNormBars((H_bar * N).sum(axis=1, keepdims=True), H_bar.sum(axis=1, keepdims=True), H_in_bar)
 
     @classmethod
-    def from_config(cls, n_in: int, maker: Maker, /, layer_norm: Literal[True]) -> LayerNorm:
+    def from_config(cls, n_in: int, maker: Maker, /, layer_norm: Flag) -> LayerNorm:
         """The layer of a config's entry `{layer_norm: true}`: s = 1 and b = 0."""
         return cls(np.ones((n_in, 1), maker.dtype), np.zeros((n_in, 1), maker.dtype))
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, NewType
+from typing import Annotated, Any, NamedTuple, NewType
 
 import numpy as np
 
-from mlp.types import Array
+from mlp.types import Array, OneOf
 
 LAYERS: dict[str, Any] = {}  # filled in `mlp/layers/__init__.py`
 
 Entry = NewType("Entry", dict[str, Any])
 """A layer in a config: a mapping with the key that stands in LAYERS, such as `{units: 64, activation: relu}`."""
+
+
+Flag = Annotated[bool, OneOf((True,))]
+"""The value of a key that only says which layer it is: `{gain: true}`."""
 
 
 class Columns(NamedTuple):

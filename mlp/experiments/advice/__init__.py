@@ -168,6 +168,11 @@ def likely_cause(config: schema.Config, error: DivergedError) -> str:
         return f"the likely cause is {what} that is {size:.3g} standard deviations off: look for an outlier in the data"
     if error.place in ("the inputs", "the targets"):
         return f"the likely cause is a data file that was changed while it was in use: {error.place} are not all finite"
+    own, rate = config.optimizer.learning_rate, error.learning_rate
+    if config.training.l2 > max(own, 1 / own):
+        return f"the likely cause is training.l2 ({config.training.l2:.3g}): a step takes more than the weight away"
+    if rate > 2 * own:
+        return f"the likely cause is training.schedule, which has raised the learning rate from {own:.3g} to {rate:.3g}"
     remedy = f"optimizer.learning_rate: {config.optimizer.learning_rate / 10:.2g}"
     if not config.training.clip:
         remedy += ", or training.clip: 1"

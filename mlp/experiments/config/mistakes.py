@@ -29,6 +29,18 @@ EXPECTED = {
     "less_than": "must be < {bound}",
     "less_than_equal": "must be <= {bound}",
 }  # by pydantic's types of errors
+FORMS = {
+    "data": "{path: table.csv, target: y}",
+    "split": "{valid: 0.15, test: 0.15}",
+    "network": "{layers: [{units: 64}]}",
+    "layers": "{units: 64}",
+    "output": "{initialization: zeros}",
+    "optimizer": "{name: adam, learning_rate: 1e-3}",
+    "training": "{epochs: 40}",
+    "schedule": "{name: cosine}",
+    "early_stopping": "{patience: 10}",
+    "plateau": "{factor: 0.1, patience: 10}",
+}  # of what has to be a mapping, by its key, or by that of the list that it stands in
 YAML_1_1 = {"off": "false", "no": "false", "on": "true", "yes": "true"}
 
 
@@ -71,12 +83,21 @@ def mistake(details: Any) -> tuple[KeyPath, str]:
             return ((*path, key), message.partition(" ")[2]) if key in known_keys(loc) else (path, message)
         case "initialization" if isinstance(value, dict):
             got = ", got {" + ", ".join(f"{name}: {shown(scale)}" for name, scale in list(value.items())[:3]) + "}"
+        case "float_type" if isinstance(value, str) and re.fullmatch(r"[0-9.]+ *%", value):
+            got += f" (a share is written as {float(value.rstrip('% ')) / 100:g})"
         case "float_type" if isinstance(value, str):
             got += " (numbers are written without quotes, as 0.001 or 1e-3)"
         case "float_type" if isinstance(value, int) and not isinstance(value, bool):
             return path, f"is too large{got}"
+        case "model_type" | "model_attributes_type" if path and form_at(path):
+            got = f" such as {form_at(path)}{got}"
     bound = next((bound_text(context[key]) for key in ("gt", "ge", "lt", "le") if key in context), "")
     return path, (EXPECTED[kind].format(bound=bound, **context) if kind in EXPECTED else details["msg"]) + got
+
+
+def form_at(path: KeyPath) -> str:
+    """The form of a mapping at a path, or nothing where it has no single one."""
+    return FORMS.get(next((str(step) for step in reversed(path) if not isinstance(step, int)), ""), "")
 
 
 def unknown_name(value: Any, choices: str) -> str:

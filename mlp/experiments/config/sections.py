@@ -7,7 +7,6 @@ needs nothing here.
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
@@ -108,16 +107,20 @@ def named(table: Mapping[str, Any], follows: Sequence[str] = (), **shared: Any) 
     return Annotated[Union[tuple(kinds)], Field(discriminator="name")]  # noqa: UP007
 
 
+LARGEST_SCALE = 1e36
+
+
 def check_initialization(value: object) -> object:
-    """The name of a scheme, or {uniform: r} or {normal: s} with a positive scale that a float can hold."""
+    """The name of a scheme, or {uniform: r} or {normal: s} with a scale whose weights single precision can hold."""
     if isinstance(value, str) and value in SCHEMES:
         return value
     if isinstance(value, dict) and len(value) == 1:
         ((kind, scale),) = value.items()
         number = isinstance(scale, (int, float)) and not isinstance(scale, bool)
-        if kind in ("uniform", "normal") and number and 0 < scale <= sys.float_info.max:
+        if kind in ("uniform", "normal") and number and 0 < scale <= LARGEST_SCALE:
             return {kind: float(scale)}
-    wanted = f"expected one of {', '.join(SCHEMES)}, or {{uniform: r}} or {{normal: s}} with a number > 0"
+    limits = f"with a number > 0, at most {LARGEST_SCALE:g}"
+    wanted = f"expected one of {', '.join(SCHEMES)}, or {{uniform: r}} or {{normal: s}} {limits}"
     raise PydanticCustomError("initialization", "{wanted}", {"wanted": wanted})
 
 

@@ -48,8 +48,10 @@ def empty_folder(folder: Path) -> list[Path]:
     Returns those that had to be made, lowest first.
     """
     try:
+        if folder.is_symlink() and not folder.exists():
+            raise ConfigError(f"--out {folder}: is a link to {os.readlink(folder)}, which is not there")
         if folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
-            what = "is not empty" if folder.is_dir() else "is a file"
+            what = "is not empty" if folder.is_dir() else "is a file" if folder.is_file() else "is no directory"
             raise ConfigError(f"--out {folder}: {what}; a run needs a new directory")
         return make_folders(folder)
     except OSError as error:
