@@ -35,7 +35,7 @@ def cli(context: click.Context, debug: bool) -> None:
     mlp predict runs/digits new.csv      predictions for a table without targets
 
     Exit codes: 0 done, 1 unexpected, 2 usage or config, 3 data or model file, 4 diverged, 5 a check failed,
-    130 interrupted, 143 terminated.
+    129 disconnected, 130 interrupted, 143 terminated.
     """
     ranks = context.ensure_object(Ranks)  # this process alone, if `main` has given no others
     if ranks.rank > 0 and context.invoked_subcommand not in ("train", "resume"):
@@ -75,8 +75,8 @@ def train(
 ) -> None:
     """Train on CONFIG into a new run directory.
 
-    CONFIG is a YAML file, or "-" for standard input. Ctrl-C or SIGTERM stops after the minibatch under way and saves
-    everything; a second one stops at once. "mpiexec -n 4 mlp train CONFIG" trains with four processes.
+    CONFIG is a YAML file, or "-" for standard input. Ctrl-C, SIGTERM or SIGHUP stops after the minibatch under way and
+    saves everything; a second one stops at once. "mpiexec -n 4 mlp train CONFIG" trains with four processes.
 
     --folds and --seeds make a directory of runs, whose model is their average: of probabilities, or of numbers.
     """

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
+import select
 import signal
 import sys
 import threading
@@ -23,16 +25,26 @@ from mlp.errors import ConfigError, DataError, FileError
 from mlp.parallel import RanksDiffer
 from mlp.text import one_line, visible
 
-STOP_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+STOPPED = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+if hasattr(signal, "SIGHUP"):
+    STOPPED[signal.SIGHUP] = "disconnected"
+"""The signals that stop a command, and what a run that they stop is."""
+
+CURSOR = re.compile(r"\x1b\[\?25[lh]")  # hides it, and shows it again; a run that is killed would leave it hidden
 
 
 class Messages:
-    """stderr as a file that never fails: a run goes on when nobody reads its messages any more."""
+    """stderr as a file that never fails: a run goes on when nobody reads its messages any more.
+
+    A pipe that is full is waited for, until a signal has asked to stop: then what is left to say is dropped.
+    """
+
+    stopped = False
 
     def write(self, text: str) -> int:
-        if sys.stderr is not None:
+        if sys.stderr is not None and self.ready():
             try:
-                sys.stderr.write(text)
+                sys.stderr.write(CURSOR.sub("", text))
                 sys.stderr.flush()
             except OSError:
                 silence(sys.stderr)
@@ -41,11 +53,28 @@ class Messages:
     def flush(self) -> None:
         """Nothing is left to flush: `write` does."""
 
+    def ready(self) -> bool:
+        """Wait until stderr takes more, and tell whether it does."""
+        while not takes_more(0.1):
+            if self.stopped:
+                return False
+        return True
+
     def isatty(self) -> bool:
-        return sys.stderr is not None and sys.stderr.isatty()
+        """Whether it is a terminal on which a line can be written again."""
+        return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
-MESSAGES = cast("TextIO", Messages())  # which has what click needs
+def takes_more(seconds: float) -> bool:
+    """Tell whether stderr takes more within so many seconds, as far as the system knows it."""
+    try:
+        return bool(select.select([], [sys.stderr.fileno()], [], seconds)[1])
+    except (OSError, ValueError):
+        return True
+
+
+STDERR = Messages()
+MESSAGES = cast("TextIO", STDERR)  # which has what click needs
 
 
 def message(text: str) -> None:
@@ -74,7 +103,7 @@ def silence(stream: Any) -> None:
 
 @contextlib.contextmanager
 def stop_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """Within this context the first Ctrl-C or SIGTERM calls `stop`, and a second one ends the process at once.
+    """Within this context the first Ctrl-C, SIGTERM or SIGHUP calls `stop`, and a second one ends the process at once.
 
     Yields a list, to which the number of the signal is added. The system handles the second one, so that it works in a
     long matrix product and in a write to a dead disk too. Signals that were ignored, as under nohup, stay ignored.
@@ -84,14 +113,16 @@ def stop_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         received.append(number)
+        STDERR.stopped = True
         for each in before:
             signal.signal(each, signal.SIG_DFL)
         stop()
         with contextlib.suppress(Exception):  # past Python's buffers: it may be printing now
-            os.write(sys.stderr.fileno(), b"\nstopping when this minibatch is saved; once more stops at once\n")
+            if takes_more(0):
+                os.write(sys.stderr.fileno(), b"\nstopping when this minibatch is saved; once more stops at once\n")
 
     if threading.current_thread() is threading.main_thread():
-        for number in STOP_SIGNALS:
+        for number in map(int, STOPPED):
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 before[number] = signal.signal(number, handle)
     try:

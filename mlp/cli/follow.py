@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlp.cli.console import MESSAGES, Failure, message, result, stop_signals
+from mlp.cli.console import MESSAGES, STOPPED, Failure, message, result, stop_signals
 from mlp.text import one_line
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def train_to_end(run: Run, *, plot: bool, quiet: bool) -> None:
             message(f"note: {waiting}")
         if not run.finished:
             number = received[0] if received else signal.SIGTERM  # another rank has received it
-            word = "terminated" if number == signal.SIGTERM else "interrupted"
-            raise Failure(f"{word} {where(run)}; {way_on(run)}", 128 + number)
+            raise Failure(f"{STOPPED[signal.Signals(number)]} {where(run)}; {way_on(run)}", 128 + number)
         show_outcome(run, quiet=quiet)
 
 

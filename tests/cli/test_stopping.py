@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM: the minibatch under way is finished, all of it is saved, and the resume ends as if uninterrupted;
 and readers of the output that go away."""
 
+import contextlib
 import json
 import os
 import re
@@ -36,8 +37,9 @@ def facts(folder):
     [
         (signal.SIGINT, 130, "interrupted", SGD, ""),
         (signal.SIGTERM, 143, "terminated", ADAM, ALL_AT_ONCE),
+        (signal.SIGHUP, 129, "disconnected", SGD, ""),
     ],
-    ids=["Ctrl-C, sgd", "SIGTERM, adam, all at once"],
+    ids=["Ctrl-C, sgd", "SIGTERM, adam, all at once", "SIGHUP"],
 )
 def test_a_signal_finishes_the_minibatch_and_saves(config, number, code, word, optimizer, extra):
     path = config(optimizer, extra, epochs=4)
@@ -191,3 +193,37 @@ def test_a_run_that_was_killed_is_not_called_running(config):
     process.kill()
     processes.finish(process)
     assert re.match(r"killed while running after \d+ epochs", processes.run("summary", "run")[1].splitlines()[-1])
+
+
+def test_a_full_pipe_of_messages_does_not_keep_a_signal_waiting(config):
+    path = config(epochs=10**6)
+    process = processes.start("train", path, "--out", "run", "--no-plot")  # whose stderr is not read
+    time.sleep(3)  # some 64 KiB, a line an epoch
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 143
+    assert facts("run")["status"] == "interrupted"
+    process.communicate()
+
+
+@pytest.mark.parametrize(("term", "bar"), [("xterm", True), ("dumb", False)])
+def test_a_terminal_never_loses_its_cursor(config, term, bar):
+    import pty
+
+    path, (ours, theirs) = config(epochs=5), pty.openpty()
+    process = subprocess.Popen(
+        [*processes.PLAIN, "train", path, "--out", "run", "--no-plot"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**os.environ, "TERM": term},
+    )
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # when the other end is closed
+        while piece := os.read(ours, 4096):
+            seen += piece
+    os.close(ours)
+    assert process.wait(30) == 0
+    assert b"\x1b" not in seen
+    assert (b"\repochs  [####" in seen) == bar
+    assert (b"epoch 5/5" in seen) != bar
