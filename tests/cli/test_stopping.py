@@ -196,9 +196,12 @@ def test_a_run_that_was_killed_is_not_called_running(config):
 
 
 def test_a_full_pipe_of_messages_does_not_keep_a_signal_waiting(config):
+    import fcntl
+
     path = config(epochs=10**6)
     process = processes.start("train", path, "--out", "run", "--no-plot")  # whose stderr is not read
-    time.sleep(3)  # some 64 KiB, a line an epoch
+    fcntl.fcntl(process.stderr.fileno(), getattr(fcntl, "F_SETPIPE_SZ", fcntl.F_GETFD), 16384)  # some 150 lines
+    time.sleep(4)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 143
     assert facts("run")["status"] == "interrupted"
