@@ -32,13 +32,14 @@ class Row:
     verdict: str
     difference: float = 0.0
     where: tuple[int, ...] = ()
-    mine: float = np.nan
-    right: float = np.nan
+    mine: float | None = None
+    right: float | None = None
     guess: str = ""
 
     def cells(self) -> tuple[str, ...]:
         """The row of a table."""
-        at, values = str(list(self.where)) if self.where else "", (f"{self.mine:.9g}", f"{self.right:.9g}")
+        values = (f"{value:.9g}" if value is not None else "" for value in (self.mine, self.right))
+        at = str(list(self.where)) if self.where else ""
         return (self.name, self.verdict, f"{self.difference:.2g}", at, *values, self.guess)
 
 

@@ -1,6 +1,7 @@
 """The notebooks run from top to bottom in a fresh kernel, and what is saved in them is what a reader should see."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ NAMES = [
     "5_exercises",
     "6_memory_and_modified_gradients",
     "7_two_examples",
+    "8_lab",
 ]
 
 
@@ -54,6 +56,38 @@ def test_runs_from_top_to_bottom_in_a_fresh_kernel(name):
     cells = code_cells(notebook)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert sorted(FOLDER.iterdir()) == before  # a notebook leaves no files behind
+
+
+def solved(notebook):
+    """Put the solutions of exercises, from the folded text below them, into the cells with gaps; returns how many."""
+    gaps = {cell.source.splitlines()[0]: cell for cell in code_cells(notebook) if cell.source.startswith("# Exercise")}
+    solutions = [
+        solution
+        for cell in notebook.cells
+        if cell.cell_type == "markdown"
+        for solution in re.findall(r"<summary>Solution of.*?```python\n(.*?)\n```", cell.source, re.DOTALL)
+    ]
+    for solution in solutions:
+        cell = gaps.pop(solution.splitlines()[0])
+        assert "..." in cell.source
+        assert "..." not in solution
+        cell.source = solution
+    assert not gaps
+    return len(solutions)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["8_lab"])
+def test_every_exercise_can_be_solved(name):
+    notebook = saved(name)
+    count = solved(notebook)
+    build.execute(notebook)
+    said = "".join(output.get("text", "") for cell in code_cells(notebook) for output in cell.outputs)
+    assert [line for line in said.splitlines() if line.startswith("Exercise")] == [
+        f"Exercise {number}: right." for number in range(1, count + 1)
+    ]
+    assert "to do" not in said
+    assert float(re.findall(r"epoch 30: ([\d.]+)%", said)[0]) > 97
 
 
 @pytest.mark.parametrize("name", NAMES)
