@@ -16,6 +16,8 @@ from mlp.checking.numerical import step_sizes
 from mlp.checking.results import ALL, FAIL, Result, as_results, attempt, held
 from mlp.types import Array
 
+SHARED_BAR = "one array is handed to two: C_bar.copy() is an own one"
+
 
 @as_results
 @np.errstate(all="ignore")
@@ -151,9 +153,9 @@ def left_alone(rule: Rule, C_bar: Array, dots: Mapping[str, Array]) -> Result:
     before = fingerprint(given)
     bars = rule.reverse(C_bar)
     rule.forward(dots)
-    complaint = "" if fingerprint(given) == before else "an argument was changed in place"
+    complaint, cause = "" if fingerprint(given) == before else "an argument was changed in place", ""
     named = [("C_bar", C_bar), *((f"the bar of {name}", bar) for name, bar in bars.items())]
     for (one, array), (other, bar) in combinations(named, 2):
         if np.shares_memory(array, bar):
-            complaint = f"{other} shares memory with {one}: whoever adds to one changes both"
-    return held("memory", "called", complaint, "nothing changed in place, nothing shared")
+            complaint, cause = f"{other} shares memory with {one}: whoever adds to one changes both", SHARED_BAR
+    return held("memory", "called", complaint, "nothing changed in place, nothing shared", cause)

@@ -9,13 +9,13 @@ import numpy as np
 
 from mlp.activations import ACTIVATIONS, Activation
 from mlp.autodiff.operation import Operation
-from mlp.checking.guesses import AT_H, DECAY_ON_B, FORGOTTEN, IN_PLACE, OVERWRITTEN, STATE, W_FOR_W_T
+from mlp.checking.guesses import AT_H, DECAY_ON_B, FORGOTTEN, IN_PLACE, IN_PLACE_BAR, OVERWRITTEN, STATE, W_FOR_W_T
 from mlp.checking.labels import OFF_BY_ONE, check_labels
 from mlp.checking.loss import WRONG_AXIS, check_loss, softmax_of_examples
 from mlp.checking.network import check_layer, check_network
-from mlp.checking.operation import check_operation
+from mlp.checking.operation import SHARED_BAR, check_operation
 from mlp.checking.results import FAIL, INCONCLUSIVE, PASS, Result, as_results, failures
-from mlp.checking.training import SHORT, check_loop, check_optimizer
+from mlp.checking.training import FORGOTTEN_VELOCITY, NOT_SAVED, SHORT, check_loop, check_optimizer
 from mlp.checking.weights import DIVIDED, check_weights
 from mlp.layers.dense import Layer, LayerBars, LayerValues
 from mlp.layers.recompute import Recompute
@@ -77,6 +77,14 @@ def in_weights(rng: np.random.Generator) -> list[Result]:
 
 def in_an_operation(rng: np.random.Generator) -> list[Result]:
     return check_operation(ONE_USE, [rng.normal(size=(3, 4))], rng=rng)
+
+
+def in_a_shared_bar(rng: np.random.Generator) -> list[Result]:
+    return check_operation(SHARED, [rng.normal(size=(3, 4)), rng.normal(size=(3, 4))], rng=rng)
+
+
+def in_an_optimizer(optimizer: Any) -> Check:
+    return lambda rng: check_optimizer(optimizer, Network([dense(rng, 3, 2)]), rng=rng)
 
 
 def in_labels(rng: np.random.Generator) -> list[Result]:
@@ -149,6 +157,33 @@ class InPlace(Layer):
         return LayerValues(H_in, A, np.maximum(A, 0, out=A))  # H is A, and A is gone
 
 
+class InPlaceBar(Layer):
+    def backward(self, values: LayerValues, H_bar: Array, **options: Any) -> LayerBars:
+        bars = super().backward(values, H_bar, **options)
+        H_bar *= self.g.slope(values.A, values.H)  # a new array
+        return bars
+
+
+class Forgetful(SGD):
+    def step(self, theta: Array, theta_bar: Array, eta: Any) -> None:
+        super().step(theta, theta_bar, eta)
+        self.velocity[...] = 0  # is kept
+
+
+class Unsaved(SGD):
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"velocity": 0 * self.velocity}  # the velocity
+
+
+SHARED = Operation(
+    "A + B",
+    value=lambda A, B: A + B,
+    forward=lambda dots, C, A, B: dots[0] + dots[1],
+    reverse=lambda C_bar, C, A, B: (C_bar, C_bar),  # copies: a parent may add to its bar
+    source="wrong on purpose",
+)
+
+
 class DecayOnB(L2Penalty):
     def add_to(self, network: Network, theta_bar: Array) -> None:
         theta_bar += self.strength * network.theta  # the first n_weights of both
@@ -182,6 +217,10 @@ PLANTED = (
     Planted("values of an earlier forward used in backward", in_a_network(Earlier), "W2", STATE),
     Planted("wrong only where training leaves H_in_bar out", in_a_layer(LOWEST), "W", "the sign"),
     Planted("ReLU applied in place on the stored A", in_a_layer(InPlace, "relu", 3), "A", IN_PLACE),
+    Planted("H_bar changed in place", in_a_network(InPlaceBar), "H_bar of layer 2", IN_PLACE_BAR),
+    Planted("one C_bar handed to two parents", in_a_shared_bar, "memory", SHARED_BAR),
+    Planted("velocity forgotten", in_an_optimizer(Forgetful(0.1, 0.9)), "velocity", FORGOTTEN_VELOCITY),
+    Planted("velocity left out of the saved state", in_an_optimizer(Unsaved(0.1, 0.9)), "state", NOT_SAVED),
     Planted("weights divided by their sum in the minibatch", in_weights, "W1", DIVIDED),
     Planted("labels off by one", in_labels, "Y", OFF_BY_ONE),
 )
