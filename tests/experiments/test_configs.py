@@ -50,6 +50,10 @@ def test_an_interval_for_a_regression(scores):
     assert 0.7 < scores["diabetes_intervals"]["test"]["coverage"] < 0.9
 
 
+def test_a_count(scores):
+    assert scores["namesakes"]["test"]["deviance"] < 2.1  # the mean of the training rows has 2.26
+
+
 def test_a_rare_class(scores):
     assert scores["eights"]["test"]["accuracy"] >= 0.96
 
@@ -148,7 +152,7 @@ def test_every_data_set_has_a_config_and_every_config_is_commented():
     configs = {path.stem for path in CONFIGS}
     data = {path.stem for path in (ROOT / "data").glob("*.csv")}
     assert data == {"digits", "iris", "diabetes", "xor", "spirals", "sine", "titanic", "penguins"}
-    assert configs == data | {"diabetes_intervals", "eights"}  # other questions to the same tables
+    assert configs == data | {"diabetes_intervals", "eights", "namesakes"}  # other questions to the same tables
     for path in (*CONFIGS, MNIST):
         assert path.read_text("utf-8").count("#") >= 1
 
