@@ -29,6 +29,7 @@ TRAINER = (
     "evaluation",
     "records",
     "divergence",
+    "options",
     "training",
 )
 WINGS = {  # and what each may import, besides itself and the ground
