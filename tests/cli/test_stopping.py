@@ -20,6 +20,7 @@ from small_runs import ADAM, ALL_AT_ONCE, SGD, assert_same, write_problem
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
 SLOW = "time.sleep(0.05)"  # a minibatch
+HEARD = "signal.signal(signal.SIGHUP, signal.SIG_DFL)"  # as the tests may run under nohup
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def facts(folder):
 def test_a_signal_finishes_the_minibatch_and_saves(config, number, code, word, optimizer, extra):
     path = config(optimizer, extra, epochs=4)
     assert processes.run("train", path, "--no-plot", "--out", "whole")[0] == 0
-    process = processes.start("train", path, "--out", "run", each_minibatch=SLOW)
+    process = processes.start("train", path, "--out", "run", each_minibatch=SLOW, before=HEARD)
     wait_for(process, 7)
     process.send_signal(number)
     exit_code, stdout, stderr = processes.finish(process)

@@ -252,7 +252,7 @@ CONTRADICTIONS = {
     "a scale of a weight that no float can hold": (
         "classes",
         lambda header: header["config"]["network"].update(output={"initialization": {"normal": 10**39}, "x": 1}),
-        "config.network.output.x: ",
+        "config.network.output.initialization: expected one of",
     ),
 }
 
