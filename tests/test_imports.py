@@ -40,6 +40,7 @@ WINGS = {  # and what each may import, besides itself and the ground
     "experiments": {*TRAINER, "tables", "checking"},
     "plots": {*TRAINER, "experiments"},
     "parallel": {*TRAINER, "tables", "experiments"},
+    "sklearn": {*TRAINER, "tables", "experiments"},
     "cli": {*TRAINER, "tables", "checking", "experiments", "plots", "parallel"},
     "__main__": {"cli"},
 }
@@ -48,6 +49,7 @@ LIBRARIES = {
     "experiments": {"pydantic", "pydantic_core", "yaml", "threadpoolctl", "filelock"},
     "plots": {"matplotlib"},
     "parallel": {"mpi4py", "threadpoolctl"},
+    "sklearn": {"sklearn"},
     "cli": {"click"},
 }
 INSIDE_FUNCTIONS = {"matplotlib", "mpi4py"}  # imported where they are used

@@ -22,7 +22,7 @@ from mlp.experiments.config.yaml_text import parse_yaml
 from mlp.initialization import SCHEMES
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = (".", "configs", "data", "mlp", "mlp/experiments", "mlp/parallel", "scripts")
+FOLDERS = (".", "configs", "data", "mlp", "mlp/experiments", "mlp/parallel", "mlp/sklearn", "scripts")
 PAGES = {
     path: (ROOT / path).read_text("utf-8")
     for path in (str(Path(folder, "README.md")) for folder in FOLDERS)
@@ -55,6 +55,9 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
 def test_the_python_runs_from_top_to_bottom(page, folder, monkeypatch, capsys):
+    if page == "mlp/sklearn/README.md":
+        pytest.importorskip("sklearn")
+        pytest.importorskip("pandas")
     monkeypatch.chdir(folder)
     namespace = {}
     for code in blocks(page, "python"):

@@ -36,16 +36,17 @@ from mlp.types import Array
 SPLITS: tuple[str, ...] = ("train", "valid", "test")
 
 
-def prepare(loaded: LoadedConfig, *, advise: bool = True) -> Experiment:
+def prepare(loaded: LoadedConfig, *, table: Table | None = None, advise: bool = True) -> Experiment:
     """Read the data and build everything, from the config and its seed alone; nothing is written.
 
-    `advise=False` leaves out the notes, for those who do not show them. Raises DataError for what the tables hold,
-    ConfigError for what does not fit them.
+    `table` has the rows of data.path where they are in memory already; no file is read then. `advise=False` leaves out
+    the notes, for those who do not show them. Raises DataError for what the tables hold, ConfigError for what does not
+    fit them.
     """
     check_arguments(prepare, locals())
     config, data = loaded.config, loaded.config.data
     split_rng, weight_rng, shuffle_rng = generators(config)
-    tables, sha256 = read_splits(loaded, split_rng)
+    tables, sha256 = read_splits(loaded, split_rng, table)
     train, loss = tables["train"], chosen_loss(config)
     keys: dict[str, Any] = getattr(loss, "target_keys", dict)()
     try:
@@ -153,10 +154,12 @@ def chosen_loss(config: schema.Config) -> NamedLoss:
     return config.loss.make()
 
 
-def read_splits(loaded: LoadedConfig, rng: np.random.Generator) -> tuple[dict[str, Table], dict[str, str]]:
+def read_splits(
+    loaded: LoadedConfig, rng: np.random.Generator, whole: Table | None = None
+) -> tuple[dict[str, Table], dict[str, str]]:
     """The tables of the splits that there are, in the order train, valid, test, and the hash of each file."""
     data, sha256 = loaded.config.data, dict[str, str]()
-    whole = read_part(loaded, "path", sha256)
+    whole = read_part(loaded, "path", sha256) if whole is None else whole
     try:
         rows = split_table(data.split, whole, rng)
     except DataError as error:
@@ -191,9 +194,6 @@ def read_part(loaded: LoadedConfig, key: str, sha256: dict[str, str], kinds: Map
     """
     data, loss = loaded.config.data, chosen_loss(loaded.config)
     path = getattr(data, key)
-    split = data.split
-    others = {split.by: "text", split.order: None, split.column: "text"} if key == "path" else {}
-    others[data.weight] = "number"
     try:
         before = file_state(path)
         sha256[path] = file_hash(path)
@@ -205,7 +205,7 @@ def read_part(loaded: LoadedConfig, key: str, sha256: dict[str, str], kinds: Map
             targets=data.target,
             labels=TARGETS[loss.target].takes_labels,
             kinds=kinds_of(data) if kinds is None else kinds,
-            others={name: kind for name, kind in others.items() if name is not None},
+            others=others_of(data, split=key == "path"),
             reading=loaded.config.reading(),
         )
         if file_state(path) != before:
@@ -222,6 +222,12 @@ def kinds_of(data: schema.Data) -> dict[str, str]:
     """The kinds of columns as the reader takes them: a number may be written as a date, or a truth value."""
     kinds = {name: column.kind for name, column in data.columns.items() if column.kind is not None}
     return {name: "quantity" if kind == "number" else kind for name, kind in kinds.items()}
+
+
+def others_of(data: schema.Data, *, split: bool = True) -> dict[str, str | None]:
+    """The columns that are wanted besides, and as what: that of the weights, and those that the rows are split by."""
+    by = {data.split.by: "text", data.split.order: None, data.split.column: "text"} if split else {}
+    return {name: kind for name, kind in (by | {data.weight: "number"}).items() if name is not None}
 
 
 def split_table(split: schema.Split, table: Table, rng: np.random.Generator) -> tuple[Array, Array, Array]:

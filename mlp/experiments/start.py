@@ -31,18 +31,7 @@ def start_run(experiment: Experiment, *, out: Path | None, argv: Sequence[str]) 
     Nothing is left behind when that fails. Raises FileError when the model could not be saved at the end.
     """
     experiment.best_model(Progress()).to_bytes()
-    facts = {
-        "status": "running",
-        "argv": list(argv),
-        "seed": experiment.loaded.config.training.seed,
-        "started": now(),
-        "seconds": 0.0,
-        "loss": experiment.model.loss.name,
-        "rows": experiment.rows(),
-        "sha256": experiment.sha256,
-        "parameters": sum(W.size for W in experiment.model.network.parameters().values()),
-        **experiment.environment(),
-    }
+    facts = opening_facts(experiment, argv)
     made = new_folder(Path("runs") / experiment.loaded.name) if out is None else empty_folder(out)
     folder = made[0] if out is None else out
     with contextlib.ExitStack() as undo:
@@ -58,6 +47,22 @@ def start_run(experiment: Experiment, *, out: Path | None, argv: Sequence[str]) 
         undo.pop_all()
     experiment.notes.extend(filter(None, [held.problem]))
     return run
+
+
+def opening_facts(experiment: Experiment, argv: Sequence[str]) -> dict[str, Any]:
+    """What run.json says of a run before its first epoch."""
+    return {
+        "status": "running",
+        "argv": list(argv),
+        "seed": experiment.loaded.config.training.seed,
+        "started": now(),
+        "seconds": 0.0,
+        "loss": experiment.model.loss.name,
+        "rows": experiment.rows(),
+        "sha256": experiment.sha256,
+        "parameters": sum(W.size for W in experiment.model.network.parameters().values()),
+        **experiment.environment(),
+    }
 
 
 def open_run(folder: Path, overrides: Sequence[str] = (), *, prepare: Callable[..., Experiment] = prepare) -> Run:

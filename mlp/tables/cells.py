@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from mlp.errors import DataError
 from mlp.tables.reading import Reading
 from mlp.tables.table import Texts
 from mlp.text import listed, quoted
@@ -76,6 +77,15 @@ def to_truth(cell: str) -> float | None:
 def otherwise(name: str, kind: str | None) -> str:
     """The advice for a column of this kind where some cells are no numbers."""
     return "task: classification takes texts" if kind == "target" else f"data.columns: {{{name}: category}} takes texts"
+
+
+def check_cells(source: str, name: str, column: Column, kind: str | None) -> None:
+    """Raises DataError for cells that are not of the column's kind; `kind` is the one that was asked for."""
+    if column.wrong:
+        raise DataError(
+            f"{source}: column {quoted(name)}: expected a {column.kind}, got {quoted(min(column.wrong))} "
+            f"({column.count} such cells); {otherwise(name, kind)}"
+        )
 
 
 def as_texts(raw: list[str | None], reading: Reading) -> Texts:

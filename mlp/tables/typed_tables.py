@@ -12,7 +12,7 @@ import numpy as np
 
 from mlp.errors import DataError
 from mlp.tables import duck
-from mlp.tables.cells import LARGEST_WHOLE, Column, as_column, as_texts, otherwise
+from mlp.tables.cells import LARGEST_WHOLE, Column, as_column, as_texts, check_cells
 from mlp.tables.reading import Reading
 from mlp.text import listed, quoted
 
@@ -93,12 +93,7 @@ class TypedTable:
                 raise DataError(f"{self.source}: {duck.problem(error)}") from None
             for j, kind in some.items():
                 found[j] = self.column(j, kind, scanned.pop(f"c{j}"))
-                if found[j].wrong:
-                    raise DataError(
-                        f"{self.source}: column {quoted(self.names[j])}: expected a {found[j].kind}, got "
-                        f"{quoted(min(found[j].wrong))} ({found[j].count} such cells); "
-                        f"{otherwise(self.names[j], kind)}"
-                    )
+                check_cells(self.source, self.names[j], found[j], kind)
         return found
 
     def kind(self, j: int) -> str:

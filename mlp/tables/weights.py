@@ -43,7 +43,7 @@ def row_weights(
         found = {split: w * of_class[codes[split]] for split, w in found.items()}
     for split, w in found.items():
         if not w.any():
-            raise DataError(f"{' times '.join(keys)}: is 0 in all {len(w)} {split} rows; some must have more")
+            raise DataError(f"{' times '.join(keys)}: is zero in all {len(w)} {split} rows; some must have more")
     return normalized(found)
 
 

@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from mlp.cli.commands import cli
 from mlp.errors import DataError
 from mlp.experiments.model import load_model
+from mlp.tables import Reading, read_table
+from mlp.tables.frames import columns_of, training_table
 
 ROWS = [
     {"zone": "a", "size": "1.5", "open": "TRUE", "day": "2024-01-31"},
@@ -109,3 +111,34 @@ def test_a_column_that_is_missing_or_of_another_kind_is_named(model):
         model.predict(frame.assign(size=["large"] * 4))
     with pytest.raises(DataError, match="column 'size': a number is infinite"):
         model.predict(frame.assign(size=[np.inf] * 4))
+
+
+@pytest.mark.parametrize("package", ["pandas", "polars"])
+def test_a_frame_to_train_on_is_the_table_of_its_file(package):
+    package = pytest.importorskip(package)
+    with open("new.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, [*ROWS[0], "code", "w"])
+        writer.writeheader()
+        writer.writerows(row | {"code": k % 2, "w": k / 2} for k, row in enumerate(ROWS))
+    frame = package.DataFrame(VALUES | {"code": [0, 1, 0, 1], "w": [0.0, 0.5, 1.0, 1.5]})
+    kinds, others = {"code": "category"}, {"w": "number"}
+    columns, Y = columns_of(frame, "X"), np.zeros((4, 1))
+    found = training_table(columns, ["y"], Y, kinds=kinds, others=others, reading=Reading(), source="X")
+    wanted = read_table("new.csv", kinds=kinds, others=others)
+    assert (
+        found.kinds == wanted.kinds == dict(zone="category", size="number", open="boolean", day="date", code="category")
+    )
+    np.testing.assert_array_equal(found.X, wanted.X)
+    for name, column in wanted.texts.items():
+        assert found.texts[name].levels == column.levels
+        assert found.texts[name].codes.tolist() == column.codes.tolist()
+    assert found.others["w"].tolist() == wanted.others["w"].tolist()
+    assert (found.targets, found.Y.shape) == (("y",), (4, 1))
+
+
+def test_a_column_of_objects_is_what_its_texts_are(model):
+    """As the rows that a model was trained on: TRUE is a truth value, and a number may be a text."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(VALUES)
+    texts = frame.assign(size=["1.5", "", "-2", "4"], open=["TRUE", "FALSE", None, "true"])
+    assert_same(model.predict(texts), model.predict(frame))

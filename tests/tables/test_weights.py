@@ -92,8 +92,8 @@ def test_one_output_for_two_classes_and_rows_that_are_made_when_asked_for():
         ([1] * 6, [np.nan, 1], "1 of 2 valid rows have no weight"),
         ([1, 1, -2, -1, 1, 1], [1, 1], "expected finite numbers of 0 or more, got -2, in 2 of 6 train rows"),
         ([1, 1, 1, 1, 1, np.inf], [1, 1], "got inf, in 1 of 6 train rows"),
-        ([0] * 6, [1, 1], "is 0 in all 6 train rows; some must have more"),
-        ([1] * 6, [0, 0], "is 0 in all 2 valid rows"),
+        ([0] * 6, [1, 1], "is zero in all 6 train rows; some must have more"),
+        ([1] * 6, [0, 0], "is zero in all 2 valid rows"),
     ],
     ids=["missing", "missing elsewhere", "negative", "infinite", "all 0", "all 0 elsewhere"],
 )
@@ -127,9 +127,9 @@ def test_class_weights_that_cannot_work_are_refused(spec, words):
 
 def test_a_product_that_is_0_in_all_rows_is_refused():
     written = {"train": np.array([1.0, 1, 1, 0, 0, 0]), "valid": np.ones(2)}
-    with pytest.raises(DataError, match=r"data\.weight 'w' times loss.class_weight: is 0 in all 6 train rows"):
+    with pytest.raises(DataError, match=r"data\.weight 'w' times loss.class_weight: is zero in all 6 train rows"):
         row_weights(Y, labels=LABELS, column="w", written=written, class_weight={"a": 0})
-    with pytest.raises(DataError, match=r"loss\.class_weight: is 0 in all 2 valid rows"):
+    with pytest.raises(DataError, match=r"loss\.class_weight: is zero in all 2 valid rows"):
         of_classes({"a": 0, "Cé": 0})
 
 
