@@ -142,3 +142,6 @@ def test_a_column_of_objects_is_what_its_texts_are(model):
     frame = pandas.DataFrame(VALUES)
     texts = frame.assign(size=["1.5", "", "-2", "4"], open=["TRUE", "FALSE", None, "true"])
     assert_same(model.predict(texts), model.predict(frame))
+    columns, reading = {"size": np.array([1.5, None], dtype=object)}, Reading(decimal=",")  # of the files alone
+    found = training_table(columns, [], np.empty((2, 0)), kinds={}, others={}, reading=reading, source="X")
+    np.testing.assert_array_equal(found.X, [[1.5], [np.nan]])
