@@ -14,6 +14,7 @@ from typing import Annotated, Any, Protocol, Union, get_args, get_origin, get_ty
 
 import numpy as np
 
+from mlp.text import brief
 from mlp.types import Array, Data, OneOf, Range, unpack
 
 FORMS = {
@@ -46,8 +47,7 @@ def described(value: Any) -> str:
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     if isinstance(value, (list, tuple, dict)):
         return f"a {type(value).__name__} of {len(value)}"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return brief(value)
 
 
 def check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> None:

@@ -133,6 +133,11 @@ class Stack:
                 yield from ((number, layer, name) for name in layer.parameters)
 
 
+def is_buffer(layer: Any, name: str) -> bool:
+    """Tell whether a parameter is one that the layer sets itself in training."""
+    return name in getattr(layer, "buffers", ())
+
+
 def put_bars(bars: Any, parts: Mapping[str, Array], first: bool) -> None:
     """Put a layer's bars into their parts of theta_bar, or add them, where the layer was met before in the sweep."""
     for name, part in parts.items():

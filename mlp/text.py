@@ -55,6 +55,11 @@ def shown(value: Any) -> str:
         return f"a mapping of {len(value)}"
     if isinstance(value, list):
         return f"a list of {len(value)}"
+    return brief(value)
+
+
+def brief(value: Any) -> str:
+    """A value as Python writes it, in at most 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp.checking.guesses import NOT_SUMMED, TRANSPOSE, Suspects, guess
+from mlp.checking.guesses import Suspects, guess, reshaped
 from mlp.checking.numerical import EPS, TOLERANCE, Derivative, Function, Slope, step_sizes
 from mlp.checking.results import ALL, FAIL, INCONCLUSIVE, PASS, Result
 from mlp.types import Array
@@ -70,11 +70,10 @@ def check_bar(problem: Problem, name: str, rng: np.random.Generator) -> Result:
 def wrong_shape(problem: Problem, name: str, bar: Array, rng: np.random.Generator) -> Result:
     """Tell of a wrong shape, and guess the mistake from what makes a bar of the right shape out of it that passes."""
     shape, cause = problem.arrays[name].shape, ""
-    if bar.ndim == 2:
-        for mistake, right in ((TRANSPOSE, bar.T), (NOT_SUMMED, bar.sum(axis=1, keepdims=True))):
-            mended = replace(problem, bars={name: right})
-            if right.shape == shape and check_bar(mended, name, rng).verdict == PASS:
-                cause = mistake
+    for mistake, right in reshaped(bar):
+        mended = replace(problem, bars={name: right})
+        if right.shape == shape and check_bar(mended, name, rng).verdict == PASS:
+            cause = mistake
     return Result(name, "shape", FAIL, np.inf, 0.0, f"the bar has shape {bar.shape}, not {shape}", cause)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from mlp.arguments import float_array
 from mlp.checking.bar import Problem, check_bar
-from mlp.checking.guesses import NOT_SUMMED, TRANSPOSE, close, guess
+from mlp.checking.guesses import close, guess, reshaped
 from mlp.checking.numerical import EPS, Derivative, step_sizes
 from mlp.checking.results import FAIL, Result
 from mlp.markup import Markup, html_table
@@ -87,11 +88,8 @@ def row(name: str, mine: Array, right: Array, columns: int) -> Row:
 def misfit(mine: Array, right: Array) -> str:
     """What makes an array of another shape right."""
     told = f"it has shape {mine.shape}, not {right.shape}"
-    if mine.ndim == 2 and mine.T.shape == right.shape and close(mine.T, right, NEAR):
-        return f"{told}: {TRANSPOSE}"
-    if mine.ndim == 2 and right.shape == (len(mine), 1) and close(mine.sum(axis=1, keepdims=True), right, NEAR):
-        return f"{told}: {NOT_SUMMED}"
-    return told
+    fits = (mistake for mistake, mended in reshaped(mine) if close(mended, right, NEAR))
+    return ": ".join([told, *islice(fits, 1)])
 
 
 @dataclass(frozen=True)

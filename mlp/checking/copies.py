@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlp.network import Network
+from mlp.stack import is_buffer
 from mlp.types import Array
 
 
@@ -30,7 +31,7 @@ def weight_names(network: Network) -> set[str]:
 
 def buffer_names(network: Network) -> set[str]:
     """The names of what layers set themselves in training, such as running means."""
-    return {name for name, place in network.places.items() if place.name in getattr(place.layer, "buffers", ())}
+    return {name for name, place in network.places.items() if is_buffer(place.layer, place.name)}
 
 
 def float64(values: Any) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,13 @@ def guess(found: Array, wanted: Array, bar: Array, chosen: Any, columns: int, su
     if bar.ndim == 2 and bar.shape[0] == bar.shape[1] > 1 and close(bar.T[chosen], wanted, within):
         return TRANSPOSE
     return factor(found, wanted, columns, within) or line(found, wanted, bar)
+
+
+def reshaped(bar: Array) -> Iterator[tuple[str, Array]]:
+    """Mistakes that give a matrix another shape, each with the bar without it."""
+    if bar.ndim == 2:
+        yield TRANSPOSE, bar.T
+        yield NOT_SUMMED, bar.sum(axis=1, keepdims=True)
 
 
 def factor(found: Array, wanted: Array, columns: int, within: float) -> str:

@@ -44,10 +44,9 @@ def check_network(
     that stands twice has the names of its first place, and its bars are sums (note, footnote 6).
     """
     rng = np.random.default_rng(0) if rng is None else rng
-    X, Y = two_columns(X, Y)
-    if complaint := no_scalar(loss, copy_of(network)(X.copy()), Y):
+    sweep = Sweep(network, loss, *two_columns(X, Y))
+    if complaint := no_scalar(loss, sweep.inputs[-1], sweep.Y):
         return [held("c", "scalar", complaint, "")]
-    sweep = Sweep(network, loss, X, Y)
     top = check_bar(loss_problem(loss, sweep.inputs[-1], sweep.Y, sweep.seed), "F", rng)
     penalty = L2Penalty(l2) if penalty is None else penalty
     return [

@@ -29,7 +29,7 @@ class Sweep:
         self.inputs = [X, *(value.H for value in self.values)]  # of each layer, and F
         self.names = ["X", *(f"H{number}" for number in range(1, len(self.values))), "F"]
         F = self.inputs[-1]
-        self.seed, self.size = float64(loss.seed(F, Y)), cost_size(loss, F, Y)
+        self.seed = float64(loss.seed(F, Y))
         self.arrays = {**self.unused.parameters(), "X": X}
         self.variants: dict[bool, Network] = {}
         self.changed: set[int] = set()  # layers whose backward changes the bar that it is given
@@ -37,6 +37,11 @@ class Sweep:
         self.is_chain = np.allclose(chain(self.own.layers, X.copy()), F, equal_nan=True)
         # The more a forward pass costs, the fewer elements: seconds for 10^4 parameters, and for 10^6 too.
         self.elements = int(np.clip(2e7 / max(self.own.theta.size, 1), 16, ELEMENTS))
+
+    @cached_property
+    def size(self) -> float:
+        """The magnitude that the cost is rounded at."""
+        return cost_size(self.loss, self.inputs[-1], self.Y)
 
     @property
     def swept(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlp.layers.table import from_header
-from mlp.stack import Stack
+from mlp.stack import Stack, is_buffer
 from mlp.types import Array
 
 
@@ -68,11 +68,6 @@ class Around:
     def bars(self, out: Mapping[str, Array], H_in_bar: Array | None) -> SimpleNamespace:
         """The bars of all inner layers under this layer's names, and H_in_bar."""
         return SimpleNamespace(H_in_bar=H_in_bar, **{f"{name}_bar": bar for name, bar in out.items()})
-
-
-def is_buffer(layer: Any, name: str) -> bool:
-    """Tell whether a parameter is one that the layer sets itself in training."""
-    return name in getattr(layer, "buffers", ())
 
 
 def sizes(layers: Sequence[Any]) -> tuple[int | None, int | None]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from mlp.arguments import float_array
 from mlp.layers.dropout import Draws
-from mlp.layers.rows import Parameters, check_bar, check_rows, column
+from mlp.layers.rows import PerUnit, check_bar, check_rows, column
 from mlp.layers.table import Flag, Maker
 from mlp.shown import shown
-from mlp.types import Array, Count
+from mlp.types import Array
 
 EPSILON = 1e-5
 DECAY = 0.9  # of the running mean and variance, a step
@@ -43,7 +42,7 @@ class BatchNormBars(NamedTuple):
     H_in_bar: Array
 
 
-class BatchNorm(Parameters):
+class BatchNorm(PerUnit):
     """H = s * N + b with N = (H_in - mu) / sigma, sigma^2 = v + epsilon, epsilon = 1e-5.
 
     In training, when `forward` is given `Draws`, mu and v are mean and variance of each unit over the B examples of the
@@ -73,15 +72,6 @@ class BatchNorm(Parameters):
             raise ValueError(f"s, b, mean and variance need one shape, got {', '.join(map(str, shapes.values()))}")
         if (self.variance.real < 0).any():
             raise ValueError("variance has numbers below 0")
-
-    @property
-    def n_in(self) -> int:
-        return len(self.s)
-
-    n_out = n_in
-
-    def __repr__(self) -> str:
-        return f"BatchNorm({self.n_in}, {self.s.dtype})"
 
     def forward(self, H_in: Array, draws: Draws | None = None) -> BatchNormValues:
         """H = s * N + b. Raises ValueError when H_in is not K x B."""
@@ -129,14 +119,3 @@ class BatchNorm(Parameters):
         """The layer of a config's entry `{batch_norm: true}`: s = 1, b = 0, mean 0 and variance 1."""
         one, zero = np.ones((n_in, 1), maker.dtype), np.zeros((n_in, 1), maker.dtype)
         return cls(one, zero, zero, one)
-
-    def header(self) -> dict[str, Any]:
-        """The layer without its arrays, for a model file."""
-        return {"size": self.n_in}
-
-    @classmethod
-    def from_header(cls, arrays: Mapping[str, Array], /, size: Count) -> BatchNorm:
-        """The layer with these arrays. Raises ValueError when they have another size."""
-        layer = cls(*(arrays[name] for name in cls.parameters))
-        check_rows(layer.s, size)
-        return layer

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from mlp.arguments import float_array
-from mlp.layers.rows import Parameters, check_bar, check_rows, column
+from mlp.layers.rows import PerUnit, check_bar, check_rows, column
 from mlp.layers.table import Columns, Flag, Maker
 from mlp.shown import shown
-from mlp.types import Array, Count
+from mlp.types import Array
 
 
 @shown
@@ -30,7 +29,7 @@ class GainBars(NamedTuple):
     H_in_bar: Array
 
 
-class Gain(Parameters):
+class Gain(PerUnit):
     """H = s * H_in: one factor an input, the same for all examples.
 
     As the lowest layer it learns which columns of a table matter (the scaling layer of Holzmüller, Grinsztajn and
@@ -42,15 +41,6 @@ class Gain(Parameters):
 
     def __init__(self, s: Any) -> None:
         self.s = column(float_array(s, "s"), "s")
-
-    @property
-    def n_in(self) -> int:
-        return len(self.s)
-
-    n_out = n_in
-
-    def __repr__(self) -> str:
-        return f"Gain({self.n_in}, {self.s.dtype})"
 
     def forward(self, H_in: Array) -> GainValues:
         """H = s * H_in. Raises ValueError when H_in is not K x B."""
@@ -70,14 +60,3 @@ class Gain(Parameters):
     def from_config(cls, n_in: int, maker: Maker, /, gain: Flag) -> Gain:
         """The layer of a config's entry `{gain: true}`: all factors are 1."""
         return cls(np.ones((n_in, 1), maker.dtype))
-
-    def header(self) -> dict[str, Any]:
-        """The layer without its arrays, for a model file."""
-        return {"size": self.n_in}
-
-    @classmethod
-    def from_header(cls, arrays: Mapping[str, Array], /, size: Count) -> Gain:
-        """The layer with this array. Raises ValueError when it has another size."""
-        layer = cls(arrays["s"])
-        check_rows(layer.s, size)
-        return layer

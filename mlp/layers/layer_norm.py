@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from mlp.arguments import float_array
-from mlp.layers.rows import Parameters, check_bar, check_rows, column
+from mlp.layers.rows import PerUnit, check_bar, check_rows, column
 from mlp.layers.table import Flag, Maker
 from mlp.shown import shown
-from mlp.types import Array, Count
+from mlp.types import Array
 
 EPSILON = 1e-5
 
@@ -34,7 +33,7 @@ class LayerNormBars(NamedTuple):
     H_in_bar: Array
 
 
-class LayerNorm(Parameters):
+class LayerNorm(PerUnit):
     """H = s * N + b, where each column of N is that of H_in with mean 0 and variance 1.
 
     N = (H_in - mu) / sigma, mu = 1/K sum_k H_in_k, sigma^2 = 1/K sum_k (H_in_k - mu)^2 + epsilon, epsilon = 1e-5 (Ba,
@@ -52,15 +51,6 @@ class LayerNorm(Parameters):
             raise ValueError(f"s has shape {self.s.shape} and b has shape {self.b.shape}, expected the same")
         if len(self.s) == 1:
             raise ValueError("layer_norm of one unit is the same for every example: it needs at least two units below")
-
-    @property
-    def n_in(self) -> int:
-        return len(self.s)
-
-    n_out = n_in
-
-    def __repr__(self) -> str:
-        return f"LayerNorm({self.n_in}, {self.s.dtype})"
 
     def forward(self, H_in: Array) -> LayerNormValues:
         """H = s * N + b. Raises ValueError when H_in is not K x B."""
@@ -86,14 +76,3 @@ class LayerNorm(Parameters):
     def from_config(cls, n_in: int, maker: Maker, /, layer_norm: Flag) -> LayerNorm:
         """The layer of a config's entry `{layer_norm: true}`: s = 1 and b = 0."""
         return cls(np.ones((n_in, 1), maker.dtype), np.zeros((n_in, 1), maker.dtype))
-
-    def header(self) -> dict[str, Any]:
-        """The layer without its arrays, for a model file."""
-        return {"size": self.n_in}
-
-    @classmethod
-    def from_header(cls, arrays: Mapping[str, Array], /, size: Count) -> LayerNorm:
-        """The layer with these arrays. Raises ValueError when they have another size."""
-        layer = cls(arrays["s"], arrays["b"])
-        check_rows(layer.s, size)
-        return layer

@@ -10,7 +10,7 @@ import numpy as np
 from mlp.activations import Activation, ActivationName
 from mlp.arguments import float_array
 from mlp.layers.dense import find_activation
-from mlp.layers.rows import Parameters, check_bar, check_rows, column
+from mlp.layers.rows import PerUnit, check_bar, check_rows, column
 from mlp.layers.table import Maker
 from mlp.shown import shown
 from mlp.types import Array, Count
@@ -33,7 +33,7 @@ class MixBars(NamedTuple):
     H_in_bar: Array
 
 
-class Mix(Parameters):
+class Mix(PerUnit):
     """H = (1 - a) A + a f(A) with a share `a` for each unit: a parametric activation.
 
     A is the input: the layer stands above one of units whose activation is the identity. At a = 1, where it starts, it
@@ -48,12 +48,6 @@ class Mix(Parameters):
     def __init__(self, a: Any, activation: str | Activation) -> None:
         self.a = column(float_array(a, "a"), "a")
         self.f = find_activation(activation)
-
-    @property
-    def n_in(self) -> int:
-        return len(self.a)
-
-    n_out = n_in
 
     def __repr__(self) -> str:
         return f"Mix({self.n_in}, {self.f.name}, {self.a.dtype})"
@@ -81,7 +75,9 @@ class Mix(Parameters):
         return {"size": self.n_in, "activation": self.f.name}
 
     @classmethod
-    def from_header(cls, arrays: Mapping[str, Array], /, size: Count, activation: ActivationName) -> Mix:
+    def from_header(  # type: ignore[override]
+        cls, arrays: Mapping[str, Array], /, size: Count, activation: ActivationName
+    ) -> Mix:
         """The layer with this array. Raises ValueError when it has another size."""
         layer = cls(arrays["a"], activation)
         check_rows(layer.a, size)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
 
 from mlp.arguments import check_array, float_array, is_float_array, wrong
-from mlp.types import Array
+from mlp.types import Array, Count
 
 
 class Parameters:
@@ -23,6 +24,31 @@ class Parameters:
             if name in vars(self):
                 check_replacement(name, value, vars(self)[name].shape, name not in self.penalized)
         super().__setattr__(name, value)
+
+
+class PerUnit(Parameters):
+    """Layers with as many outputs as inputs, whose parameters have a number for each: K x 1."""
+
+    @property
+    def n_in(self) -> int:
+        return len(getattr(self, self.parameters[0]))
+
+    n_out = n_in
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.n_in}, {getattr(self, self.parameters[0]).dtype})"
+
+    def header(self) -> dict[str, Any]:
+        """The layer without its arrays, for a model file."""
+        return {"size": self.n_in}
+
+    @classmethod
+    def from_header(cls, arrays: Mapping[str, Array], /, size: Count) -> Self:
+        """The layer with these arrays. Raises ValueError when they have another size."""
+        made: Callable[..., Self] = cls
+        layer = made(*(arrays[name] for name in cls.parameters))
+        check_rows(getattr(layer, cls.parameters[0]), size)
+        return layer
 
 
 def check_replacement(name: str, new: Array, old: tuple[int, ...], column: bool) -> None:

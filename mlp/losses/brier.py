@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
-from mlp.losses.cross_entropies import NEAR, check_shares, softmax
-from mlp.losses.loss import check_shapes
+from mlp.losses.cross_entropies import OfSoftmax, softmax
+from mlp.losses.loss import Termwise, check_shapes
 from mlp.types import Array
 
 
-class Brier:
+class Brier(OfSoftmax, Termwise):
     """c = 1/(2B) sum_b sum_k (P_kb - Y_kb)^2 with P = softmax(F): half the Brier score of K exclusive classes.
 
     The element-wise rule and softmax's own, with R = P - Y: F_bar = P * (R - sum_k P_k R_k) / B. Like the
@@ -35,25 +31,8 @@ class Brier:
         R = softmax(F) - Y
         return R * R / 2
 
-    def cost(self, F: Array, Y: Array) -> Any:
-        return self.terms(F, Y).sum() / F.shape[1]
-
-    def costs(self, F: Array, Y: Array) -> Array:
-        return self.terms(F, Y).sum(axis=0)
-
     def seed(self, F: Array, Y: Array) -> Array:
         check_shapes(F, Y)
         P = softmax(F)
         R = P - Y
         return P * (R - (P * R).sum(axis=0)) / F.shape[1]
-
-    def check_targets(self, Y: Array) -> None:
-        """Raises ValueError for columns of Y that are no shares of the classes."""
-        check_shares(Y)
-
-    def predict(self, F: Array) -> Array:
-        return softmax(F)
-
-    def link(self, P: Array) -> Array:
-        """Logits of these probabilities, log P, of which none is 0."""
-        return np.asarray(np.log(np.maximum(P, NEAR, dtype=np.float64)))

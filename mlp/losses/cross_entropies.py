@@ -79,7 +79,26 @@ class LogisticCrossEntropy:
         return np.asarray(np.log(P) - np.log1p(-P))
 
 
-class SoftmaxCrossEntropy:
+class OfSoftmax:
+    """A loss of the probabilities P = softmax(F) of K exclusive classes."""
+
+    def check_targets(self, Y: Array) -> None:
+        """Raises ValueError for columns of Y that are no shares of the classes."""
+        check_bounds(Y, 0, 1, HINT)
+        total = Y.sum(axis=0, dtype=np.float64)
+        if (np.abs(total - 1) > SUM_NEAR).any():
+            worst = total[np.nanargmax(np.abs(total - 1))]
+            raise ValueError(f"the targets Y of an example must sum to 1, and one sums to {worst:g}{HINT}")
+
+    def predict(self, F: Array) -> Array:
+        return softmax(F)
+
+    def link(self, P: Array) -> Array:
+        """Logits of these probabilities, log P, of which none is 0."""
+        return np.asarray(np.log(np.maximum(P, NEAR, dtype=np.float64)))
+
+
+class SoftmaxCrossEntropy(OfSoftmax):
     """c = -1/B sum_b sum_k Y_kb log P_kb, F_bar = (P sum_k Y_k - Y) / B, with P = exp(F) / sum_k exp(F_k).
 
     Cross-entropy of K exclusive classes; the columns of Y sum to 1 (one-hot, or shares of each class), and then the
@@ -124,26 +143,6 @@ class SoftmaxCrossEntropy:
         E -= Y
         E /= F.shape[1]
         return c, E
-
-    def check_targets(self, Y: Array) -> None:
-        """Raises ValueError for columns of Y that are no shares of the classes."""
-        check_shares(Y)
-
-    def predict(self, F: Array) -> Array:
-        return softmax(F)
-
-    def link(self, P: Array) -> Array:
-        """Logits of these probabilities, log P, of which none is 0."""
-        return np.asarray(np.log(np.maximum(P, NEAR, dtype=np.float64)))
-
-
-def check_shares(Y: Array) -> None:
-    """Raises ValueError for columns of Y that are no shares of the classes."""
-    check_bounds(Y, 0, 1, HINT)
-    total = Y.sum(axis=0, dtype=np.float64)
-    if (np.abs(total - 1) > SUM_NEAR).any():
-        worst = total[np.nanargmax(np.abs(total - 1))]
-        raise ValueError(f"the targets Y of an example must sum to 1, and one sums to {worst:g}{HINT}")
 
 
 def softmax(F: Array) -> Array:

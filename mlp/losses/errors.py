@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlp.arguments import check_arguments
-from mlp.losses.loss import check_shapes
+from mlp.losses.loss import Termwise, check_shapes
 from mlp.types import Array, Positive
 
 
@@ -49,7 +49,7 @@ class SquaredError:
         return P
 
 
-class Residuals:
+class Residuals(Termwise):
     """A loss c = 1/B sum_b sum_k h(F_kb - Y_kb) of the residuals, F_bar = h'(F - Y) / B: `predict` is the identity.
 
     Raises ValueError when F and Y are not of one shape K x B.
@@ -72,13 +72,9 @@ class Residuals:
         Y = Y.astype(np.float64)
         return float(self.h(np.median(Y, axis=1, keepdims=True) - Y).sum() / Y.shape[1])
 
-    def cost(self, F: Array, Y: Array) -> Any:
+    def terms(self, F: Array, Y: Array) -> Array:
         check_shapes(F, Y)
-        return self.h(F - Y).sum() / F.shape[1]
-
-    def costs(self, F: Array, Y: Array) -> Array:
-        check_shapes(F, Y)
-        return self.h(F - Y).sum(axis=0)
+        return self.h(F - Y)
 
     def seed(self, F: Array, Y: Array) -> Array:
         check_shapes(F, Y)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from mlp.arguments import check_array
-from mlp.losses.loss import check_shapes
+from mlp.losses.loss import Termwise, check_shapes
 from mlp.types import Array
 
 LEAST = 1e-6  # of a variance: where targets are met exactly, their likelihood has no limit
 
 
-class Gaussian:
+class Gaussian(Termwise):
     """c = 1/(2B) sum_b sum_k [log(2 pi v_kb) + (m_kb - Y_kb)^2 / v_kb], with the variance v = exp(s) + 1e-6.
 
     Minus the log-likelihood of normal noise whose variance differs from row to row (Nix and Weigend 1994, eq. 3). F has
@@ -43,12 +42,6 @@ class Gaussian:
     def terms(self, F: Array, Y: Array) -> Array:
         R, _, v = self.parts(F, Y)
         return (np.log(2 * math.pi * v) + R * R / v) / 2
-
-    def cost(self, F: Array, Y: Array) -> Any:
-        return self.terms(F, Y).sum() / F.shape[1]
-
-    def costs(self, F: Array, Y: Array) -> Array:
-        return self.terms(F, Y).sum(axis=0)
 
     def seed(self, F: Array, Y: Array) -> Array:
         R, E, v = self.parts(F, Y)

@@ -50,6 +50,20 @@ class NamedLoss(Loss, Protocol):
     def link(self, P: Array) -> Array: ...
 
 
+class Termwise:
+    """A loss c = 1/B sum_b sum_k T_kb of terms T that each belong to one example."""
+
+    def terms(self, F: Array, Y: Array) -> Array:
+        """T, with a column for each example. Raises ValueError when F and Y are not of one shape K x B."""
+        raise NotImplementedError
+
+    def cost(self, F: Array, Y: Array) -> Any:
+        return self.terms(F, Y).sum() / F.shape[1]
+
+    def costs(self, F: Array, Y: Array) -> Array:
+        return self.terms(F, Y).sum(axis=0)
+
+
 def check_shapes(F: Array, Y: Array, hint: str = "") -> None:
     """Raises TypeError or ValueError unless F and Y are arrays of one shape K x B; the hint ends the message."""
     if not (is_float_array(F) and is_float_array(Y)):

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from mlp.arguments import check_array
-from mlp.losses.loss import check_bounds, check_shapes
+from mlp.losses.loss import Termwise, check_bounds, check_shapes
 from mlp.types import Array
 
 LEAST = 1e-30  # of a mean
 
 
-class Poisson:
+class Poisson(Termwise):
     """c = 1/B sum_b sum_k [exp(F_kb) - Y_kb F_kb - Y_kb + Y_kb log Y_kb], F_bar = (exp(F) - Y) / B.
 
     Half the deviance of counts Y >= 0 with the mean exp(F), a log link (McCullagh and Nelder 1989, sec. 6.2): 0 where
@@ -36,12 +35,6 @@ class Poisson:
     def terms(self, F: Array, Y: Array) -> Array:
         check_shapes(F, Y)
         return np.exp(F) - Y * F - (Y - y_log_y(Y))
-
-    def cost(self, F: Array, Y: Array) -> Any:
-        return self.terms(F, Y).sum() / F.shape[1]
-
-    def costs(self, F: Array, Y: Array) -> Array:
-        return self.terms(F, Y).sum(axis=0)
 
     def seed(self, F: Array, Y: Array) -> Array:
         check_shapes(F, Y)

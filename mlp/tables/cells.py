@@ -24,6 +24,7 @@ WHOLE = re.compile(r"[-+]?[0-9]{16,}")
 LEADING_ZEROS = re.compile(r"[-+]?0[0-9]+")
 DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)(?:Z|\+00(?::?00)?)?)?")
 EPOCH, DAY = np.datetime64("1970-01-01"), np.timedelta64(1, "D")  # dates are days since then
+AS_OTHERS = {"text": "category", "number": "quantity", None: None}  # the kinds of columns that are wanted besides
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from mlp.errors import DataError
 from mlp.tables import duck
-from mlp.tables.cells import Column
+from mlp.tables.cells import AS_OTHERS, Column
 from mlp.tables.plain import plain_text
 from mlp.tables.reading import Reading
 from mlp.tables.table import MAX_LABEL, Table, Texts, choose_names, too_long
@@ -54,8 +54,7 @@ def read_files(
             asked = dict(zip(of_X, map(kinds.get, inputs), strict=True))
         asked |= dict.fromkeys(of_Y, "category" if labels else "target")
         beside = {name: names.index(name) for name in others}
-        as_others = {"text": "category", "number": "quantity", None: None}
-        asked_beside = {beside[name]: as_others[kind] for name, kind in others.items()}
+        asked_beside = {beside[name]: AS_OTHERS[kind] for name, kind in others.items()}
         columns = found.columns(asked_beside | asked, strict=strict)
         twice = {j: kind for j, kind in asked_beside.items() if kind != asked.get(j, kind)}
         beside_columns = {j: columns[j] for j in asked_beside} | found.columns(twice)

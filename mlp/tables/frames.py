@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 
 from mlp.errors import DataError
-from mlp.tables.cells import DAY, EPOCH, Column, as_column, check_cells
+from mlp.tables.cells import AS_OTHERS, DAY, EPOCH, Column, as_column, check_cells
 from mlp.tables.reading import Reading
 from mlp.tables.table import Rows, Table, Texts, choose_names
 from mlp.text import listed, quoted
 from mlp.types import Array
-
-AS_OTHERS = {"text": "category", "number": "quantity", None: None}  # the kinds of columns that are wanted besides
 
 
 def names_of(data: Any) -> list[Any] | None:

@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     AnyLayer: TypeAlias = Any
     Optimizer: TypeAlias = Any
     Schedule: TypeAlias = Any
+    PlateauSection: TypeAlias = sections.Made
 else:
     Count, Fraction, NonNegative, Positive = (
         translated(getattr(types, name), {}) for name in ("Count", "Fraction", "NonNegative", "Positive")
@@ -91,6 +92,7 @@ else:
     Optimizer = sections.named(
         OPTIMIZERS, weight_decay=(NonNegative, 0.0), rate_factors=(dict[str, Positive], Field({}))
     )
+    PlateauSection = sections.made("plateau", Plateau)
     Schedule = sections.named(SCHEDULES, follows=["epochs"], warm_up=(NonNegative, 0.0))
 
 
@@ -178,15 +180,6 @@ class NetworkSection(Section):
 
 class EarlyStopping(Section):
     patience: Count
-
-
-class PlateauSection(Section):
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    patience: Count = 10
-
-    def make(self) -> Plateau:
-        """The plateau that training looks for."""
-        return Plateau(self.factor, self.patience)
 
 
 class Training(Section):

@@ -90,20 +90,25 @@ def check_choice(mark: OneOf, value: object) -> object:
     return value
 
 
+def made(
+    row: str, makes: Any, follows: Sequence[str] = (), first: Mapping[str, Any] | None = None, **others: Any
+) -> type[Made]:
+    """The section whose keys are the arguments of a class or function, with others `first` and last."""
+    arguments = keys_of(makes, {})
+    followed = {name: (arguments[name][0] | None, None) for name in follows if name in arguments}
+    keys: dict[str, Any] = {**(first or {}), **arguments, **followed, **others}
+    kind = create_model(row, __base__=Made, **keys)
+    kind.row, kind.makes, kind.arguments, kind.followed = row, staticmethod(makes), set(arguments), followed
+    return kind
+
+
 def named(table: Mapping[str, Any], follows: Sequence[str] = (), **shared: Any) -> Any:
     """The kinds of section that say by the key `name` which row of the table they are.
 
     Each has the keys of its row, and those that all of them `shared`. An argument that follows another key of the
     config may be null, which it is at first.
     """
-    kinds = []
-    for row, makes in table.items():
-        arguments = keys_of(makes, {})
-        followed = {name: (arguments[name][0] | None, None) for name in follows if name in arguments}
-        keys: dict[str, Any] = {"name": (Literal[row], ...), **arguments, **followed, **shared}
-        kind = create_model(row, __base__=Made, **keys)
-        kind.row, kind.makes, kind.arguments, kind.followed = row, staticmethod(makes), set(arguments), followed
-        kinds.append(kind)
+    kinds = [made(row, makes, follows, {"name": (Literal[row], ...)}, **shared) for row, makes in table.items()]
     return Annotated[Union[tuple(kinds)], Field(discriminator="name")]  # noqa: UP007
 
 
