@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import mlp
 from small_runs import ADAM, write_problem
 
-from mlp.cli.commands import cli
 from mlp.experiments.assemble import prepare
 from mlp.experiments.config.load import load_config
 from mlp.experiments.rates import STEPS, find_rate, suggested
@@ -19,12 +18,6 @@ from mlp.experiments.rates import STEPS, find_rate, suggested
 def path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return write_problem(ADAM)
-
-
-def mlp(*args, code=0):
-    done = CliRunner().invoke(cli, args, prog_name="mlp")
-    assert done.exit_code == code, done.output
-    return done
 
 
 @pytest.mark.parametrize("changes", [[], ["optimizer.name=sgd", "optimizer.weight_decay=0"], ["training.clip=null"]])

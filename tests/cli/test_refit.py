@@ -6,19 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import mlp
 from small_runs import ADAM, assert_same, write_problem
 
-from mlp.cli.commands import cli
 from mlp.experiments.checkpoint import KIND
 from mlp.experiments.model import load_model
 from mlp.experiments.storage.archive import read_arrays
-
-
-def mlp(*args, code=0):
-    done = CliRunner().invoke(cli, args, prog_name="mlp")
-    assert done.exit_code == code, done.output
-    return done
 
 
 @pytest.fixture

@@ -6,18 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import mlp
 
-from mlp.cli.commands import cli
 from mlp.errors import FileError
 from mlp.experiments.model import KIND, load_model
 from mlp.experiments.storage.archive import archive_bytes, read_arrays
-
-
-def mlp(*args, code=0):
-    done = CliRunner().invoke(cli, args, prog_name="mlp", catch_exceptions=False)
-    assert done.exit_code == code, done.output
-    return done
 
 
 @pytest.fixture

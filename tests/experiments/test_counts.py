@@ -6,16 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import mlp
 
-from mlp.cli.commands import cli
 from mlp.losses import Poisson, cost_and_seed
-
-
-def mlp(*args, code=0):
-    done = CliRunner().invoke(cli, args, prog_name="mlp", catch_exceptions=False)
-    assert done.exit_code == code, done.output
-    return done
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from command_line import mlp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,12 +25,6 @@ from mlp.records import Progress
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def mlp(*args, code=0):
-    found = CliRunner().invoke(cli, [*map(str, args)])
-    assert found.exit_code == code, found.output
-    return found
 
 
 def write(columns, path="t.csv", header=True, **options):

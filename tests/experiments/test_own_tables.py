@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from command_line import mlp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,12 +25,6 @@ task: {task}
 network: {{layers: [{{units: 4}}]}}
 training: {{epochs: 2, seed: 0, batch_size: 8}}
 """
-
-
-def mlp(*args, code=0):
-    found = CliRunner().invoke(cli, [*map(str, args)])
-    assert found.exit_code == code, found.output
-    return found
 
 
 def as_csv(columns, rows, delimiter=",", **options):

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from numerical import complex_step
-from small_runs import ADAM, assert_same, write_problem
+from checks import bars_and_complex_steps
+from command_line import assert_checked_resumed_and_replayed
+from small_runs import ADAM, write_problem
 
 from mlp import SGD, Adam, Layer, Network, Progress, SquaredError, train
 from mlp import autodiff as ad
 from mlp.autodiff import Graph, reverse_mode
-from mlp.cli.commands import cli
 from mlp.experiments.model import load_model
 from mlp.layers import BatchNorm, Coupling, Recompute, Residual
 from mlp.layers.dropout import Draws
@@ -36,14 +35,7 @@ def network(seed=0, around=lambda layer: layer):
 def test_all_bars_in_training(around, B):
     rng, loss, net = np.random.default_rng(B), SquaredError(), network(around=around)
     X, Y = rng.normal(size=(4, B)), rng.normal(size=(3, B))
-    values = net.forward(X, draws(B))
-    bars = net.backward(values, loss.seed(values[-1].H, Y), input_bar=True)
-    found = net.named(bars.theta_bar) | {"X": bars[0].H_in_bar}
-    for each, name, _ in list(net.own):
-        setattr(each, name, getattr(each, name).astype(complex))
-    arrays = net.parameters() | {"X": X.astype(complex)}
-    for name, bar in found.items():
-        wanted = complex_step(lambda: loss.cost(net(arrays["X"], draws(B)), Y), arrays[name])
+    for name, bar, wanted in bars_and_complex_steps(net, loss, X, Y, lambda: draws(B)):
         if "mean" in name or "variance" in name:
             assert not bar.any()
             assert not wanted.any()
@@ -131,18 +123,7 @@ def test_runs_are_checked_resumed_and_replayed(tmp_path, monkeypatch):
     text = Path(path).read_text()
     layers = "layers: [{units: 7, activation: tanh}, {batch_norm: true}, {dropout: 0.1}, {units: 5}]"
     Path(path).write_text(text.replace("layers: [{units: 7, activation: tanh}, {units: 5}]", layers))
-
-    def mlp(*args):
-        done = CliRunner().invoke(cli, args, prog_name="mlp", catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-        return done.stdout
-
-    assert " 0 FAIL" in mlp("check", path)
-    mlp("train", path, "--out", "whole", "-q")
-    mlp("train", path, "--out", "parts", "-q", "--set", "training.epochs=2")
-    mlp("resume", "parts", "--set", "training.epochs=4", "-q")
-    assert_same("whole", "parts")
-    assert "identical" in mlp("train", "--replay", "whole", "-q")
+    assert_checked_resumed_and_replayed(path)
     layer = load_model("whole").network.layers[1]
     assert layer.mean.any()
     assert (layer.variance != 1).all()

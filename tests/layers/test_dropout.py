@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from numerical import complex_step, relative_error
-from small_runs import ADAM, assert_same, write_problem
+from checks import bars_and_complex_steps
+from command_line import assert_checked_resumed_and_replayed, mlp
+from numerical import relative_error
+from small_runs import ADAM, write_problem
 
 from mlp import SGD, Layer, Network, Progress, SquaredError, evaluate, train
-from mlp.cli.commands import cli
 from mlp.layers import Coupling, Dropout, Recompute, Residual
 from mlp.layers.dropout import Draws
 from mlp.minibatches import Alone
@@ -44,14 +44,7 @@ def test_a_mask_has_the_mean_1_and_evaluation_has_none():
 def test_all_bars_under_one_mask(around, B):
     rng, loss = np.random.default_rng(B), SquaredError()
     net, X, Y = network(around=around), rng.normal(size=(4, B)), rng.normal(size=(3, B))
-    values = net.forward(X, Draws((1, 2), B))
-    bars = net.backward(values, loss.seed(values[-1].H, Y), input_bar=True)
-    found = net.named(bars.theta_bar) | {"X": bars[0].H_in_bar}
-    for each, name, _ in list(net.own):
-        setattr(each, name, getattr(each, name).astype(complex))
-    arrays = net.parameters() | {"X": X.astype(complex)}
-    for name, bar in found.items():
-        wanted = complex_step(lambda: loss.cost(net(arrays["X"], Draws((1, 2), B)), Y), arrays[name])
+    for name, bar, wanted in bars_and_complex_steps(net, loss, X, Y, lambda: Draws((1, 2), B)):
         assert relative_error(bar, wanted) < 1e-9, name
 
 
@@ -167,17 +160,7 @@ def test_runs_with_dropout_are_checked_resumed_and_replayed(tmp_path, monkeypatc
     text = Path(path).read_text()
     layers = "layers: [{dropout: 0.1}, {units: 7, activation: tanh}, {dropout: 0.3}, {units: 5}]"
     Path(path).write_text(text.replace("layers: [{units: 7, activation: tanh}, {units: 5}]", layers))
-
-    def mlp(*args):
-        done = CliRunner().invoke(cli, args, prog_name="mlp", catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-        return done.stdout
-
-    assert " 0 FAIL" in mlp("check", path)
-    mlp("train", path, "--out", "whole", "-q")
-    mlp("train", path, "--out", "parts", "-q", "--set", "training.epochs=2")
-    mlp("resume", "parts", "--set", "training.epochs=4", "-q")
-    assert_same("whole", "parts")
-    assert "identical" in mlp("train", "--replay", "whole", "-q")
-    assert mlp("predict", "whole", "table.csv") == mlp("predict", "whole", "table.csv")
-    assert "Dropout(0.3)" in mlp("summary", path)
+    assert_checked_resumed_and_replayed(path)
+    found = [mlp("predict", "whole", "table.csv").stdout for _ in range(2)]
+    assert found[0] == found[1]
+    assert "Dropout(0.3)" in mlp("summary", path).stdout

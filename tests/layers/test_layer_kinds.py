@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from checks import passed
-from numerical import complex_step, relative_error
+from checks import bars_and_complex_steps, passed
+from numerical import relative_error
 
 from mlp import ACTIVATIONS, Layer, Network, SquaredError
 from mlp import autodiff as ad
@@ -66,15 +66,7 @@ def test_all_bars(kind, B):
     layer = made(kind, rng)
     network = Network([dense(rng, 4, 5), layer, dense(rng, layer.n_out, 3, "identity")])
     X, Y, loss = normal(rng, 4, B), normal(rng, 3, B), SquaredError()
-    values = network.forward(X)
-    bars = network.backward(values, loss.seed(values[-1].H, Y), input_bar=True)
-    found = network.named(bars.theta_bar) | {"X": bars[0].H_in_bar}
-    for each, own, _ in list(network.own):
-        setattr(each, own, getattr(each, own).astype(complex))
-    arrays = network.parameters() | {"X": X.astype(complex)}
-    for name, bar in found.items():
-        wanted = complex_step(lambda: loss.cost(network(arrays["X"]), Y), arrays[name])
-        assert bar.shape == wanted.shape
+    for name, bar, wanted in bars_and_complex_steps(network, loss, X, Y):
         assert relative_error(bar, wanted) < 1e-9, name
 
 
